@@ -1,0 +1,70 @@
+import type { CommitSha, RepoSlug, RunId, TaskId } from './ids.ts';
+import type { Orders, RunOutcome } from './job.ts';
+import type { Role, Stage } from './stages.ts';
+
+/** Everything one run needs, as plain data; written to `run.json` in the run folder. */
+export interface RunSpec {
+  runId: RunId;
+  kind: 'agent' | 'check' | 'adhoc';
+  role: Role;
+  taskId: TaskId | null;
+  repo: RepoSlug;
+  branch: string;
+  baseBranch: string;
+  stage: Stage | null;
+  title: string;
+  priority: string;
+  itemUrl: string | null;
+  workspace: string;
+  baseSha: CommitSha;
+  attempt: number;
+  maxAttempts: number;
+  orders: Orders;
+  /** Check jobs: the command itself. */
+  command: string[] | null;
+  timeoutMs: number;
+  budgetMicros: number | null;
+  resumeSession: string | null;
+  /** Text of the role's prompt: the project's from the base branch, or the default one. */
+  prompt: string | null;
+}
+
+/** A started process: a pid alone may have been reused, so its start time goes with it. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Field 22 of /proc/<pid>/stat, clock ticks since boot. */
+  start: string;
+}
+
+export interface FollowHooks {
+  /** Called about every `everyMs`; answers whether the run must stop now, and why. */
+  beat: () => Promise<'go' | 'cancel' | 'lost'>;
+  everyMs: number;
+  /** Aborted when the worker shuts down: following ends, the agent goes on. */
+  signal: AbortSignal;
+}
+
+/** Supervision of one agent process; works from the run folder alone, so an adopted run is followed by the same code. */
+export interface LauncherPort {
+  /** Makes the run folder and the orders. Repeatable. */
+  prepare(spec: RunSpec): Promise<{ folder: string }>;
+  /** Starts the supervisor, detached; throws OrchError when the command cannot be started. */
+  start(spec: RunSpec, folder: string): Promise<ProcessIdentity>;
+  /**
+   * Watches until the process has ended (idle and grace clocks, heartbeat, cancel), `detached` when the signal asked to
+   * let it be, or `lost` when the lease is gone and the tree was left to its new owner.
+   */
+  follow(folder: string, hooks: FollowHooks): Promise<'ended' | 'detached' | 'lost'>;
+  /** Outcome from the files alone. */
+  outcome(folder: string): Promise<RunOutcome>;
+  /** Whether any process of the run lives: supervisor, group, marked, or working in the workspace. */
+  alive(folder: string): Promise<boolean>;
+  /** Ends the tree in layers; answers how many processes are left (0 is what everybody wants). */
+  kill(folder: string, why: 'timeout' | 'idle' | 'grace' | 'cancel' | 'orphan'): Promise<{ left: number }>;
+  /** The very path that will be spawned answers `--version` within 5 s; cached 45 s. */
+  preflight(role: Role): Promise<{ ok: true; version: string } | { ok: false; reason: string }>;
+  /** Whether the agent's account is logged in; null when that cannot be asked without spending tokens. */
+  loggedIn(): Promise<boolean | null>;
+  /** Which paths the role may change, relative to the repository's root. */
+  scope(role: Role, taskId: TaskId | null): (path: string) => boolean;
+}

@@ -1,0 +1,39 @@
+import type { CommitSha, EffectId, ItemId, ProjectId, RepoSlug, TaskId } from './ids.ts';
+import type { Notice } from './notice.ts';
+import type { MergeStyle, PlanePhase } from './policy.ts';
+
+/** Something to be done to the outside (spec 2): written to the outbox with the decision, then delivered. */
+export type EffectBody =
+  | { kind: 'plane.comment'; projectId: ProjectId; itemId: ItemId; notice: Notice }
+  | { kind: 'plane.state'; projectId: ProjectId; itemId: ItemId; phase: PlanePhase }
+  | { kind: 'telegram.message'; notice: Notice; alert: boolean }
+  | { kind: 'git.start_branch'; repo: RepoSlug; branch: string; baseBranch: string; taskId: TaskId; itemId: ItemId; projectId: ProjectId; folder: string }
+  | { kind: 'gitea.open_pr'; repo: RepoSlug; branch: string; baseBranch: string; title: string; body: string; labels: string[] }
+  | { kind: 'gitea.merge'; repo: RepoSlug; number: number; branch: string; baseBranch: string; head: CommitSha; style: MergeStyle; marker: string; title: string }
+  | { kind: 'gitea.review'; repo: RepoSlug; number: number; head: CommitSha; verdict: 'APPROVED' | 'REQUEST_CHANGES'; body: string };
+
+export type EffectKind = EffectBody['kind'];
+export type EffectOf<K extends EffectKind> = Extract<EffectBody, { kind: K }>;
+
+export interface NewEffect {
+  /** At most one outside object per key, for ever; also the `external_id` of a comment. */
+  key: string;
+  /** Delivered in order within a lane, one at a time: `plane:<item>`, `gitea:<repo>#<branch>`, `telegram`. */
+  lane: string;
+  body: EffectBody;
+  /** Whether the task gets an `effect_settled` message with what came of it. A dead effect always reports. */
+  report: boolean;
+}
+
+export interface Effect extends NewEffect {
+  id: EffectId;
+  taskId: TaskId | null;
+  attempts: number;
+  createdAt: number;
+}
+
+/** What a delivery came to: done (with facts the decision needs), try again, or refused for good. */
+export type Delivery =
+  | { kind: 'done'; result: Record<string, string> }
+  | { kind: 'retry'; error: string; afterMs: number | null }
+  | { kind: 'dead'; error: string };

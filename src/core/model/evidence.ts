@@ -1,0 +1,45 @@
+import type { CommitSha } from './ids.ts';
+import type { ReviewRow, StatusRow } from './mirror.ts';
+
+/** One file of the task's document folder at the judged commit. */
+export interface Artifact {
+  /** Path below the document folder. */
+  path: string;
+  blob: string;
+  size: number;
+  /** Content, for the few files whose text is judged or handed on; null when not read. */
+  text: string | null;
+}
+
+/** Evidence that may not be had: the API is down, the file unreadable. A gate answers `pending` then, never `pass`. */
+export type Seen<T> = { seen: true; value: T } | { seen: false; reason: string };
+
+/** What the collector fetched for one judgement (architecture.md: the only collector is engine/evidence.ts). */
+export interface Evidence {
+  /** The head that was judged: what the server has now. */
+  head?: Seen<CommitSha>;
+  artifacts?: Seen<Artifact[]>;
+  /** Commit's tree without the task's own document folder. */
+  codeTree?: Seen<string>;
+  /** Newest status per context, of every known commit whose code tree equals the head's. */
+  statuses?: Seen<StatusRow[]>;
+  /** Reviews of the task's pull request, oldest first, with the code tree of the commit each was made on. */
+  reviews?: Seen<{ author: string; rows: (ReviewRow & { sameCode: boolean })[] }>;
+  /** Whether the head merges into the base branch without conflict, asked of git. */
+  merges?: Seen<{ clean: boolean; conflicts: string[] }>;
+  /** Result of the check job for the head's code tree. */
+  check?: Seen<{ codeTree: string; passed: boolean; detail: string; tail: string } | null>;
+  /** The commit a verdict names, and whether it has the head's code tree. */
+  verdictCommit?: Seen<{ named: string; sameCode: boolean } | null>;
+  /** Whether the document folder already exists on the base branch, and whose branch stands there (intake). */
+  intake?: Seen<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' }>;
+}
+
+export type EvidenceNeed = keyof Evidence;
+
+/** Answer of a gate (spec 3.1). `subject` says what exactly was judged: commit, code tree, blob, comment or run ids. */
+export interface Verdict {
+  status: 'pass' | 'fail' | 'pending';
+  reason: string;
+  subject: Record<string, string>;
+}

@@ -1,0 +1,91 @@
+import type { CommitSha, RepoSlug } from './ids.ts';
+
+export interface TreeEntry {
+  path: string;
+  blob: string;
+  mode: string;
+  size: number;
+}
+
+export interface GitIdentity {
+  name: string;
+  email: string;
+}
+
+/**
+ * The bare copy of every repository: the only thing that talks to the server, and nothing an agent can write to.
+ * Throws OrchError with `retry: 'retry'` for network trouble, `authentication` for a refused token.
+ */
+export interface GitPort {
+  /** Heads of the server's branches, from one `git ls-remote --heads`. */
+  lsRemoteHeads(repo: RepoSlug): Promise<Map<string, CommitSha>>;
+  /** Brings the bare copy up to date (all branches, pruned). Made on first use. */
+  fetch(repo: RepoSlug): Promise<void>;
+  /** Whether the bare copy has the commit. */
+  has(repo: RepoSlug, sha: CommitSha): Promise<boolean>;
+  /** Head of a branch in the bare copy as last fetched. */
+  head(repo: RepoSlug, branch: string): Promise<CommitSha | null>;
+  /** Content of a file at a commit, up to `maxBytes`; null when absent, not a regular file, or not UTF-8. */
+  readFile(repo: RepoSlug, sha: CommitSha, path: string, maxBytes: number): Promise<string | null>;
+  /** Regular files below a folder at a commit, recursively; empty when there is no such folder. */
+  listTree(repo: RepoSlug, sha: CommitSha, folder: string): Promise<TreeEntry[]>;
+  /** Id of the commit's tree without `folder`: equal ids carry equal code (spec 2). */
+  codeTree(repo: RepoSlug, sha: CommitSha, folder: string): Promise<string>;
+  /** Commits of the branch since it left `base`, newest first. */
+  commitsSince(repo: RepoSlug, base: CommitSha, head: CommitSha): Promise<{ sha: CommitSha; message: string }[]>;
+  isAncestor(repo: RepoSlug, ancestor: CommitSha, descendant: CommitSha): Promise<boolean>;
+  /** Whether `head` merges into `base` cleanly (`git merge-tree --write-tree`). */
+  mergeTree(repo: RepoSlug, base: CommitSha, head: CommitSha): Promise<{ clean: boolean; conflicts: string[] }>;
+  /** First commit of `ref` whose message contains the text, within the newest `limit` commits. */
+  findCommit(repo: RepoSlug, ref: CommitSha, text: string, limit: number): Promise<CommitSha | null>;
+  /** Makes a commit on top of `parent` without a checkout, in the bare copy only. */
+  commitFiles(repo: RepoSlug, parent: CommitSha, files: { path: string; content: string }[], message: string): Promise<CommitSha>;
+  /**
+   * Pushes one commit to one branch, fast-forward only, and confirms that the server has it. `expected` null: the branch
+   * must not exist yet. Answers `moved` when the server's branch is elsewhere; already there is `ok`.
+   */
+  push(repo: RepoSlug, sha: CommitSha, branch: string, expected: CommitSha | null): Promise<'ok' | 'moved'>;
+}
+
+export interface WorkspaceChange {
+  path: string;
+  kind: 'added' | 'modified' | 'deleted';
+}
+
+/** What publishing a run's work came to (spec 7). */
+export interface PublishResult {
+  sha: CommitSha;
+  /** Whether the run changed anything that was published. */
+  committed: boolean;
+  /** Paths outside the role's scope: saved as a patch in the run folder and taken back. */
+  outOfScope: string[];
+}
+
+/** The clone an agent works in, one per task (spec 7). */
+export interface WorkspacePort {
+  pathOf(repo: RepoSlug, branch: string): string;
+  /**
+   * The branch checked out at the server's head, made from the bare copy. Work that is not pushed is never reset: then
+   * it answers `dirty` (same branch point, uncommitted or unpushed work kept for the next attempt), or throws OrchError
+   * `diverged` when the server's branch moved away from under it.
+   */
+  prepare(repo: RepoSlug, branch: string): Promise<{ path: string; head: CommitSha; state: 'clean' | 'dirty' }>;
+  /** Whether the workspace holds changes or commits that are not on the server. */
+  unpushed(repo: RepoSlug, branch: string): Promise<boolean>;
+  /**
+   * Commits everything since `base` that the role may change as one or more commits of the bot on top of `base`, the
+   * agent's own commits included; what is out of scope goes to `patchFile` and is taken back. Repeatable: a second call
+   * finds the first one's commit. Nothing leaves the machine.
+   */
+  commit(request: {
+    repo: RepoSlug;
+    branch: string;
+    base: CommitSha;
+    allowed: (path: string) => boolean;
+    message: string;
+    patchFile: string;
+  }): Promise<PublishResult>;
+  /** Fetches the workspace's commit into the bare copy, so that it can be pushed from there. */
+  deliver(repo: RepoSlug, branch: string, sha: CommitSha): Promise<void>;
+  remove(repo: RepoSlug, branch: string): Promise<void>;
+}

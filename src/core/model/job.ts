@@ -1,0 +1,143 @@
+import type { CommitSha, JobId, RepoSlug, RunId, TaskId } from './ids.ts';
+import type { Role, Stage } from './stages.ts';
+import type { AgentResult } from './visit.ts';
+
+export type JobState = 'queued' | 'delayed' | 'running' | 'done' | 'failed' | 'cancelled';
+/** `agent`: one run of a role; `check`: the project's test command; `adhoc`: a run that belongs to no work item (spec 3.4). */
+export type JobKind = 'agent' | 'check' | 'adhoc';
+
+/** What the agent is told in `.orch/task.md` beside the facts of the task: why this run, and the material in full. */
+export interface Orders {
+  why: string;
+  /** Titled texts: findings, report, failing contexts, conflict, answers. Untrusted: fenced when written. */
+  sections: { title: string; text: string }[];
+}
+
+/** Counters of one job. `attempts` are runs that failed for their own reasons; the three never spend one another (spec 6). */
+export interface JobBudgets {
+  attempts: number;
+  maxAttempts: number;
+  transient: number;
+  maxTransient: number;
+  interruptions: number;
+  maxInterruptions: number;
+}
+
+/** What is asked for when a job is queued. */
+export interface NewJob {
+  kind: JobKind;
+  role: Role;
+  /** Null for an ad-hoc run. */
+  taskId: TaskId | null;
+  /** Unique per task for ever: the same cause twice is the same job (spec 6). */
+  cause: string;
+  repo: RepoSlug;
+  branch: string;
+  visit: number;
+  orders: Orders;
+  /** Check jobs: the command to run. Ad-hoc runs: null. */
+  command: string[] | null;
+  timeoutMs: number | null;
+  maxAttempts: number;
+  maxTransient: number;
+  maxInterruptions: number;
+  /** Caps of the task, checked again when the job is claimed. */
+  runCap: number | null;
+  costCapMicros: number | null;
+  /** Earliest start, ms since the epoch; null: at once. */
+  availableAt: number | null;
+}
+
+export interface Job extends JobBudgets {
+  id: JobId;
+  kind: JobKind;
+  role: Role;
+  taskId: TaskId | null;
+  cause: string;
+  repo: RepoSlug;
+  branch: string;
+  visit: number;
+  orders: Orders;
+  command: string[] | null;
+  timeoutMs: number | null;
+  runCap: number | null;
+  costCapMicros: number | null;
+  state: JobState;
+  availableAt: number;
+  cancelRequested: boolean;
+  leaseOwner: string | null;
+  leaseToken: number;
+  leaseExpiresAt: number | null;
+  lastError: string | null;
+  createdAt: number;
+  finishedAt: number | null;
+}
+
+/** `preparing → running → publishing → settled`; only the first two hold a slot of the host. */
+export type RunPhase = 'preparing' | 'running' | 'publishing' | 'settled';
+
+/**
+ * What became of a run. `own_fault` spends an attempt, `transient` a transient retry, `interrupted` an interruption;
+ * `usage_limit` and `authentication` spend nothing and wait.
+ */
+export type OutcomeKind =
+  | 'success'
+  | 'own_fault'
+  | 'timeout'
+  | 'budget'
+  | 'transient'
+  | 'usage_limit'
+  | 'authentication'
+  | 'interrupted'
+  | 'cancelled';
+
+export interface RunOutcome {
+  kind: OutcomeKind;
+  /** Machine name of the finer cause: `rate_limit`, `overloaded`, `prompt_too_long`, `max_turns`, `no_result`, `exit_status` … */
+  cause: string;
+  /** One line for people; already redacted. */
+  detail: string;
+  exitCode: number | null;
+  /** When a usage limit resets, or the earliest retry the server named; ms since the epoch. */
+  resetAt: number | null;
+  costMicros: number | null;
+  tokens: { input: number; output: number; cacheRead: number; cacheWrite: number } | null;
+  sessionId: string | null;
+  turns: number | null;
+  /** What the agent wrote to `.orch/result.json`; null when absent or unreadable. */
+  result: AgentResult | null;
+  /** Last 4 KiB of what it printed, redacted. */
+  tail: string;
+}
+
+export interface Run {
+  id: RunId;
+  jobId: JobId;
+  taskId: TaskId | null;
+  role: Role;
+  kind: JobKind;
+  /** Which run of its job this is, from 1. */
+  attempt: number;
+  leaseToken: number;
+  host: string;
+  phase: RunPhase;
+  /** Absolute path of the run folder; empty until it exists. */
+  folder: string;
+  workspace: string;
+  pid: number | null;
+  /** Start time of that pid in clock ticks since boot, from /proc: a pid alone may have been reused. */
+  pidStart: string | null;
+  sessionId: string | null;
+  baseSha: CommitSha | null;
+  publishedSha: CommitSha | null;
+  outcome: RunOutcome | null;
+  startedAt: number;
+  endedAt: number | null;
+}
+
+/** What publishing left on the server (spec 7): the head, and what was out of the role's scope and taken back. */
+export interface Published {
+  sha: CommitSha;
+  committed: boolean;
+  outOfScope: string[];
+}

@@ -1,0 +1,60 @@
+import type { EffectId, JobId, MessageId, RunId, TaskId } from './ids.ts';
+import type { JobKind, Published, RunOutcome } from './job.ts';
+import type { Role, Stage } from './stages.ts';
+
+/** An approval marker found in a comment (spec 4.3). */
+export type Marker = { kind: 'approved' } | { kind: 'rejected'; reason: string };
+
+/** Something addressed to a task: queued, handled once, in order (spec 2). */
+export type MessageBody =
+  | {
+      kind: 'run_finished';
+      runId: RunId;
+      jobId: JobId;
+      jobKind: JobKind;
+      role: Role;
+      visit: number;
+      outcome: RunOutcome;
+      published: Published | null;
+      durationMs: number;
+      /** Why no further run of this job follows although it did not succeed; null when it succeeded. */
+      exhausted: 'attempts' | 'transient' | 'interruptions' | 'cancelled' | 'refused' | null;
+      /** Changes left in the workspace that are not on the server (spec 7). */
+      unpushed: boolean;
+    }
+  | {
+      kind: 'comment';
+      commentId: string;
+      actor: string;
+      actorName: string;
+      updatedBy: string | null;
+      /** Both the author and the last editor may approve (spec 4.3). */
+      allowed: boolean;
+      marker: Marker | null;
+      /** Text of the comment, tags removed. Untrusted. */
+      text: string;
+      /** When Plane last changed it, ms since the epoch. */
+      updatedAt: number;
+    }
+  | { kind: 'effect_settled'; effectId: EffectId; effect: string; key: string; ok: boolean; result: Record<string, string>; error: string | null }
+  | { kind: 'job_refused'; jobId: JobId; role: Role; reason: 'run_cap' | 'cost_cap' }
+  | { kind: 'command'; name: 'retry'; by: string }
+  | { kind: 'command'; name: 'advance'; by: string; to: Stage | null; force: boolean }
+  | { kind: 'command'; name: 'cancel'; by: string }
+  | { kind: 'command'; name: 'pause'; by: string }
+  | { kind: 'command'; name: 'resume'; by: string }
+  | { kind: 'command'; name: 'run'; by: string; role: Role };
+
+export type MessageOf<K extends MessageBody['kind']> = Extract<MessageBody, { kind: K }>;
+
+export interface NewMessage {
+  taskId: TaskId;
+  /** The same source key is the same message: a comment seen by two polls is queued once. */
+  sourceKey: string;
+  body: MessageBody;
+}
+
+export interface Message extends NewMessage {
+  id: MessageId;
+  createdAt: number;
+}

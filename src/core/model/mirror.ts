@@ -1,0 +1,100 @@
+import type { CommitSha, ItemId, ProjectId, RepoSlug } from './ids.ts';
+
+/** What orch last saw of a work item. `present: false`: the server says it is gone (deleted, archived, moved away). */
+export interface ItemMirror {
+  kind: 'item';
+  itemId: ItemId;
+  projectId: ProjectId;
+  number: number;
+  present: boolean;
+  name: string;
+  descriptionHtml: string;
+  priority: string;
+  stateId: string;
+  stateName: string;
+  stateGroup: string;
+  labels: string[];
+  updatedBy: string | null;
+  /** Whether the last editor may approve; lifts a hold when the card is moved (spec 3.3). */
+  updatedByAllowed: boolean;
+}
+
+/** Head of a branch on the server, or null when there is no such branch. */
+export interface BranchMirror {
+  kind: 'branch';
+  branch: string;
+  sha: CommitSha | null;
+}
+
+export interface PrMirror {
+  kind: 'pr';
+  number: number;
+  state: 'open' | 'closed';
+  merged: boolean;
+  mergedSha: CommitSha | null;
+  headBranch: string;
+  headSha: CommitSha;
+  baseBranch: string;
+  author: string;
+  title: string;
+}
+
+export interface ReviewRow {
+  id: number;
+  user: string;
+  state: string;
+  commit: string;
+  dismissed: boolean;
+  body: string;
+  submittedAt: number;
+}
+
+/** All reviews of one pull request, oldest first. */
+export interface ReviewsMirror {
+  kind: 'reviews';
+  number: number;
+  reviews: ReviewRow[];
+}
+
+export interface StatusRow {
+  id: number;
+  context: string;
+  /** As the server says it; unknown words count as failure. */
+  state: string;
+  description: string;
+  url: string;
+}
+
+/** Newest status of every context of one commit. */
+export interface StatusesMirror {
+  kind: 'statuses';
+  sha: CommitSha;
+  statuses: StatusRow[];
+}
+
+/** State compared, never queued (spec 2). A task holds one mirror per kind and key. */
+export type Mirror = ItemMirror | BranchMirror | PrMirror | ReviewsMirror | StatusesMirror;
+export type MirrorKind = Mirror['kind'];
+export type MirrorOf<K extends MirrorKind> = Extract<Mirror, { kind: K }>;
+
+/** The part of a mirror's identity beside task and kind: branch name, PR number, sha. */
+export function mirrorKey(mirror: Mirror): string {
+  switch (mirror.kind) {
+    case 'item':
+      return '';
+    case 'branch':
+      return mirror.branch;
+    case 'pr':
+    case 'reviews':
+      return String(mirror.number);
+    case 'statuses':
+      return mirror.sha;
+  }
+}
+
+/** A pull request as a poll lists it, before it is known to which task it belongs. */
+export interface RepoPr extends PrMirror {
+  repo: RepoSlug;
+  sameRepo: boolean;
+  updatedAt: number;
+}

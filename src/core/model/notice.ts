@@ -1,0 +1,44 @@
+import type { HoldCause } from './hold.ts';
+import type { TaskId } from './ids.ts';
+import type { Role, Stage } from './stages.ts';
+
+/** What people are told (spec 10). Rendered to a language only when it is delivered. */
+export type NoticeEvent =
+  | { event: 'intake_accepted'; usualMinutes: number | null }
+  | { event: 'intake_refused'; defects: string[] }
+  | { event: 'stage_changed'; from: Stage; to: Stage; by: string | null }
+  | { event: 'agent_started'; role: Role; attempt: number; why: string }
+  | { event: 'agent_finished'; role: Role; minutes: number; costMicros: number | null }
+  | { event: 'approval_wanted'; artifacts: string[] }
+  | { event: 'approval_too_old'; by: string }
+  | { event: 'not_waiting_for_approval'; by: string; waitsFor: string }
+  | { event: 'questions'; text: string; round: number; of: number }
+  | { event: 'bounce'; role: Role; cause: string; text: string; n: number; of: number }
+  | { event: 'hold'; cause: HoldCause; text: string; clearedBy: string; command: string | null; detail: string }
+  | { event: 'gate_failed'; gate: string; reason: string }
+  | { event: 'run_failed'; role: Role; kind: 'timeout' | 'crash' | 'exhausted'; detail: string; runId: string }
+  | { event: 'deploy_failed'; reason: string; rolledBack: boolean | null }
+  | { event: 'merged'; number: number; by: 'orch' | 'person' }
+  | { event: 'done' }
+  | { event: 'cancelled'; by: string }
+  | { event: 'answered'; text: string }
+  | { event: 'agent_gate_closed'; reason: string; until: number | null }
+  | { event: 'agent_gate_opened' }
+  | { event: 'recovered'; lines: string[] }
+  | { event: 'trouble'; text: string };
+
+/** Links are made when rendered, from configured addresses only, never from API answers. */
+export interface NoticeLinks {
+  item?: string;
+  branch?: string;
+  folder?: string;
+  artifact?: string;
+  pr?: string;
+}
+
+export interface Notice {
+  taskId: TaskId | null;
+  title: string;
+  body: NoticeEvent;
+  links: NoticeLinks;
+}

@@ -1,0 +1,51 @@
+import type { ProjectId, RepoSlug } from './ids.ts';
+import type { WorkStage } from './stages.ts';
+
+/** How a work item's phase is shown in Plane (spec 4.2). */
+export const planePhases = ['in_progress', 'in_review', 'needs_input', 'blocked', 'done', 'cancelled'] as const;
+export type PlanePhase = (typeof planePhases)[number];
+
+export type DevelopmentGate = 'ci-green' | 'tests-local';
+export type ReviewGate = 'reviewer-verdict' | 'pr-approved';
+export type MergeBy = 'orch' | 'agent';
+export type MergeStyle = 'merge' | 'rebase' | 'rebase-merge' | 'squash' | 'fast-forward-only';
+export type Language = 'en' | 'ru';
+
+/** Everything the pure decision needs to know of a project's configuration. Times are milliseconds. */
+export interface ProjectPolicy {
+  planeProject: ProjectId;
+  repo: RepoSlug;
+  /** Upper-case prefix of task ids. */
+  prefix: string;
+  name: string;
+  baseBranch: string;
+  /** Plane user ids or e-mail addresses; empty: members with the role Member or higher (spec 4.3). */
+  approvers: string[];
+  intake: { label: string | null; states: string[] };
+  /** Named pipelines; `default` always exists and holds all six work stages unless configured. */
+  pipelines: Record<string, { stages: WorkStage[]; label: string | null }>;
+  gates: { development: DevelopmentGate; review: ReviewGate[] };
+  ci: { requiredContexts: string[]; graceMs: number; limitMs: number };
+  tests: { command: string[]; timeoutMs: number };
+  deploy: { merge: MergeBy; mergeStyle: MergeStyle };
+  pullRequest: { labels: string[] };
+  /** Wanted Plane state name per phase. */
+  states: Record<PlanePhase, string>;
+  caps: {
+    developerReruns: number;
+    questionRounds: number;
+    rejections: number;
+    conflictRounds: number;
+    /** Runs of all kinds a task may start (spec 3.3). */
+    runs: number;
+    /** Micro-dollars a task may spend, or null for no cap. */
+    costMicros: number | null;
+  };
+  /** Budgets a job starts with (spec 6). */
+  budgets: { attempts: number; transientRetries: number; interruptions: number };
+  /** Whether orch holds a second account that posts the reviewer's verdict as a PR review. */
+  postsVerdict: boolean;
+  /** How often a person is reminded of what waits for them, and how often a gate that could not see looks again. */
+  recheckMs: number;
+  links: { plane: string; gitea: string; workspace: string };
+}

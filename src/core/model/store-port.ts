@@ -1,0 +1,205 @@
+import type { AgentGate } from './agent-gate.ts';
+import type { Decision, DecisionRow, Snapshot } from './decision.ts';
+import type { Delivery, Effect } from './effect.ts';
+import type { EffectId, ItemId, JobId, ProjectId, RepoSlug, RunId, TaskId } from './ids.ts';
+import type { Job, JobState, NewJob, Run, RunOutcome, RunPhase } from './job.ts';
+import type { NewMessage } from './message.ts';
+import type { Mirror } from './mirror.ts';
+import type { Stage } from './stages.ts';
+import type { Task, TaskMeta } from './task.ts';
+import type { Visit } from './visit.ts';
+
+/** A named lease of one process: poller leadership. `token` rises with every change of owner. */
+export interface NamedLease {
+  name: string;
+  owner: string;
+  token: number;
+  expiresAt: number;
+}
+
+/** What orch keeps of a project between polls. */
+export interface ProjectRow {
+  projectId: ProjectId;
+  /** Highest item number at first contact; null before it. Items up to it never enter by themselves (spec 4.1). */
+  firstNumber: number | null;
+  /** Newest `updated_at` seen on items, ms since the epoch. */
+  itemWatermark: number | null;
+  /** Newest `updated_at` seen on pull requests of its repository. */
+  prWatermark: number | null;
+  /** Plane state ids by phase and other resolved facts; opaque to the store. */
+  resolved: Record<string, unknown>;
+}
+
+/** What a poller saw: applied in one transaction, and only what differs from the last look is written. */
+export interface Observation {
+  /** Leadership under which it was seen; a lost lease refuses the whole observation. */
+  leader: NamedLease;
+  project: ProjectRow | null;
+  newTasks: { task: Task; mirror: Mirror }[];
+  mirrors: { taskId: TaskId; mirror: Mirror }[];
+  messages: NewMessage[];
+}
+
+/** Who works on a job: fences every later write about it. */
+export interface Lease {
+  jobId: JobId;
+  runId: RunId;
+  owner: string;
+  token: number;
+}
+
+export interface Claim {
+  job: Job;
+  run: Run;
+  lease: Lease;
+  /** Null for an ad-hoc run. */
+  task: Task | null;
+  /** Micro-dollars this run may spend, or null for no cap. */
+  budgetMicros: number | null;
+  /** Session of the previous run of this job on this host, for a resume; null to start anew. */
+  resumeSession: string | null;
+}
+
+export interface ClaimRequest {
+  host: string;
+  /** `host|boot id|pid|start time` of the claiming process. */
+  owner: string;
+  leaseMs: number;
+  /** Most runs in `preparing` or `running` on this host. */
+  maxConcurrency: number;
+}
+
+/** What follows for the job when a run ends; computed by the pure budget rules, written with the outcome. */
+export type JobNext =
+  | { kind: 'done' }
+  | { kind: 'failed'; error: string }
+  | { kind: 'cancelled' }
+  | { kind: 'again'; availableAt: number; spend: 'attempt' | 'transient' | 'interruption' | 'nothing'; error: string };
+
+export interface Settlement {
+  outcome: RunOutcome;
+  publishedSha: string | null;
+  next: JobNext;
+  /** Queued for the task in the same transaction; null when the job goes on. */
+  message: NewMessage | null;
+}
+
+export interface RunPatch {
+  phase?: RunPhase;
+  folder?: string;
+  workspace?: string;
+  pid?: number;
+  pidStart?: string;
+  sessionId?: string;
+  baseSha?: string;
+  outcome?: RunOutcome;
+}
+
+/** A running job whose lease may have to be taken over (spec 6). */
+export interface RunningJob {
+  job: Job;
+  run: Run;
+  lease: Lease;
+  leaseExpiresAt: number;
+}
+
+export interface TaskRow {
+  task: Task;
+  meta: TaskMeta;
+  liveJob: Job | null;
+  run: Run | null;
+  pendingEffects: number;
+  queuedMessages: number;
+}
+
+export interface QueueCounts {
+  byState: Record<JobState, number>;
+  running: number;
+  oldestQueuedAt: number | null;
+}
+
+/** Liveness of a service process, for `status`. */
+export interface ProcessRow {
+  name: string;
+  owner: string;
+  kind: 'poller' | 'worker';
+  startedAt: number;
+  seenAt: number;
+  detail: Record<string, unknown>;
+}
+
+/**
+ * Everything durable. Every method is one atomic command with plain data; the driver holds the clock. Methods that write
+ * under a lease take it and answer `lost` when another owner has it. Throws OrchError `database_*` when the database
+ * cannot be used (`retry: 'retry'` when it is only busy).
+ */
+export interface Store {
+  now(): number;
+  close(): Promise<void>;
+
+  // projects and polling
+  project(projectId: ProjectId): Promise<ProjectRow>;
+  /** Returns the tasks that were woken, or `lost` when the lease is not ours any more. Writes nothing when nothing differs. */
+  observe(observation: Observation): Promise<{ woken: TaskId[] } | 'lost'>;
+  acquireLease(name: string, owner: string, ttlMs: number): Promise<NamedLease | null>;
+  releaseLease(lease: NamedLease): Promise<void>;
+  /** Queues a message and wakes its task; `false` when that source key was seen before or there is no such task. */
+  post(message: NewMessage): Promise<boolean>;
+  /** Makes a task by command (`enqueue --work-item`); `false` when it exists. */
+  addTask(task: Task, mirror: Mirror): Promise<boolean>;
+
+  // reconcile
+  /** Tasks whose wake-up time has come, oldest first. */
+  dueTasks(limit: number): Promise<TaskId[]>;
+  load(taskId: TaskId): Promise<Snapshot | null>;
+  /** `stale`: the version moved, load again. */
+  commit(taskId: TaskId, expectedVersion: number, seenWake: number, decision: Decision): Promise<'ok' | 'stale'>;
+  /** Nothing followed: sleeps until `wakeAt`, unless something woke the task after `seenWake`. */
+  rest(taskId: TaskId, seenWake: number, wakeAt: number | null): Promise<void>;
+  wake(taskId: TaskId): Promise<void>;
+
+  // queue
+  /** Queues a job outside a decision (ad-hoc runs); an existing cause returns that job. */
+  enqueue(job: NewJob): Promise<{ job: Job; created: boolean }>;
+  claim(request: ClaimRequest): Promise<Claim | null>;
+  /** When the next delayed job becomes due; null when none is delayed. */
+  nextDueAt(): Promise<number | null>;
+  renew(lease: Lease, leaseMs: number): Promise<{ cancelRequested: boolean } | 'lost'>;
+  patchRun(lease: Lease, patch: RunPatch): Promise<'ok' | 'lost'>;
+  settle(lease: Lease, settlement: Settlement): Promise<'ok' | 'lost'>;
+  runningJobs(host: string | null): Promise<RunningJob[]>;
+  /** Takes a running job's lease from a dead owner: succeeds only while its token is still the one that was read. */
+  takeOver(lease: Lease, newOwner: string, leaseMs: number): Promise<Claim | null>;
+  requestCancel(jobId: JobId): Promise<void>;
+
+  // outbox
+  claimEffect(owner: string, leaseMs: number): Promise<{ effect: Effect; token: number } | null>;
+  /** When the next effect that waits for its retry becomes due; null when the outbox is empty. */
+  nextEffectAt(): Promise<number | null>;
+  settleEffect(effectId: EffectId, token: number, delivery: Delivery): Promise<'ok' | 'lost'>;
+  /** Makes a dead effect of a task deliverable again (`orch retry`). Returns how many. */
+  reviveEffects(taskId: TaskId): Promise<number>;
+
+  // agent gate
+  agentGate(): Promise<AgentGate>;
+  setAgentGate(gate: AgentGate): Promise<'ok' | 'stale'>;
+  /** Adds a notice that belongs to no task to the outbox (agent gate, recovery). */
+  announce(effects: { key: string; lane: string; body: Effect['body'] }[]): Promise<void>;
+
+  // read models
+  task(taskId: TaskId): Promise<TaskRow | null>;
+  taskOfItem(itemId: ItemId): Promise<TaskId | null>;
+  tasks(filter: { active?: boolean; stage?: Stage; projectId?: ProjectId }): Promise<TaskRow[]>;
+  visits(taskId: TaskId): Promise<Visit[]>;
+  decisions(filter: { taskId?: TaskId; limit: number }): Promise<DecisionRow[]>;
+  job(jobId: JobId): Promise<Job | null>;
+  run(runId: RunId): Promise<Run | null>;
+  runs(filter: { taskId?: TaskId; jobId?: JobId; repo?: RepoSlug; limit: number }): Promise<Run[]>;
+  queueCounts(): Promise<QueueCounts>;
+  recentJobs(limit: number): Promise<Job[]>;
+  effects(filter: { taskId?: TaskId; state?: 'pending' | 'dead'; limit: number }): Promise<(Effect & { state: string; error: string | null })[]>;
+  leases(): Promise<NamedLease[]>;
+  /** Records that a service process lives; one row per owner, stale ones are dropped. */
+  heartbeat(row: Omit<ProcessRow, 'seenAt' | 'startedAt'>): Promise<void>;
+  processes(): Promise<ProcessRow[]>;
+}

@@ -1,0 +1,47 @@
+import type { CommitSha, RunId } from './ids.ts';
+import type { Stage } from './stages.ts';
+
+/** Path below the task's document folder (`12-review.md`, `06-adr/0001.md`) → git blob id. */
+export type ArtifactHashes = Record<string, string>;
+
+/** What the agent itself said about its run, in `.orch/result.json` (spec 7). */
+export interface AgentResult {
+  status: 'success' | 'failed' | 'nothing_to_do';
+  summary: string;
+  rolledBack: boolean | null;
+}
+
+/** What orch asked people for, and for exactly which content. An approval counts for these hashes only. */
+export interface ApprovalRequest {
+  artifacts: ArtifactHashes;
+  /** `external_id` of the comment that asks. */
+  key: string;
+  askedAt: number;
+}
+
+/**
+ * One stay in a stage. Every bounce, also one within a stage, opens a new visit, so that "what this visit produced" is
+ * always the difference between the baseline and the head (spec 3.1).
+ */
+export interface Visit {
+  n: number;
+  stage: Stage;
+  startedAt: number;
+  /** Head of the task's branch, hashes of its artifacts and its code tree when the visit began. */
+  baseline: { sha: CommitSha | null; artifacts: ArtifactHashes; codeTree: string | null };
+  /** Last finished and published run of the stage's agent in this visit; null while it has not finished. */
+  finished: { runId: RunId; sha: CommitSha; result: AgentResult | null; at: number } | null;
+  approval: ApprovalRequest | null;
+  /** Approval accepted for these artifacts. */
+  approved: { by: string; commentId: string; artifacts: ArtifactHashes } | null;
+  /** How often the stage's agent was asked again for a readable verdict or report, or for missing artifacts. */
+  askedAgain: number;
+  /** Whether this visit was opened by a bounce (then unchanged code is a hold, spec 3.3). */
+  bounce: boolean;
+  /** When the gate of this visit first had to wait for CI. */
+  ciSince: number | null;
+  /** Deploy: the merge that orch asked for and what came of it. */
+  merge: { head: CommitSha; marker: string; merged: boolean; mergedSha: CommitSha | null } | null;
+  /** Why the visit began; goes into the orders of its agent. */
+  why: string;
+}

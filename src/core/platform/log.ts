@@ -1,0 +1,75 @@
+import { fstatSync } from 'node:fs';
+import pino from 'pino';
+import type { Redactor } from './redact.ts';
+
+export type LogFields = Record<string, string | number | boolean | null | undefined>;
+
+/** Structured log: a static message and fields. `error` is a defect of orch, `warn` trouble outside, `info` what happened. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** True when stderr goes straight to the journal, which understands `<priority>` prefixes (sd-daemon(3)). */
+function stderrIsJournal(): boolean {
+  const stream = process.env['JOURNAL_STREAM'];
+  if (stream === undefined) return false;
+  try {
+    const stat = fstatSync(2);
+    return stream === `${stat.dev}:${stat.ino}`;
+  } catch {
+    return false;
+  }
+}
+
+const journalPriority: Record<number, number> = { 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 };
+
+/** Escapes what a terminal or a line-based reader would obey: control characters, in strings from outside. */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** JSON lines on stderr for services; written synchronously, so that the last line before a crash is not lost. */
+export function jsonLog(level: 'debug' | 'info' | 'warn', redactor: Redactor): Log {
+  const journal = stderrIsJournal();
+  const destination = {
+    lastLevel: 30,
+    [Symbol.for('pino.metadata')]: true,
+    write(line: string): void {
+      const prefix = journal ? `<${journalPriority[this.lastLevel] ?? 6}>` : '';
+      process.stderr.write(prefix + redactor.redact(line));
+    },
+  };
+  const logger = pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    destination,
+  );
+  const at =
+    (name: 'debug' | 'info' | 'warn' | 'error') =>
+    (message: string, fields: LogFields = {}): void => {
+      logger[name](fields, message);
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** Readable lines on stderr for a person at a terminal. */
+export function lineLog(level: 'debug' | 'info' | 'warn', redactor: Redactor, write: (line: string) => void): Log {
+  const order = { debug: 0, info: 1, warn: 2, error: 3 } as const;
+  const at =
+    (name: keyof typeof order) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (order[name] < order[level]) return;
+      const time = new Date().toISOString().slice(11, 19);
+      const details = Object.entries(fields)
+        .filter(([, value]) => value !== undefined && value !== null)
+        .map(([key, value]) => `${key}=${printable(String(value))}`)
+        .join(' ');
+      write(redactor.redact(`${time} ${name === 'info' ? '' : `${name}: `}${message}${details === '' ? '' : `  ${details}`}\n`));
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
