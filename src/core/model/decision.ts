@@ -26,8 +26,6 @@ export interface Snapshot {
   statuses: StatusesMirror[];
   /** Effects of the task that are not delivered yet. */
   pendingEffects: number;
-  /** Comments since the visit began, oldest first, by people who may approve, without a marker (answers to questions). */
-  answers: { commentId: string; actorName: string; text: string }[];
   /** Usual duration of an analyst's run, minutes, median of the past; null without past runs. */
   usualAnalystMinutes: number | null;
 }

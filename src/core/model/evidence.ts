@@ -27,8 +27,6 @@ export interface Evidence {
   reviews?: Seen<{ author: string; rows: (ReviewRow & { sameCode: boolean })[] }>;
   /** Whether the head merges into the base branch without conflict, asked of git. */
   merges?: Seen<{ clean: boolean; conflicts: string[] }>;
-  /** Result of the check job for the head's code tree. */
-  check?: Seen<{ codeTree: string; passed: boolean; detail: string; tail: string } | null>;
   /** The commit a verdict names, and whether it has the head's code tree. */
   verdictCommit?: Seen<{ named: string; sameCode: boolean } | null>;
   /** Whether the document folder already exists on the base branch, and whose branch stands there (intake). */

@@ -22,6 +22,8 @@ export const holdCauses = [
   'ci_stuck',
   'no_verdict',
   'no_report',
+  'gate_failed',
+  'base_conflict',
   'deploy_failed',
   'no_deploy_result',
   'merge_refused',

@@ -62,9 +62,10 @@ export interface PlanePort {
   comments(projectId: ProjectId, itemId: ItemId): Promise<PlaneComment[]>;
   /**
    * Sends a comment under an external id, safely repeatable: after any answer but a clean 201 the comments are listed
-   * for that id before anything is sent again (spec 4.3). `look`: list before the first try, too.
+   * for that id before anything is sent again (spec 4.3). `look`: list before the first try, too. `at`: the server's time of
+   * the comment (`created_at` of the reply or of the listed one), ms.
    */
-  comment(projectId: ProjectId, itemId: ItemId, comment: { html: string; externalId: string; look: boolean }): Promise<{ id: string }>;
+  comment(projectId: ProjectId, itemId: ItemId, comment: { html: string; externalId: string; look: boolean }): Promise<{ id: string; at: number | null }>;
   setState(projectId: ProjectId, itemId: ItemId, stateId: string): Promise<void>;
   createState(projectId: ProjectId, state: { name: string; group: string; color: string }): Promise<PlaneState>;
   version(): Promise<string | null>;

@@ -16,8 +16,14 @@ export interface ApprovalRequest {
   artifacts: ArtifactHashes;
   /** `external_id` of the comment that asks. */
   key: string;
-  askedAt: number;
+  /** Plane's own time of that comment, ms; null until it is delivered. Approvals older than it do not count. */
+  askedAt: number | null;
 }
+
+/** An order of a person about the stage itself. */
+export type Directive =
+  | { kind: 'rejected'; by: string; reason: string; commentId: string }
+  | { kind: 'advance'; by: string; to: Stage | null; force: boolean };
 
 /**
  * One stay in a stage. Every bounce, also one within a stage, opens a new visit, so that "what this visit produced" is
@@ -36,6 +42,12 @@ export interface Visit {
   approved: { by: string; commentId: string; artifacts: ArtifactHashes } | null;
   /** How often the stage's agent was asked again for a readable verdict or report, or for missing artifacts. */
   askedAgain: number;
+  /** Jobs requested in this visit so far; numbers their causes. */
+  requests: number;
+  /** What a person ordered and the stage has to carry out as soon as no agent of the task runs. */
+  directive: Directive | null;
+  /** Comments of people who may approve, without a marker, since the visit began: the answer to questions. */
+  answers: { commentId: string; by: string; text: string }[];
   /** Whether this visit was opened by a bounce (then unchanged code is a hold, spec 3.3). */
   bounce: boolean;
   /** When the gate of this visit first had to wait for CI. */
