@@ -1,0 +1,89 @@
+import type { Job, JobNext, MessageOf, RunOutcome } from '../model/index.ts';
+import { assertNever } from '../model/index.ts';
+
+/**
+ * Delay before try number `n` (counting the failure at hand), never less than `notBeforeMs`, both in milliseconds:
+ * `backoffMs` of the platform, bound to its policy and a random number. Passed in, since this room does no I/O and holds
+ * no settings.
+ */
+export type RetryDelay = (n: number, notBeforeMs: number) => number;
+
+/** The part of a job that the rules read. */
+export type JobInQuestion = Pick<
+  Job,
+  | 'kind'
+  | 'attempts'
+  | 'maxAttempts'
+  | 'transient'
+  | 'maxTransient'
+  | 'interruptions'
+  | 'maxInterruptions'
+  | 'cancelRequested'
+>;
+
+export type Exhausted = MessageOf<'run_finished'>['exhausted'];
+
+/** What follows for a job, and why no further run follows when it did not succeed. */
+export interface AfterRun {
+  next: JobNext;
+  exhausted: Exhausted;
+}
+
+/** Wait for a usage limit whose reset the server did not name. */
+const unknownResetMs = 5 * 60_000;
+/** Jobs that wait for one reset start spread over this time, so that they do not all meet the limit again at once. */
+const resetJitterMs = 60_000;
+/** The agent gate is closed while a login is missing; the job only has to be due again when it opens. */
+const authenticationWaitMs = 60_000;
+
+/** Causes that the very same run meets again: another attempt would only cost. */
+const hopelessCauses: readonly string[] = ['prompt_too_long', 'diverged', 'agent_alive'];
+
+/**
+ * The budget rules (spec 6): own faults spend attempts and repeat at once, transient failures spend transient retries
+ * and back off, interruptions have a budget of their own, a usage limit and a missing login spend nothing and wait.
+ * No kind of failure ever spends the budget of another.
+ * @param now ms since the epoch
+ * @param random 0 ≤ random < 1, spreads the jobs that wait for one reset
+ */
+export function nextAfter(
+  job: JobInQuestion,
+  outcome: RunOutcome,
+  now: number,
+  random: number,
+  retryDelay: RetryDelay,
+): AfterRun {
+  if (outcome.kind === 'success') return { next: { kind: 'done' }, exhausted: null };
+  if (outcome.kind === 'cancelled' || job.cancelRequested)
+    return { next: { kind: 'cancelled' }, exhausted: 'cancelled' };
+  const error = `${outcome.cause}: ${outcome.detail}`;
+  const again = (spend: Extract<JobNext, { kind: 'again' }>['spend'], availableAt: number): AfterRun => ({
+    next: { kind: 'again', availableAt, spend, error },
+    exhausted: null,
+  });
+  const failed = (exhausted: Exhausted): AfterRun => ({ next: { kind: 'failed', error }, exhausted });
+
+  switch (outcome.kind) {
+    case 'own_fault':
+    case 'timeout':
+    case 'budget':
+      if (hopelessCauses.includes(outcome.cause)) return failed('refused');
+      // A red test command is the answer that was asked for, not a fault to be repeated.
+      if (job.kind === 'check') return failed('attempts');
+      return job.attempts + 1 >= job.maxAttempts ? failed('attempts') : again('attempt', now);
+    case 'transient':
+      if (job.transient >= job.maxTransient) return failed('transient');
+      return again('transient', now + retryDelay(job.transient + 1, Math.max(0, (outcome.resetAt ?? now) - now)));
+    case 'interrupted':
+      return job.interruptions >= job.maxInterruptions ? failed('interruptions') : again('interruption', now);
+    case 'usage_limit':
+      return again(
+        'nothing',
+        Math.max(now, outcome.resetAt ?? now + unknownResetMs) + Math.round(random * resetJitterMs),
+      );
+    case 'authentication':
+      return again('nothing', now + authenticationWaitMs);
+    default:
+      return assertNever(outcome.kind);
+  }
+}
