@@ -1,0 +1,61 @@
+import type { GitIdentity, Language, ProjectPolicy, Role } from '../model/index.ts';
+import type { BackoffPolicy } from '../platform/backoff.ts';
+import type { RoleSettings } from './roles.ts';
+
+/**
+ * The configuration as the program uses it: absolute paths, milliseconds, addresses without a trailing slash. No
+ * secrets: tokens come from `Secrets`, when they are needed.
+ */
+export interface Config {
+  /** The file it came from; null when there is none. */
+  file: string | null;
+  language: Language;
+  stateDir: string;
+  dbPath: string;
+  reposDir: string;
+  workspacesDir: string;
+  runsDir: string;
+  plane: { url: string; publicUrl: string; workspace: string; requestsPerMinute: number };
+  gitea: {
+    url: string;
+    publicUrl: string;
+    /** Git clones from and pushes to `<cloneUrl>/<owner>/<name>.git`. */
+    cloneUrl: string;
+    /** Whether a second account posts the reviewer's verdict. */
+    reviewer: boolean;
+  };
+  /** Null: nothing is sent to Telegram. */
+  telegram: { chatId: string; apiUrl: string } | null;
+  poll: { schedule: string };
+  worker: {
+    maxConcurrency: number;
+    leaseMs: number;
+    /** A quarter of the lease, so that three lost heartbeats in a row do not lose it (research/queues.md). */
+    heartbeatMs: number;
+    drainMs: number;
+    pollIntervalMs: number;
+    onStop: 'leave' | 'stop';
+    backoff: BackoffPolicy;
+    budgets: ProjectPolicy['budgets'];
+  };
+  agent: {
+    preflightCacheMs: number;
+    breakerThreshold: number;
+    breakerPauseMs: number;
+    /** Settings of a role for a project; null for a run that belongs to none. */
+    roleSettings(role: Role, project: ProjectPolicy | null): RoleSettings;
+    /** Configured prompt of the role, absolute; null: the one orch ships. */
+    promptFile(role: Role, project: ProjectPolicy | null): string | null;
+  };
+  identity: GitIdentity;
+  timeouts: {
+    readMs: number;
+    writeMs: number;
+    mergeMs: number;
+    gitMs: number;
+    transferMs: number;
+    telegramMs: number;
+  };
+  retention: { workspacesMs: number; runsMs: number };
+  projects: ProjectPolicy[];
+}

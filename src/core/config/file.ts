@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { OrchError } from '../model/index.ts';
+import { jsonErrorOffset, lineAndColumn } from './json-position.ts';
+
+export const configFileName = 'orchestrator.config.json';
+const systemFile = `/etc/orch/${configFileName}`;
+
+/** A configuration file as it was read, before any check. */
+export interface ConfigFile {
+  path: string;
+  content: Record<string, unknown>;
+}
+
+function expandHome(file: string, env: NodeJS.ProcessEnv): string {
+  return file === '~' || file.startsWith('~/') ? path.join(env['HOME'] ?? homedir(), file.slice(1)) : file;
+}
+
+/** The folders from `cwd` upward, to the home folder or the root, whichever comes first. */
+function foldersUpward(cwd: string, home: string): string[] {
+  const folders: string[] = [];
+  for (let folder = path.resolve(cwd); ; folder = path.dirname(folder)) {
+    folders.push(folder);
+    if (folder === path.resolve(home) || folder === path.dirname(folder)) return folders;
+  }
+}
+
+/**
+ * Which file holds the configuration: `--config`, `ORCH_CONFIG`, the nearest one upward from `cwd`, the system's.
+ * cosmiconfig's own search is not used: it passes over a file it may not read, and its wide strategy would run
+ * JavaScript it comes across.
+ */
+export function findConfigFile(options: {
+  file?: string | undefined;
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+}): string | null {
+  const named = options.file ?? (options.env['ORCH_CONFIG']?.trim() || undefined);
+  if (named !== undefined) return path.resolve(options.cwd, expandHome(named, options.env));
+  const home = options.env['HOME'] ?? homedir();
+  const candidates = foldersUpward(options.cwd, home).map((folder) => path.join(folder, configFileName));
+  return [...candidates, systemFile].find((file) => existsSync(file)) ?? null;
+}
+
+function invalid(file: string, problem: string): OrchError {
+  return new OrchError(`the configuration file ${file} ${problem}`, {
+    code: 'config_invalid',
+    exit: 'notConfigured',
+    hint: 'Correct it, then run `orch config check`.',
+  });
+}
+
+function parseJson(file: string, text: string): { value: unknown } {
+  const json = text.replace(/^\uFEFF/, '');
+  try {
+    return { value: JSON.parse(json) as unknown };
+  } catch {
+    const offset = jsonErrorOffset(json) ?? json.length;
+    const { line, column } = lineAndColumn(json, offset);
+    throw invalid(
+      `${file}:${line}:${column}`,
+      offset >= json.length ? 'ends in the middle of the JSON' : 'is not valid JSON',
+    );
+  }
+}
+
+/**
+ * Reads the file through cosmiconfig.
+ * @throws OrchError `config_not_found` or `config_invalid`, naming file, line and column.
+ */
+export async function readConfigFile(file: string): Promise<ConfigFile> {
+  const { cosmiconfig } = await import('cosmiconfig');
+  // The value is wrapped, so that cosmiconfig does not follow a `$import` in it: the schema refuses that key.
+  const loader = (name: string, text: string): unknown => parseJson(name, text);
+  const explorer = withoutMetaConfig(() =>
+    cosmiconfig('orch', { searchPlaces: [configFileName], loaders: { '.json': loader, noExt: loader }, cache: false }),
+  );
+  const result = await explorer.load(file).catch((error: unknown) => {
+    if (error instanceof OrchError) throw error;
+    throw unreadable(file, error);
+  });
+  const content = (result?.config as { value?: unknown } | undefined)?.value;
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw invalid(file, 'does not hold a JSON object');
+  }
+  return { path: file, content: content as Record<string, unknown> };
+}
+
+function unreadable(file: string, cause: unknown): OrchError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  const missing = code === 'ENOENT' || code === 'ENOTDIR';
+  const reason = missing ? 'does not exist' : `cannot be read (${code ?? 'not a JSON file'})`;
+  return new OrchError(`the configuration file ${file} ${reason}`, {
+    code: missing ? 'config_not_found' : 'config_unreadable',
+    exit: 'notConfigured',
+    hint: missing ? 'Check --config or ORCH_CONFIG, or run `orch init`.' : 'Name a readable file that ends in .json.',
+    cause,
+  });
+}
+
+/**
+ * cosmiconfig looks into the working folder for options of its own (`.config/config.js`, `package.json`) and would run
+ * what it finds there. orch is also run inside checkouts of other people's code, so that look is sent to the root
+ * folder. Both steps are synchronous: nothing else sees the changed working folder.
+ */
+function withoutMetaConfig<T>(make: () => T): T {
+  const cwd = process.cwd();
+  process.chdir('/');
+  try {
+    return make();
+  } finally {
+    process.chdir(cwd);
+  }
+}

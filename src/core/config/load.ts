@@ -1,0 +1,139 @@
+import { OrchError } from '../model/index.ts';
+import type { Config } from './config.ts';
+import { readEnvironment } from './environment.ts';
+import { findConfigFile, readConfigFile } from './file.ts';
+import { configKeys } from './keys.ts';
+import { crossProblems } from './policies.ts';
+import { configInvalid, problemsOf, type Problem } from './problems.ts';
+import { resolveConfig } from './resolve.ts';
+import type { Settings } from './schema.ts';
+import { literalSecrets } from './secret-literals.ts';
+import { secretSource } from './secrets.ts';
+
+export interface LoadRequest {
+  /** Values from the command line by dotted path, such as `worker.maxConcurrency`. */
+  flags?: Record<string, unknown>;
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  /** `--config`. */
+  file?: string | undefined;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  /** The same as people write it, defaults filled in: for `config show`. */
+  settings: Settings;
+  file: string | null;
+  /** Where the value of a key came from: `default`, the file's path, a variable's name, or `flag`. */
+  origin(path: string): string;
+  /** Trouble that stops nothing: unknown variables, variables without a meaning. */
+  warnings: string[];
+}
+
+type Values = Record<string, unknown>;
+
+function isObject(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Sets a dotted path; what stands in the way and is no object is left for the schema to refuse. */
+function setPath(target: Values, path: string, value: unknown): void {
+  const parts = path.split('.');
+  const last = parts.pop() as string;
+  let node = target;
+  for (const part of parts) {
+    if (!Object.hasOwn(node, part)) node[part] = {};
+    const next = node[part];
+    if (!isObject(next)) return;
+    node = next;
+  }
+  node[last] = value;
+}
+
+function hasPath(values: unknown, path: string): boolean {
+  const parts = path.replaceAll('[', '.').replaceAll(']', '').split('.');
+  let node = values;
+  for (const part of parts) {
+    if (typeof node !== 'object' || node === null || !Object.hasOwn(node, part)) return false;
+    node = (node as Values)[part];
+  }
+  return true;
+}
+
+async function scheduleProblem(schedule: unknown): Promise<Problem[]> {
+  if (typeof schedule !== 'string' || !/^\S+(\s+\S+){4,5}$/.test(schedule)) return [];
+  const { validate } = await import('node-cron');
+  return validate(schedule) ? [] : [{ path: 'poll.schedule', problem: 'is not a cron expression' }];
+}
+
+/** The origin of each key: the longest prefix of its path that a flag or a variable set, else the file, else default. */
+function originsOf(file: string | null, fileContent: Values, set: Map<string, string>): (path: string) => string {
+  return (path) => {
+    for (const [prefix, origin] of set) {
+      if (path === prefix || path.startsWith(`${prefix}.`) || path.startsWith(`${prefix}[`)) return origin;
+    }
+    return file !== null && hasPath(fileContent, path) ? file : 'default';
+  };
+}
+
+/** A mistake names the variable it stands in beside the key. */
+function located(problems: Problem[], origin: (path: string) => string): Problem[] {
+  return problems.map(({ path, problem }) => {
+    const from = origin(path);
+    return from.startsWith('ORCH_') ? { path: from, problem: `${problem} (${path})` } : { path, problem };
+  });
+}
+
+/**
+ * Brings flags, environment, file and defaults together, in that order, and checks the whole (spec 9).
+ * @throws OrchError `config_invalid` (exit `notConfigured`) with every problem at once, `config_not_found`
+ */
+export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
+  const { env, cwd } = request;
+  const name = findConfigFile({ file: request.file, env, cwd });
+  const [{ settingsSchema, settingsJsonSchema }, file] = await Promise.all([
+    import('./schema.ts'),
+    name === null ? null : readConfigFile(name),
+  ]);
+  const schema = settingsJsonSchema();
+  const fileContent = file?.content ?? {};
+  const environment = readEnvironment(env, configKeys(schema));
+  const set = new Map<string, string>();
+  const values = structuredClone(fileContent);
+  for (const { path, value, variable } of environment.values) {
+    setPath(values, path, value);
+    set.set(path, variable);
+  }
+  for (const [path, value] of Object.entries(request.flags ?? {})) {
+    if (value === undefined) continue;
+    setPath(values, path, value);
+    set.set(path, 'flag');
+  }
+  const origin = originsOf(name, fileContent, set);
+  const secrets = literalSecrets(fileContent);
+  const result = settingsSchema.safeParse(values);
+  const issues = problemsOf(result.success ? [] : result.error.issues, schema);
+  const problems = [
+    ...environment.problems,
+    ...secrets,
+    ...located(
+      [
+        ...issues,
+        ...crossProblems(values),
+        ...(await scheduleProblem((values['poll'] as Values | undefined)?.['schedule'])),
+      ],
+      origin,
+    ).filter(({ path }) => !secrets.some((secret) => secret.path === path)),
+  ];
+  if (problems.length > 0) throw configInvalid(problems, name ?? 'no file');
+  if (!result.success)
+    throw new OrchError('the configuration was refused without a reason', { code: 'config_invalid' });
+  const config = resolveConfig(result.data, {
+    file: name,
+    env,
+    cwd,
+    hasReviewerToken: secretSource('gitea-reviewer', env) !== null,
+    fromFile: (path) => origin(path) === name,
+  });
+  return { config, settings: result.data, file: name, origin, warnings: environment.warnings };
+}

@@ -1,0 +1,119 @@
+import path from 'node:path';
+import { withoutTrailingSlash } from './address.ts';
+import type { Config } from './config.ts';
+import { policiesOf } from './policies.ts';
+import { absolutePath, promptFileOf, roleSettingsOf } from './roles.ts';
+import type { Settings } from './schema.ts';
+
+const dayMs = 86_400_000;
+
+export interface ResolveContext {
+  file: string | null;
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  /** Whether the token of the reviewer's account is given. */
+  hasReviewerToken: boolean;
+  /** Whether the value of a key came from the file: then a relative path lies beside the file, else below `cwd`. */
+  fromFile: (key: string) => boolean;
+}
+
+/** systemd's `StateDirectory=` comes as a list of absolute paths with colons; the first is ours. */
+function standardStateDir(env: NodeJS.ProcessEnv): string {
+  const systemd = (env['STATE_DIRECTORY'] ?? '').split(':')[0] ?? '';
+  return systemd !== '' ? systemd : '~/.local/state/orch';
+}
+
+function foldersOf(
+  settings: Settings,
+  context: ResolveContext,
+): Pick<Config, 'stateDir' | 'dbPath' | 'reposDir' | 'workspacesDir' | 'runsDir'> {
+  const fileFolder = context.file === null ? context.cwd : path.dirname(context.file);
+  const absolute = (key: string, file: string): string =>
+    absolutePath(file, context.fromFile(key) ? fileFolder : context.cwd, context.env);
+  const stateDir = absolute('stateDir', settings.stateDir ?? standardStateDir(context.env));
+  const below = (key: 'dbPath' | 'reposDir' | 'workspacesDir' | 'runsDir', name: string): string => {
+    const own = settings[key];
+    return own === undefined ? path.join(stateDir, name) : absolute(key, own);
+  };
+  return {
+    stateDir,
+    dbPath: below('dbPath', 'orch.db'),
+    reposDir: below('reposDir', 'repos'),
+    workspacesDir: below('workspacesDir', 'workspaces'),
+    runsDir: below('runsDir', 'runs'),
+  };
+}
+
+function workerOf({ worker }: Settings): Config['worker'] {
+  return {
+    maxConcurrency: worker.maxConcurrency,
+    leaseMs: worker.leaseSeconds * 1000,
+    heartbeatMs: (worker.leaseSeconds * 1000) / 4,
+    drainMs: worker.drainSeconds * 1000,
+    pollIntervalMs: worker.pollIntervalSeconds * 1000,
+    onStop: worker.onStop,
+    backoff: { baseMs: worker.backoffBaseSeconds * 1000, maxMs: worker.backoffMaxSeconds * 1000 },
+    budgets: {
+      attempts: worker.attempts,
+      transientRetries: worker.transientRetries,
+      interruptions: worker.interruptions,
+    },
+  };
+}
+
+function peersOf(settings: Settings, reviewer: boolean): Pick<Config, 'plane' | 'gitea' | 'telegram'> {
+  const { plane, gitea, telegram } = settings;
+  return {
+    plane: {
+      url: withoutTrailingSlash(plane.url),
+      publicUrl: withoutTrailingSlash(plane.publicUrl ?? plane.url),
+      workspace: plane.workspace,
+      requestsPerMinute: settings.poll.planeRequestsPerMinute,
+    },
+    gitea: {
+      url: withoutTrailingSlash(gitea.url),
+      publicUrl: withoutTrailingSlash(gitea.publicUrl ?? gitea.url),
+      cloneUrl: withoutTrailingSlash(gitea.cloneUrl ?? gitea.url),
+      reviewer,
+    },
+    telegram:
+      telegram.chatId === undefined ? null : { chatId: telegram.chatId, apiUrl: withoutTrailingSlash(telegram.apiUrl) },
+  };
+}
+
+/** Turns checked settings into what the program uses. Pure: nothing is read and no folder is made. */
+export function resolveConfig(settings: Settings, context: ResolveContext): Config {
+  const reviewer = settings.gitea.reviewer ?? context.hasReviewerToken;
+  const fileFolder = context.file === null ? context.cwd : path.dirname(context.file);
+  const absolute = (file: string): string => absolutePath(file, fileFolder, context.env);
+  const { timeouts, agent } = settings;
+  return {
+    file: context.file,
+    language: settings.language,
+    ...foldersOf(settings, context),
+    ...peersOf(settings, reviewer),
+    poll: { schedule: settings.poll.schedule },
+    worker: workerOf(settings),
+    agent: {
+      preflightCacheMs: agent.preflightCacheSeconds * 1000,
+      breakerThreshold: agent.breakerThreshold,
+      breakerPauseMs: agent.breakerPauseSeconds * 1000,
+      roleSettings: (role, project) => roleSettingsOf(settings, role, project, absolute),
+      promptFile: (role, project) => promptFileOf(settings, role, project, absolute),
+    },
+    identity: settings.git,
+    timeouts: {
+      readMs: timeouts.readSeconds * 1000,
+      writeMs: timeouts.writeSeconds * 1000,
+      mergeMs: timeouts.mergeSeconds * 1000,
+      gitMs: timeouts.gitSeconds * 1000,
+      transferMs: timeouts.transferSeconds * 1000,
+      telegramMs: timeouts.telegramSeconds * 1000,
+    },
+    retention: {
+      workspacesMs: settings.retention.workspaceDays * dayMs,
+      runsMs: settings.retention.runDays * dayMs,
+    },
+    projects: policiesOf(settings, reviewer),
+  };
+}

@@ -1,0 +1,111 @@
+import os from 'node:os';
+import path from 'node:path';
+import type { ProjectPolicy, Role } from '../model/index.ts';
+import type { Settings } from './schema.ts';
+import type { RoleSection } from './schema/agent.ts';
+import type { ProjectSection } from './schema/project.ts';
+
+/** `claude`: orch knows the flags and the output of the Claude Code CLI; `command`: any other program. */
+export type AgentKind = 'claude' | 'command';
+export type SandboxMode = 'auto' | 'bwrap' | 'none';
+
+/** How the agent of one role is run for one project; times in milliseconds. */
+export interface RoleSettings {
+  /** Program and first arguments. */
+  command: string[];
+  kind: AgentKind;
+  /** Null: the command's own choice. */
+  model: string | null;
+  allowedTools: string[];
+  timeoutMs: number;
+  /** Longest silence of a streaming agent. */
+  idleMs: number;
+  /** How long the process may go on after its result. */
+  graceMs: number;
+  /** Names of variables passed through. */
+  env: string[];
+  /** Absolute paths. */
+  readPaths: string[];
+  writePaths: string[];
+  /** Paths below the repository's root whose changes are committed; `.` is everything. */
+  commitPaths: string[];
+  sandbox: SandboxMode;
+  /** Paths below the repository's root that are never committed, whatever `commitPaths` says. */
+  protectedPaths: string[];
+}
+
+/** What differs between the roles when nothing is configured (spec 7). */
+const standard: Record<Role, { model: string | null; timeoutMinutes: number | null; commitPaths: string[] }> = {
+  analyst: { model: null, timeoutMinutes: null, commitPaths: ['docs/'] },
+  architect: { model: 'opus', timeoutMinutes: null, commitPaths: ['docs/'] },
+  developer: { model: null, timeoutMinutes: null, commitPaths: ['.'] },
+  reviewer: { model: 'opus', timeoutMinutes: null, commitPaths: ['docs/'] },
+  // The replaced system's testers took 25 of their 30 minutes (replaced-system.md, ET-006).
+  tester: { model: null, timeoutMinutes: 45, commitPaths: ['docs/'] },
+  deployer: { model: null, timeoutMinutes: null, commitPaths: ['docs/'] },
+};
+
+const standardTools = ['Read', 'Write', 'Edit', 'Bash'];
+const minuteMs = 60_000;
+
+function sectionOf(settings: Settings, project: ProjectPolicy | null): ProjectSection | null {
+  return settings.projects.find((p) => p.planeProject.toLowerCase() === project?.planeProject) ?? null;
+}
+
+/** A path from the configuration made absolute: `~` is the home folder, anything relative lies beside `base`. */
+export function absolutePath(file: string, base: string, env: NodeJS.ProcessEnv): string {
+  const home = env['HOME'] ?? os.homedir();
+  if (file === '~' || file.startsWith('~/')) return path.join(home, file.slice(1));
+  return path.resolve(base, file);
+}
+
+/** First value that is set, from the most particular place to the most general. */
+function first<K extends keyof RoleSection>(key: K, sections: (Partial<RoleSection> | undefined)[]): RoleSection[K] {
+  return sections.find((section) => section?.[key] !== undefined)?.[key] as RoleSection[K];
+}
+
+/**
+ * Settings of a role: the project's own for the role, those of the role, the project's for all roles, those of all
+ * roles, built-in ones. Lists of variable names are added up, everything else is replaced.
+ * @param absolute makes a configured path absolute
+ */
+export function roleSettingsOf(
+  settings: Settings,
+  role: Role,
+  project: ProjectPolicy | null,
+  absolute: (file: string) => string,
+): RoleSettings {
+  const { agent } = settings;
+  const own = sectionOf(settings, project)?.agent;
+  const sections = [own?.roles[role], agent.roles[role]];
+  const builtIn = standard[role];
+  const timeoutMinutes =
+    first('timeoutMinutes', sections) ?? own?.timeoutMinutes ?? builtIn.timeoutMinutes ?? agent.timeoutMinutes;
+  const names = [agent.env, agent.roles[role]?.env, own?.env, own?.roles[role]?.env].flatMap((list) => list ?? []);
+  return {
+    command: first('command', sections) ?? own?.command ?? agent.command,
+    kind: first('kind', sections) ?? own?.kind ?? agent.kind,
+    model: first('model', sections) ?? builtIn.model,
+    allowedTools: first('allowedTools', sections) ?? standardTools,
+    timeoutMs: timeoutMinutes * minuteMs,
+    idleMs: (first('idleMinutes', sections) ?? own?.idleMinutes ?? agent.idleMinutes) * minuteMs,
+    graceMs: (first('graceSeconds', sections) ?? own?.graceSeconds ?? agent.graceSeconds) * 1000,
+    env: [...new Set(names)],
+    readPaths: (first('readPaths', sections) ?? []).map(absolute),
+    writePaths: (first('writePaths', sections) ?? []).map(absolute),
+    commitPaths: first('commitPaths', sections) ?? builtIn.commitPaths,
+    sandbox: own?.sandbox ?? agent.sandbox,
+    protectedPaths: own?.protectedPaths ?? agent.protectedPaths,
+  };
+}
+
+/** The configured prompt of a role, as an absolute path; null: the one orch ships. */
+export function promptFileOf(
+  settings: Settings,
+  role: Role,
+  project: ProjectPolicy | null,
+  absolute: (file: string) => string,
+): string | null {
+  const file = first('promptFile', [sectionOf(settings, project)?.agent.roles[role], settings.agent.roles[role]]);
+  return file === undefined ? null : absolute(file);
+}

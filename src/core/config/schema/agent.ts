@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { count, commandLine, filePath, repositoryPaths, time, variableNames } from './parts.ts';
+
+const kind = z.enum(['claude', 'command']);
+const sandbox = z.enum(['auto', 'bwrap', 'none']);
+const minutes = z.number().min(0.01).max(10_080);
+const graceSeconds = z.number().min(0).max(3600);
+
+const roleSection = z
+  .strictObject({
+    command: commandLine().optional().describe("The role's own program and arguments instead of `agent.command`."),
+    kind: kind.optional().describe("The role's own `agent.kind`."),
+    model: z
+      .string()
+      .regex(/^[A-Za-z0-9][\w.:[\]/-]*$/, 'must be the name of a model')
+      .optional()
+      .describe("Model of the role. Default: `opus` for architect and reviewer, the command's own otherwise."),
+    timeoutMinutes: minutes
+      .optional()
+      .describe('Time limit of one run. Default: `agent.timeoutMinutes`, 45 for the tester.'),
+    idleMinutes: minutes.optional().describe('Longest silence of a streaming agent. Default: `agent.idleMinutes`.'),
+    graceSeconds: graceSeconds.optional().describe('Default: `agent.graceSeconds`.'),
+    allowedTools: z
+      .array(z.string().regex(/^[A-Za-z][^,\p{Cc}]*$/u, 'must be the name of a tool'))
+      .optional()
+      .describe('Tools the agent may use. Default: Read, Write, Edit, Bash.'),
+    commitPaths: repositoryPaths()
+      .optional()
+      .describe(
+        'What of its work is committed; `.` is everything but `protectedPaths`. Default: `docs/`, `.` for the developer.',
+      ),
+    env: variableNames().optional().describe('Names of variables passed to this role, beside `agent.env`.'),
+    readPaths: z
+      .array(filePath())
+      .optional()
+      .describe('Further paths the role may read in the sandbox, such as a deploy key.'),
+    writePaths: z.array(filePath()).optional().describe('Further paths the role may write in the sandbox.'),
+    promptFile: filePath()
+      .optional()
+      .describe("Prompt used instead of orch's own, where the project has none in `.openclaw/agents/<role>.md`."),
+  })
+  .optional();
+
+export type RoleSection = NonNullable<z.output<typeof roleSection>>;
+
+const rolesSection = z
+  .strictObject({
+    analyst: roleSection.describe('Settings of the analyst.'),
+    architect: roleSection.describe('Settings of the architect.'),
+    developer: roleSection.describe('Settings of the developer.'),
+    reviewer: roleSection.describe('Settings of the reviewer.'),
+    tester: roleSection.describe('Settings of the tester.'),
+    deployer: roleSection.describe('Settings of the deployer.'),
+  })
+  .prefault({});
+
+export const agentSection = z
+  .strictObject({
+    command: commandLine()
+      .default(['claude'])
+      .describe('Program and first arguments of the agent. A path that is found in PATH or absolute.'),
+    kind: kind
+      .default('claude')
+      .describe(
+        '`claude`: the Claude Code CLI, its flags are added; `command`: any other program, placeholders are filled in.',
+      ),
+    sandbox: sandbox
+      .default('auto')
+      .describe(
+        '`bwrap`: bubblewrap or nothing; `auto`: bubblewrap where it works, else a warning; `none`: no sandbox.',
+      ),
+    env: variableNames().default([]).describe('Names of variables passed through to every role.'),
+    timeoutMinutes: time(30, 0.01, 10_080).describe('Time limit of one run.'),
+    idleMinutes: time(15, 0.01, 10_080).describe('Longest silence of a streaming agent before it is stopped.'),
+    graceSeconds: time(30, 0, 3600).describe('How long the process may go on after its result.'),
+    protectedPaths: repositoryPaths()
+      .default(['.openclaw/', '.claude/', '.mcp.json'])
+      .describe('What no agent may change, the developer included.'),
+    preflightCacheSeconds: time(45, 0, 86_400).describe(
+      'How long the answer of `--version` before claiming is believed.',
+    ),
+    breakerThreshold: count(3, 1, 1000).describe('Transient failures in a row that close the intake of all workers.'),
+    breakerPauseSeconds: time(300, 0, 86_400).describe('How long it stays closed before one probe.'),
+    roles: rolesSection.describe('Settings per role.'),
+  })
+  .prefault({})
+  .describe('The agents.');
+
+/** What a project may say differently about its agents. */
+export const projectAgentSection = z
+  .strictObject({
+    command: commandLine().optional().describe('Instead of `agent.command`.'),
+    kind: kind.optional().describe('Instead of `agent.kind`.'),
+    sandbox: sandbox.optional().describe('Instead of `agent.sandbox`.'),
+    env: variableNames().optional().describe('Names of variables passed through, beside `agent.env`.'),
+    timeoutMinutes: minutes.optional().describe('Instead of `agent.timeoutMinutes`.'),
+    idleMinutes: minutes.optional().describe('Instead of `agent.idleMinutes`.'),
+    graceSeconds: graceSeconds.optional().describe('Instead of `agent.graceSeconds`.'),
+    protectedPaths: repositoryPaths().optional().describe('Instead of `agent.protectedPaths`.'),
+    roles: rolesSection.describe('Settings per role, each before those of `agent.roles`.'),
+  })
+  .prefault({})
+  .describe("The project's own settings of the agents.");
