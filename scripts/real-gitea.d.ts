@@ -1,0 +1,2 @@
+/** Builds Gitea once per machine; `missing` says why it cannot be had. */
+export function ensureGitea(): Promise<{ binary: string; staticRoot: string } | { missing: string }>;
