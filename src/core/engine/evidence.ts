@@ -1,0 +1,147 @@
+import type {
+  Artifact,
+  CommitSha,
+  Evidence,
+  EvidenceNeed,
+  GitPort,
+  GiteaPort,
+  ProjectPolicy,
+  RepoSlug,
+  Seen,
+  Snapshot,
+  StatusRow,
+  Task,
+} from '../model/index.ts';
+import { errorText, isCommitSha } from '../model/index.ts';
+import { documentFolder, documents, isReadWhole } from '../pipeline/artifacts.ts';
+import { frontMatter } from '../pipeline/front-matter.ts';
+
+export interface EvidenceDeps {
+  git: GitPort;
+  gitea: GiteaPort;
+}
+
+/** Documents above this size are handed on cut; a verdict's front matter stands at the top. */
+const longestDocument = 256 * 1024;
+/** How many commits behind the head are looked at for statuses of the same code. */
+const sameCodeDepth = 20;
+
+/** Trailer of the first commit of a task's branch: says whose work item it is (spec 4.1). */
+export function itemTrailer(itemId: string): string {
+  return `Orch-Item: ${itemId}`;
+}
+
+/** Fetches what a judgement needs: the only I/O of a decision. What cannot be had is `seen: false` with the reason. */
+export async function collect(needs: EvidenceNeed[], s: Snapshot, policy: ProjectPolicy, deps: EvidenceDeps): Promise<Evidence> {
+  const evidence: Evidence = {};
+  if (needs.length === 0) return evidence;
+  const { task } = s;
+  if (needs.includes('intake')) evidence.intake = await seen(() => intake(task, deps.git));
+  if (!needs.includes('head')) return evidence;
+  evidence.head = await seen(() => headOf(s, deps.git));
+  if (!evidence.head.seen) return evidence;
+  const head = evidence.head.value;
+  evidence.artifacts = await seen(() => artifactsAt(task, head, deps.git));
+  evidence.codeTree = await seen(() => deps.git.codeTree(task.repo, head, documentFolder(task.id)));
+  if (needs.includes('merges')) evidence.merges = await seen(() => merges(task, head, deps.git));
+  if (!evidence.codeTree.seen) return evidence;
+  const codeTree = evidence.codeTree.value;
+  const sameCode = (sha: CommitSha): Promise<boolean> => hasCode(task, sha, codeTree, deps.git);
+  if (needs.includes('statuses')) evidence.statuses = await seen(() => statuses(task, head, codeTree, deps));
+  if (needs.includes('reviews') && task.prNumber !== null) evidence.reviews = await seen(() => reviews(task.repo, task.prNumber ?? 0, sameCode, deps));
+  if (needs.includes('verdictCommit')) evidence.verdictCommit = await seen(() => verdictCommit(evidence.artifacts, sameCode));
+  return evidence;
+}
+
+async function seen<T>(look: () => Promise<T>): Promise<Seen<T>> {
+  try {
+    return { seen: true, value: await look() };
+  } catch (error) {
+    return { seen: false, reason: errorText(error) };
+  }
+}
+
+/** Whether somebody else's documents or branch stand where this task's would (spec 4.1). */
+async function intake(task: Task, git: GitPort): Promise<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' }> {
+  await git.fetch(task.repo);
+  const base = await git.head(task.repo, task.baseBranch);
+  if (base === null) throw new Error(`${task.repo} has no branch ${task.baseBranch}`);
+  const folder = await git.listTree(task.repo, base, documentFolder(task.id));
+  const branch = await git.head(task.repo, task.branch);
+  return { folderOnBase: folder.length > 0, branchOwner: branch === null ? 'none' : await branchOwner(task, base, branch, git) };
+}
+
+/** An existing branch is this task's only when its first commit carries the item's trailer. */
+export async function branchOwner(task: { repo: RepoSlug; itemId: string }, base: CommitSha, branch: CommitSha, git: GitPort): Promise<'this' | 'other'> {
+  const commits = await git.commitsSince(task.repo, base, branch);
+  return commits.at(-1)?.message.includes(itemTrailer(task.itemId)) === true ? 'this' : 'other';
+}
+
+/**
+ * The head to judge. The poll's mirror may lag behind a push of our own, so the published commit wins while the mirror is
+ * one of its ancestors.
+ */
+async function headOf(s: Snapshot, git: GitPort): Promise<CommitSha> {
+  const { task, visit } = s;
+  await git.fetch(task.repo);
+  const server = await git.head(task.repo, task.branch);
+  const published = visit?.finished?.sha ?? null;
+  if (server === null) {
+    if (published !== null && (await git.has(task.repo, published))) return published;
+    throw new Error(`branch ${task.branch} is not on the server`);
+  }
+  return server;
+}
+
+async function artifactsAt(task: Task, head: CommitSha, git: GitPort): Promise<Artifact[]> {
+  const folder = documentFolder(task.id);
+  const entries = await git.listTree(task.repo, head, folder);
+  return Promise.all(
+    entries.map(async (entry) => {
+      const path = entry.path.startsWith(`${folder}/`) ? entry.path.slice(folder.length + 1) : entry.path;
+      const text = isReadWhole(path) ? await git.readFile(task.repo, head, `${folder}/${path}`, longestDocument) : null;
+      return { path, blob: entry.blob, size: entry.size, text };
+    }),
+  );
+}
+
+async function merges(task: Task, head: CommitSha, git: GitPort): Promise<{ clean: boolean; conflicts: string[] }> {
+  const base = await git.head(task.repo, task.baseBranch);
+  if (base === null) throw new Error(`${task.repo} has no branch ${task.baseBranch}`);
+  return git.mergeTree(task.repo, base, head);
+}
+
+async function hasCode(task: Task, sha: CommitSha, codeTree: string, git: GitPort): Promise<boolean> {
+  if (!(await git.has(task.repo, sha))) return false;
+  return (await git.codeTree(task.repo, sha, documentFolder(task.id))) === codeTree;
+}
+
+/** Statuses of the head and of the commits behind it that carry the same code: a documents-only push keeps CI's word. */
+async function statuses(task: Task, head: CommitSha, codeTree: string, { git, gitea }: EvidenceDeps): Promise<StatusRow[]> {
+  const base = await git.head(task.repo, task.baseBranch);
+  const behind = base === null ? [] : await git.commitsSince(task.repo, base, head);
+  const rows: StatusRow[] = await gitea.statuses(task.repo, head);
+  for (const { sha } of behind.slice(0, sameCodeDepth)) {
+    if (sha === head) continue;
+    if (!(await hasCode(task, sha, codeTree, git))) break;
+    rows.push(...(await gitea.statuses(task.repo, sha)));
+  }
+  return rows;
+}
+
+async function reviews(repo: RepoSlug, number: number, sameCode: (sha: CommitSha) => Promise<boolean>, { gitea }: EvidenceDeps): Promise<{ author: string; rows: (Awaited<ReturnType<GiteaPort['reviews']>>[number] & { sameCode: boolean })[] }> {
+  const pull = await gitea.pull(repo, number);
+  if (pull === null) throw new Error(`pull request #${number} of ${repo} cannot be found`);
+  const rows = await gitea.reviews(repo, number);
+  const judged = await Promise.all(
+    rows.map(async (row) => ({ ...row, sameCode: isCommitSha(row.commit) && (await sameCode(row.commit)) })),
+  );
+  return { author: pull.author, rows: judged };
+}
+
+async function verdictCommit(artifacts: Evidence['artifacts'], sameCode: (sha: CommitSha) => Promise<boolean>): Promise<{ named: string; sameCode: boolean } | null> {
+  const review = artifacts?.seen === true ? artifacts.value.find((artifact) => artifact.path === documents.review) : undefined;
+  const named = frontMatter(review?.text ?? '')?.['commit']?.toLowerCase();
+  if (named === undefined || named === '') return null;
+  return { named, sameCode: isCommitSha(named) && (await sameCode(named)) };
+}

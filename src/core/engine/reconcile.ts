@@ -1,0 +1,67 @@
+import type { Log } from '../platform/log.ts';
+import type { ProjectPolicy, RepoSlug, Store, Task, TaskId } from '../model/index.ts';
+import { crashPoint } from '../platform/crash-point.ts';
+import { decide, needs } from '../pipeline/decide.ts';
+import { collect, type EvidenceDeps } from './evidence.ts';
+
+export interface ReconcileDeps extends EvidenceDeps {
+  store: Store;
+  /** Policy of the project a task belongs to; null when the project is no longer registered: the task is left alone. */
+  policyOf: (task: Task) => ProjectPolicy | null;
+  log: Log;
+}
+
+/** More decisions than this in a row for one task are a defect of the rules, not work. */
+const mostSteps = 100;
+
+/**
+ * Brings one task to rest: load, collect evidence, decide, commit, until nothing follows. Any process may do it at any
+ * time: a commit compares the version, so of two that decide at once one is told `stale` and loads again.
+ * @returns how many decisions were committed
+ */
+export async function reconcile(taskId: TaskId, deps: ReconcileDeps): Promise<number> {
+  let committed = 0;
+  for (let step = 0; step < mostSteps; step += 1) {
+    const snapshot = await deps.store.load(taskId);
+    if (snapshot === null) return committed;
+    const policy = deps.policyOf(snapshot.task);
+    if (policy === null) {
+      await deps.store.rest(taskId, snapshot.meta.wakeSeq, null);
+      return committed;
+    }
+    const evidence = await collect(needs(snapshot, policy), snapshot, policy, deps);
+    const ruling = decide(snapshot, evidence, policy, deps.store.now());
+    if (ruling.kind === 'rest') {
+      await deps.store.rest(taskId, snapshot.meta.wakeSeq, ruling.wakeAt);
+      return committed;
+    }
+    crashPoint('reconcile.before-commit');
+    const answer = await deps.store.commit(taskId, snapshot.meta.version, snapshot.meta.wakeSeq, ruling.decision);
+    crashPoint('reconcile.after-commit');
+    if (answer === 'stale') continue;
+    committed += 1;
+    deps.log.info('decided', { task: taskId, rule: ruling.decision.why.rule, why: ruling.decision.why.sentence });
+  }
+  throw new Error(`task ${taskId} does not come to rest after ${mostSteps} decisions`);
+}
+
+/** Reconciles every task whose time has come; one that fails does not stop the others. */
+export async function reconcileDue(deps: ReconcileDeps, limit = 200): Promise<{ tasks: number; decisions: number; failed: TaskId[] }> {
+  const due = await deps.store.dueTasks(limit);
+  const failed: TaskId[] = [];
+  let decisions = 0;
+  for (const taskId of due) {
+    try {
+      decisions += await reconcile(taskId, deps);
+    } catch (error) {
+      failed.push(taskId);
+      deps.log.error('reconcile failed', { task: taskId, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  }
+  return { tasks: due.length, decisions, failed };
+}
+
+/** The policy of a repository, for parts that know only that. */
+export function policyOfRepo(policies: ProjectPolicy[], repo: RepoSlug): ProjectPolicy | null {
+  return policies.find((policy) => policy.repo === repo) ?? null;
+}

@@ -1,0 +1,104 @@
+import type { MessageOf } from '../../model/index.ts';
+import { assertNever, isWorkStage, roleOfStage } from '../../model/index.ts';
+import type { Draft } from '../draft.ts';
+import { requestAgent, showPhase, stopJob, tell } from '../draft.ts';
+import { commit, type Ruling } from '../ruling.ts';
+
+type Command = MessageOf<'command'>;
+
+/** An operator's command, journaled like everything else. Only commands reset counters (spec 3.3). */
+export function decideCommand(draft: Draft, command: Command): Ruling {
+  const cause = `operator:${command.by}`;
+  switch (command.name) {
+    case 'retry':
+      return liftHold(draft, command.by, cause);
+    case 'advance':
+      return advance(draft, command, cause);
+    case 'run':
+      return runAgent(draft, command, cause);
+    case 'cancel':
+      stopJob(draft);
+      draft.task.handled['cancelled_in'] = draft.task.stage;
+      draft.task.stage = 'cancelled';
+      draft.task.stageSince = draft.now;
+      draft.task.hold = null;
+      tell(draft, { event: 'cancelled', by: command.by });
+      showPhase(draft, 'cancelled');
+      return commit(draft, 'command.cancel', `${command.by} cancelled the task`, cause);
+    case 'pause':
+      draft.task.paused = true;
+      return commit(draft, 'command.pause', `${command.by} paused the task`, cause);
+    case 'resume':
+      draft.task.paused = false;
+      return commit(draft, 'command.resume', `${command.by} resumed the task`, cause);
+    default:
+      return assertNever(command);
+  }
+}
+
+/** Lifts a hold (spec 8): resets exactly the counter that it names, and does again what its cause asks for. */
+export function liftHold(draft: Draft, by: string, cause: string): Ruling {
+  const { task, visit } = draft;
+  const held = task.hold;
+  if (held === null) return commit(draft, 'command.retry-nothing', `${by} asked for a retry, but nothing holds the task`, cause);
+  task.hold = null;
+  const reset = resetCounter(draft, held.cause);
+  if (visit !== null) {
+    visit.ciSince = null;
+    visit.askedAgain = 0;
+  }
+  showPhase(draft, 'in_progress');
+  if (held.lift === 'rerun' && visit !== null && draft.from.liveJob === null) {
+    const tail = held.detail['tail'];
+    requestAgent(draft, { why: `Another run was asked for after: ${held.text}`, sections: tail === undefined ? [] : [{ title: 'What was seen last', text: tail }] });
+  }
+  return commit(draft, 'command.retry', `${by} lifted the hold "${held.cause}"${reset}`, cause, { hold: held.cause });
+}
+
+function resetCounter(draft: Draft, cause: string): string {
+  const { counters } = draft.task;
+  switch (cause) {
+    case 'developer_budget':
+      counters.developerReruns = 0;
+      return '; the budget of developer reruns starts again';
+    case 'question_rounds':
+      counters.questionRounds = 0;
+      return '; the rounds of questions start again';
+    case 'rejections':
+      counters.rejections = 0;
+      return '; the rejections start again';
+    case 'conflict_rounds':
+      counters.conflictRounds = 0;
+      return '; the rounds of conflicts start again';
+    case 'run_cap':
+      draft.task.handled['runs_from'] = String(draft.from.meta.runs);
+      return '; the run cap starts again';
+    case 'cost_cap':
+      draft.task.handled['cost_from'] = String(draft.from.meta.spentMicros + draft.from.meta.reservedMicros);
+      return '; the cost cap starts again';
+    default:
+      return '';
+  }
+}
+
+function advance(draft: Draft, command: Extract<Command, { name: 'advance' }>, cause: string): Ruling {
+  const { task, visit } = draft;
+  if (visit === null) return commit(draft, 'command.advance-early', 'the task has no branch yet; it cannot be advanced', cause);
+  if (!command.force) return commit(draft, 'command.advance', `${command.by} asked the gate`, cause);
+  visit.directive = { kind: 'advance', by: command.by, to: command.to, force: true };
+  task.hold = null;
+  stopJob(draft);
+  return commit(draft, 'command.advance-force', `${command.by} ordered the task to ${command.to ?? 'the next stage'}`, cause);
+}
+
+function runAgent(draft: Draft, command: Extract<Command, { name: 'run' }>, cause: string): Ruling {
+  const { task, visit } = draft;
+  const role = isWorkStage(task.stage) ? roleOfStage[task.stage] : null;
+  if (visit === null || role !== command.role) {
+    return commit(draft, 'command.run-refused', `${command.role} does not work in ${task.stage}`, cause);
+  }
+  if (draft.from.liveJob !== null) return commit(draft, 'command.run-live', 'an agent of the task is queued or running', cause);
+  task.hold = null;
+  requestAgent(draft, { why: `${command.by} asked for this run.`, sections: [] });
+  return commit(draft, 'command.run', `${command.by} asked for another run of the ${role}`, cause);
+}

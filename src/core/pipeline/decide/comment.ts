@@ -1,0 +1,50 @@
+import type { MessageOf } from '../../model/index.ts';
+import { isWorkStage } from '../../model/index.ts';
+import { sameHashes } from '../artifacts.ts';
+import type { Draft } from '../draft.ts';
+import { stopJob, tell } from '../draft.ts';
+import { commit, type Ruling } from '../ruling.ts';
+
+type Comment = MessageOf<'comment'>;
+
+/** A comment counts once, and only from people who may approve (spec 4.3). */
+export function decideComment(draft: Draft, comment: Comment): Ruling {
+  const cause = `comment:${comment.commentId}`;
+  const { visit, task } = draft;
+  if (!comment.allowed) return commit(draft, 'comment.not-allowed', `a comment of ${comment.actorName} counts for nothing: they may not approve`, cause);
+  if (visit === null || !isWorkStage(task.stage)) return commit(draft, 'comment.early', 'nothing waits for a comment yet', cause);
+  const { marker } = comment;
+  if (marker === null) {
+    visit.answers.push({ commentId: comment.commentId, by: comment.actorName, text: comment.text });
+    return commit(draft, 'comment.noted', `a comment of ${comment.actorName} was noted`, cause);
+  }
+  if (marker.kind === 'rejected') {
+    const reason = marker.reason === '' ? 'no reason given' : marker.reason;
+    visit.directive = { kind: 'rejected', by: comment.actorName, reason, commentId: comment.commentId };
+    visit.approved = null;
+    if (task.hold?.cause !== undefined && !task.hold.blocking) task.hold = null;
+    stopJob(draft);
+    return commit(draft, 'comment.rejected', `${comment.actorName} rejected: ${reason}`, cause);
+  }
+  return approved(draft, comment, cause);
+}
+
+function approved(draft: Draft, comment: Comment, cause: string): Ruling {
+  const { visit, task } = draft;
+  if (visit === null) throw new Error('an approval needs a visit');
+  if (task.stage !== 'analysis') {
+    const waitsFor = task.hold?.clearedBy ?? (draft.from.liveJob === null ? 'its gate' : `the ${draft.from.liveJob.role}`);
+    tell(draft, { event: 'not_waiting_for_approval', by: comment.actorName, waitsFor });
+    return commit(draft, 'comment.approval-elsewhere', `${comment.actorName} approved, but ${task.stage} waits for ${waitsFor}`, cause);
+  }
+  const request = visit.approval;
+  if (request === null || request.askedAt === null || comment.updatedAt < request.askedAt) {
+    tell(draft, { event: 'approval_too_old', by: comment.actorName });
+    return commit(draft, 'comment.approval-too-old', `${comment.actorName} approved before orch asked for it`, cause);
+  }
+  if (visit.approved !== null && sameHashes(visit.approved.artifacts, request.artifacts)) {
+    return commit(draft, 'comment.approved-already', 'approved already', cause);
+  }
+  visit.approved = { by: comment.actorName, commentId: comment.commentId, artifacts: request.artifacts };
+  return commit(draft, 'comment.approved', `${comment.actorName} approved`, cause, request.artifacts);
+}

@@ -1,0 +1,77 @@
+import type { CommitSha, MessageOf } from '../../model/index.ts';
+import type { Draft } from '../draft.ts';
+import { holdTask } from '../holds.ts';
+import { advanceTo, noteMerge } from '../moves.ts';
+import { commit, type Ruling } from '../ruling.ts';
+import { stageAfter } from '../table.ts';
+
+type Settled = MessageOf<'effect_settled'>;
+
+/** What came of something that was to be done outside, where the line depends on it. */
+export function decideEffect(draft: Draft, settled: Settled): Ruling {
+  const cause = `effect:${settled.key}`;
+  if (settled.ok) return delivered(draft, settled, cause);
+  const text = settled.error ?? 'refused';
+  switch (settled.effect) {
+    case 'telegram.message':
+      return commit(draft, 'effect.lost', `a Telegram message was refused: ${text}`, cause);
+    case 'git.start_branch':
+      delete draft.task.handled['start_branch'];
+      holdTask(draft, settled.result['reason'] === 'branch_exists' ? 'existing_branch' : 'effect_refused', `the branch could not be made: ${text}`);
+      break;
+    case 'gitea.open_pr':
+      delete draft.task.handled['open_pr'];
+      holdTask(draft, 'effect_refused', `the pull request could not be opened: ${text}`);
+      break;
+    case 'gitea.merge':
+      return notMerged(draft, settled, cause, text);
+    default:
+      holdTask(draft, 'effect_refused', `${settled.effect} was refused: ${text}`, { key: settled.key });
+  }
+  return commit(draft, 'effect.refused', `${settled.effect} was refused: ${text}`, cause);
+}
+
+function delivered(draft: Draft, settled: Settled, cause: string): Ruling {
+  const { task, visit } = draft;
+  switch (settled.effect) {
+    case 'git.start_branch': {
+      if (task.stage !== 'created') break;
+      const sha = settled.result['sha'] as CommitSha;
+      const baseline = { sha, artifacts: {}, codeTree: settled.result['code_tree'] ?? null };
+      advanceTo(draft, stageAfter('created', task.pipelineStages), baseline, 'The work item was accepted.', null);
+      return commit(draft, 'created.branch-made', `the branch exists at ${sha}`, cause, { sha });
+    }
+    case 'gitea.open_pr': {
+      const number = Number(settled.result['number']);
+      task.prNumber = number;
+      delete task.handled['open_pr'];
+      if (task.hold?.cause === 'outside') task.hold = null;
+      return commit(draft, 'development.pr-open', `pull request #${number} is open`, cause, { pr: String(number) });
+    }
+    case 'gitea.merge': {
+      if (visit === null || visit.merge === null || visit.merge.merged || task.stage !== 'deploy') break;
+      const sha = (settled.result['merged_sha'] ?? '') as CommitSha;
+      noteMerge(draft, visit, task.prNumber ?? 0, sha === '' ? null : sha, 'orch');
+      return commit(draft, 'deploy.merged', `pull request #${task.prNumber ?? 0} was merged`, cause, { merged: sha });
+    }
+    case 'plane.comment': {
+      if (visit?.approval?.key !== settled.key) break;
+      visit.approval.askedAt = Number(settled.result['at'] ?? draft.now);
+      return commit(draft, 'analysis.asked', 'the request for approval is in the work item', cause);
+    }
+    default:
+  }
+  return commit(draft, 'effect.delivered', `${settled.effect} was delivered`, cause);
+}
+
+/** Refused for good: the head moved (then it is judged again), or a rule of the server that somebody has to satisfy. */
+function notMerged(draft: Draft, settled: Settled, cause: string, text: string): Ruling {
+  const { visit, task } = draft;
+  if (visit === null || task.stage !== 'deploy' || visit.merge?.merged === true) return commit(draft, 'effect.late', text, cause);
+  visit.merge = null;
+  task.hold = null;
+  const reason = settled.result['reason'];
+  if (reason === 'moved' || reason === 'conflict') return commit(draft, 'deploy.merge-again', `not merged: ${text}; the head is judged again`, cause);
+  holdTask(draft, 'merge_refused', `the server refuses the merge: ${text}`);
+  return commit(draft, 'deploy.merge-refused', `the server refuses the merge: ${text}`, cause);
+}

@@ -1,0 +1,51 @@
+import type { MessageOf } from '../../model/index.ts';
+import type { Draft } from '../draft.ts';
+import { tell } from '../draft.ts';
+import { holdTask } from '../holds.ts';
+import { commit, type Ruling } from '../ruling.ts';
+
+type RunFinished = MessageOf<'run_finished'>;
+
+/** A run has ended for good: its job needs nothing more. The gate is judged afterwards, by the stage's own rule. */
+export function decideRun(draft: Draft, run: RunFinished): Ruling {
+  const { visit } = draft;
+  const cause = `run:${run.runId}`;
+  if (visit === null || visit.n !== run.visit) {
+    return commit(draft, 'run.late', `run ${run.runId} belongs to an earlier visit; nothing follows from it`, cause);
+  }
+  if (run.jobKind === 'check') return checkEnded(draft, run, cause);
+  if (run.exhausted === 'cancelled') return commit(draft, 'run.cancelled', `run ${run.runId} was stopped`, cause);
+  if (run.unpushed) {
+    holdTask(draft, 'unpushed', `the work of run ${run.runId} could not be pushed: the branch moved on the server`, { run: run.runId });
+    return commit(draft, 'run.unpushed', `run ${run.runId} ended, its work is not on the server`, cause);
+  }
+  if (run.exhausted !== null || run.published === null) return exhausted(draft, run, cause);
+  visit.finished = { runId: run.runId, sha: run.published.sha, result: run.outcome.result, at: draft.now };
+  tell(draft, { event: 'agent_finished', role: run.role, minutes: run.durationMs / 60_000, costMicros: run.outcome.costMicros });
+  if (run.role === 'developer') draft.task.handled['code_sha'] = run.published.sha;
+  const scope: Record<string, string> = run.published.outOfScope.length > 0 ? { out_of_scope: run.published.outOfScope.join(', ') } : {};
+  return commit(draft, 'run.finished', `${run.role} finished with ${run.published.committed ? 'new work' : 'no changes'}`, cause, { sha: run.published.sha, ...scope });
+}
+
+/** Test runs are judged by the gate, from the job's own record; only one that could not be carried out is held here. */
+function checkEnded(draft: Draft, run: RunFinished, cause: string): Ruling {
+  if (run.exhausted === 'transient' || run.exhausted === 'interruptions') {
+    holdTask(draft, 'attempts_used', `the local tests could not be run: ${run.outcome.detail}`, { run: run.runId, tail: run.outcome.tail });
+  }
+  return commit(draft, 'run.check-ended', `the local tests ended: ${run.outcome.detail}`, cause);
+}
+
+function exhausted(draft: Draft, run: RunFinished, cause: string): Ruling {
+  const { outcome } = run;
+  const why: Record<string, string> = {
+    attempts: 'the attempts of its job are used up',
+    transient: 'the retries after passing faults are used up',
+    interruptions: 'it was interrupted too often',
+    refused: 'it could not be started',
+  };
+  const text = `${run.role} did not finish (${outcome.detail}); ${why[run.exhausted ?? 'refused'] ?? ''}`;
+  const kind = outcome.kind === 'timeout' ? 'timeout' : 'exhausted';
+  tell(draft, { event: 'run_failed', role: run.role, kind, detail: outcome.detail, runId: run.runId });
+  holdTask(draft, 'attempts_used', text, { run: run.runId, tail: outcome.tail.slice(-1500) });
+  return commit(draft, 'run.exhausted', text, cause, { outcome: outcome.kind, detail: outcome.cause });
+}

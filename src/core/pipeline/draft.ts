@@ -1,0 +1,156 @@
+import type {
+  Decision,
+  EffectBody,
+  Hold,
+  NewEffect,
+  NewJob,
+  NoticeEvent,
+  Orders,
+  PlanePhase,
+  ProjectPolicy,
+  Snapshot,
+  Task,
+  Visit,
+  Why,
+} from '../model/index.ts';
+import { isWorkStage, roleOfStage } from '../model/index.ts';
+import { channels } from './channels.ts';
+import { documentFolder } from './artifacts.ts';
+
+/** A decision under construction: copies of the task and its visit that the rules write to, and what follows outside. */
+export interface Draft {
+  readonly from: Snapshot;
+  readonly policy: ProjectPolicy;
+  readonly now: number;
+  task: Task;
+  visit: Visit | null;
+  jobs: NewJob[];
+  cancelJobs: Decision['cancelJobs'];
+  effects: NewEffect[];
+  handled: Decision['handled'];
+}
+
+export function draftOf(from: Snapshot, policy: ProjectPolicy, now: number): Draft {
+  return {
+    from,
+    policy,
+    now,
+    task: structuredClone(from.task),
+    visit: structuredClone(from.visit),
+    jobs: [],
+    cancelJobs: [],
+    effects: [],
+    handled: null,
+  };
+}
+
+export function finish(draft: Draft, wakeAt: number | null, why: Why): Decision {
+  draft.task.updatedAt = draft.now;
+  const visitChanged = JSON.stringify(draft.visit) !== JSON.stringify(draft.from.visit);
+  return {
+    task: draft.task,
+    visit: visitChanged ? draft.visit : null,
+    jobs: draft.jobs,
+    cancelJobs: draft.cancelJobs,
+    effects: draft.effects,
+    handled: draft.handled,
+    wakeAt,
+    why,
+  };
+}
+
+/** Keys are made from the version the commit will have: the same decision has the same keys, another one never. */
+function effectKey(draft: Draft, name: string): string {
+  return `${draft.task.id}/${draft.from.meta.version + 1}/${name}${draft.effects.some((e) => e.key.endsWith(`/${name}`)) ? `-${draft.effects.length}` : ''}`;
+}
+
+export function effect(draft: Draft, name: string, lane: string, body: EffectBody, report: boolean): string {
+  const key = effectKey(draft, name);
+  draft.effects.push({ key, lane, body, report });
+  return key;
+}
+
+export const planeLane = (task: Task): string => `plane:${task.itemId}`;
+export const giteaLane = (task: Task): string => `gitea:${task.repo}#${task.branch}`;
+
+/** Tells people what happened, on the channels of spec 10. Returns the key of the Plane comment, where there is one. */
+export function tell(draft: Draft, body: NoticeEvent, artifact: string | null = null): string | null {
+  const { task } = draft;
+  const notice = { taskId: task.id, title: task.title, body, links: links(draft, artifact) };
+  const { plane, telegram } = channels[body.event];
+  if (telegram !== 'none') {
+    effect(draft, `telegram.${body.event}`, 'telegram', { kind: 'telegram.message', notice, alert: telegram === 'alert' }, false);
+  }
+  if (!plane) return null;
+  const reports = body.event === 'approval_wanted';
+  return effect(draft, body.event, planeLane(task), { kind: 'plane.comment', projectId: task.projectId, itemId: task.itemId, notice }, reports);
+}
+
+function links(draft: Draft, artifact: string | null): Record<string, string> {
+  const { task, policy } = draft;
+  const repo = `${policy.links.gitea}/${task.repo}`;
+  const branch = task.branch.split('/').map(encodeURIComponent).join('/');
+  const found: Record<string, string> = {
+    item: `${policy.links.plane}/${policy.links.workspace}/projects/${task.projectId}/issues/${task.itemId}`,
+  };
+  if (task.visit > 0) {
+    found['branch'] = `${repo}/src/branch/${branch}`;
+    found['folder'] = `${repo}/src/branch/${branch}/${documentFolder(task.id)}`;
+    if (artifact !== null) found['artifact'] = `${found['folder']}/${artifact}`;
+  }
+  if (task.prNumber !== null) found['pr'] = `${repo}/pulls/${task.prNumber}`;
+  return found;
+}
+
+/** Asks for a Plane state, only when it is another one than asked for last (spec 4.2). */
+export function showPhase(draft: Draft, phase: PlanePhase): void {
+  const { task } = draft;
+  if (task.phase === phase) return;
+  task.phase = phase;
+  effect(draft, `state.${phase}`, planeLane(task), { kind: 'plane.state', projectId: task.projectId, itemId: task.itemId, phase }, false);
+}
+
+/** Queues one run of the current stage's agent, under a cause that is unique for this visit and request. */
+export function requestAgent(draft: Draft, orders: Orders): void {
+  const { task, visit, policy } = draft;
+  if (visit === null || !isWorkStage(task.stage)) return;
+  visit.requests += 1;
+  visit.finished = null;
+  draft.jobs.push({
+    kind: 'agent',
+    role: roleOfStage[task.stage],
+    taskId: task.id,
+    cause: `visit:${visit.n}:${visit.requests}`,
+    repo: task.repo,
+    branch: task.branch,
+    visit: visit.n,
+    orders,
+    command: null,
+    timeoutMs: null,
+    maxAttempts: policy.budgets.attempts,
+    maxTransient: policy.budgets.transientRetries,
+    maxInterruptions: policy.budgets.interruptions,
+    ...caps(draft),
+    availableAt: null,
+  });
+}
+
+/** The task's caps, counted from where an operator lifted them last; the claim checks them before every spawn. */
+function caps(draft: Draft): { runCap: number; costCapMicros: number | null } {
+  const { caps: limit } = draft.policy;
+  const from = (key: string): number => Number(draft.task.handled[key] ?? 0);
+  return {
+    runCap: from('runs_from') + limit.runs,
+    costCapMicros: limit.costMicros === null ? null : from('cost_from') + limit.costMicros,
+  };
+}
+
+/** Stops what runs or waits for the task; the run's end arrives as a message. */
+export function stopJob(draft: Draft): void {
+  const job = draft.from.liveJob;
+  if (job !== null && !job.cancelRequested && !draft.cancelJobs.includes(job.id)) draft.cancelJobs.push(job.id);
+}
+
+export function sameHold(a: Hold | null, b: Hold): boolean {
+  return a !== null && a.cause === b.cause && JSON.stringify(a.detail) === JSON.stringify(b.detail);
+}

@@ -1,0 +1,52 @@
+import type { StatusRow, Verdict } from '../../model/index.ts';
+
+type Fold = 'pass' | 'fail' | 'pending';
+
+/** What one context's newest status means: `warning` fails, `skipped` passes unless required, unknown words fail (spec 3.1). */
+function fold(row: StatusRow, required: boolean): Fold {
+  switch (row.state) {
+    case 'success':
+      return 'pass';
+    case 'skipped':
+      return required ? 'fail' : 'pass';
+    case 'pending':
+      return 'pending';
+    default:
+      return 'fail';
+  }
+}
+
+/** Newest row per context: several may come in one second, the highest id is the newest (`research/apis.md` B11). */
+export function newestPerContext(rows: StatusRow[]): StatusRow[] {
+  const newest = new Map<string, StatusRow>();
+  for (const row of rows) {
+    const known = newest.get(row.context);
+    if (known === undefined || row.id > known.id) newest.set(row.context, row);
+  }
+  return [...newest.values()].sort((a, b) => a.context.localeCompare(b.context));
+}
+
+export function failedContexts(rows: StatusRow[], required: string[]): StatusRow[] {
+  return newestPerContext(rows).filter((row) => considered(row, required) && fold(row, required.includes(row.context)) === 'fail');
+}
+
+function considered(row: StatusRow, required: string[]): boolean {
+  return required.length === 0 || required.includes(row.context);
+}
+
+/**
+ * Commit statuses of commits that carry the head's code.
+ * @param rows statuses of every commit whose code tree equals the head's
+ * @param required contexts that have to pass; empty: all that reported
+ */
+export function judgeCi(rows: StatusRow[], required: string[], codeTree: string): Verdict {
+  const newest = newestPerContext(rows).filter((row) => considered(row, required));
+  const subject = { code_tree: codeTree, ...Object.fromEntries(newest.map((row) => [row.context, row.state])) };
+  const absent = required.filter((context) => !newest.some((row) => row.context === context));
+  const failed = newest.filter((row) => fold(row, required.includes(row.context)) === 'fail');
+  if (failed.length > 0) return { status: 'fail', reason: `CI failed: ${failed.map((row) => row.context).join(', ')}`, subject };
+  if (newest.length === 0) return { status: 'pending', reason: 'no CI status reported yet', subject };
+  const open = [...newest.filter((row) => row.state === 'pending').map((row) => row.context), ...absent];
+  if (open.length > 0) return { status: 'pending', reason: `CI has not finished: ${open.join(', ')}`, subject };
+  return { status: 'pass', reason: `CI is green: ${newest.map((row) => row.context).join(', ')}`, subject };
+}

@@ -1,0 +1,28 @@
+import type { ReviewRow, Verdict } from '../../model/index.ts';
+
+export type ReviewOnCode = ReviewRow & { sameCode: boolean };
+
+/**
+ * The vote of every reviewer but the author: the newest row per user counts, a later request for their review resets it,
+ * comments leave it as it was, a dismissed one is none (spec 3.1).
+ */
+export function votes(author: string, rows: ReviewOnCode[]): ReviewOnCode[] {
+  const latest = new Map<string, ReviewOnCode>();
+  for (const row of [...rows].sort((a, b) => a.id - b.id)) {
+    if (row.user === author) continue;
+    if (row.state === 'REQUEST_REVIEW') latest.delete(row.user);
+    else if (row.state === 'APPROVED' || row.state === 'REQUEST_CHANGES') latest.set(row.user, row);
+  }
+  return [...latest.values()].filter((row) => !row.dismissed);
+}
+
+export function judgePrReviews(author: string, rows: ReviewOnCode[]): Verdict {
+  const counted = votes(author, rows);
+  const subject = Object.fromEntries(counted.map((row) => [`review:${row.id}`, `${row.state} by ${row.user} on ${row.commit}`]));
+  const against = counted.filter((row) => row.state === 'REQUEST_CHANGES');
+  if (against.length > 0) return { status: 'fail', reason: `changes requested by ${against.map((row) => row.user).join(', ')}`, subject };
+  const approvals = counted.filter((row) => row.state === 'APPROVED' && row.sameCode);
+  return approvals.length > 0
+    ? { status: 'pass', reason: `approved by ${approvals.map((row) => row.user).join(', ')}`, subject }
+    : { status: 'pending', reason: 'waits for an approving review of the pull request', subject };
+}
