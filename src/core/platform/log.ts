@@ -1,6 +1,9 @@
 import { fstatSync } from 'node:fs';
 import pino from 'pino';
+import { printable } from './printable.ts';
 import type { Redactor } from './redact.ts';
+
+export { printable } from './printable.ts';
 
 export type LogFields = Record<string, string | number | boolean | null | undefined>;
 
@@ -28,12 +31,6 @@ function stderrIsJournal(): boolean {
 
 const journalPriority: Record<number, number> = { 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 };
 
-/** Escapes what a terminal or a line-based reader would obey: control characters, in strings from outside. */
-export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
-}
-
 /** JSON lines on stderr for services; written synchronously, so that the last line before a crash is not lost. */
 export function jsonLog(level: 'debug' | 'info' | 'warn', redactor: Redactor): Log {
   const journal = stderrIsJournal();
@@ -46,7 +43,12 @@ export function jsonLog(level: 'debug' | 'info' | 'warn', redactor: Redactor): L
     },
   };
   const logger = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     destination,
   );
   const at =
@@ -69,7 +71,11 @@ export function lineLog(level: 'debug' | 'info' | 'warn', redactor: Redactor, wr
         .filter(([, value]) => value !== undefined && value !== null)
         .map(([key, value]) => `${key}=${printable(String(value))}`)
         .join(' ');
-      write(redactor.redact(`${time} ${name === 'info' ? '' : `${name}: `}${message}${details === '' ? '' : `  ${details}`}\n`));
+      write(
+        redactor.redact(
+          `${time} ${name === 'info' ? '' : `${name}: `}${message}${details === '' ? '' : `  ${details}`}\n`,
+        ),
+      );
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
