@@ -32,7 +32,12 @@ export function itemTrailer(itemId: string): string {
 }
 
 /** Fetches what a judgement needs: the only I/O of a decision. What cannot be had is `seen: false` with the reason. */
-export async function collect(needs: EvidenceNeed[], s: Snapshot, policy: ProjectPolicy, deps: EvidenceDeps): Promise<Evidence> {
+export async function collect(
+  needs: EvidenceNeed[],
+  s: Snapshot,
+  policy: ProjectPolicy,
+  deps: EvidenceDeps,
+): Promise<Evidence> {
   const evidence: Evidence = {};
   if (needs.length === 0) return evidence;
   const { task } = s;
@@ -48,8 +53,10 @@ export async function collect(needs: EvidenceNeed[], s: Snapshot, policy: Projec
   const codeTree = evidence.codeTree.value;
   const sameCode = (sha: CommitSha): Promise<boolean> => hasCode(task, sha, codeTree, deps.git);
   if (needs.includes('statuses')) evidence.statuses = await seen(() => statuses(task, head, codeTree, deps));
-  if (needs.includes('reviews') && task.prNumber !== null) evidence.reviews = await seen(() => reviews(task.repo, task.prNumber ?? 0, sameCode, deps));
-  if (needs.includes('verdictCommit')) evidence.verdictCommit = await seen(() => verdictCommit(evidence.artifacts, sameCode));
+  if (needs.includes('reviews') && task.prNumber !== null)
+    evidence.reviews = await seen(() => reviews(task.repo, task.prNumber ?? 0, sameCode, deps));
+  if (needs.includes('verdictCommit'))
+    evidence.verdictCommit = await seen(() => verdictCommit(task, head, evidence.artifacts, sameCode, deps.git));
   return evidence;
 }
 
@@ -62,17 +69,28 @@ async function seen<T>(look: () => Promise<T>): Promise<Seen<T>> {
 }
 
 /** Whether somebody else's documents or branch stand where this task's would (spec 4.1). */
-async function intake(task: Task, git: GitPort): Promise<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' }> {
+async function intake(
+  task: Task,
+  git: GitPort,
+): Promise<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' }> {
   await git.fetch(task.repo);
   const base = await git.head(task.repo, task.baseBranch);
   if (base === null) throw new Error(`${task.repo} has no branch ${task.baseBranch}`);
   const folder = await git.listTree(task.repo, base, documentFolder(task.id));
   const branch = await git.head(task.repo, task.branch);
-  return { folderOnBase: folder.length > 0, branchOwner: branch === null ? 'none' : await branchOwner(task, base, branch, git) };
+  return {
+    folderOnBase: folder.length > 0,
+    branchOwner: branch === null ? 'none' : await branchOwner(task, base, branch, git),
+  };
 }
 
 /** An existing branch is this task's only when its first commit carries the item's trailer. */
-export async function branchOwner(task: { repo: RepoSlug; itemId: string }, base: CommitSha, branch: CommitSha, git: GitPort): Promise<'this' | 'other'> {
+export async function branchOwner(
+  task: { repo: RepoSlug; itemId: string },
+  base: CommitSha,
+  branch: CommitSha,
+  git: GitPort,
+): Promise<'this' | 'other'> {
   const commits = await git.commitsSince(task.repo, base, branch);
   return commits.at(-1)?.message.includes(itemTrailer(task.itemId)) === true ? 'this' : 'other';
 }
@@ -117,7 +135,12 @@ async function hasCode(task: Task, sha: CommitSha, codeTree: string, git: GitPor
 }
 
 /** Statuses of the head and of the commits behind it that carry the same code: a documents-only push keeps CI's word. */
-async function statuses(task: Task, head: CommitSha, codeTree: string, { git, gitea }: EvidenceDeps): Promise<StatusRow[]> {
+async function statuses(
+  task: Task,
+  head: CommitSha,
+  codeTree: string,
+  { git, gitea }: EvidenceDeps,
+): Promise<StatusRow[]> {
   const base = await git.head(task.repo, task.baseBranch);
   const behind = base === null ? [] : await git.commitsSince(task.repo, base, head);
   const rows: StatusRow[] = await gitea.statuses(task.repo, head);
@@ -129,7 +152,12 @@ async function statuses(task: Task, head: CommitSha, codeTree: string, { git, gi
   return rows;
 }
 
-async function reviews(repo: RepoSlug, number: number, sameCode: (sha: CommitSha) => Promise<boolean>, { gitea }: EvidenceDeps): Promise<{ author: string; rows: (Awaited<ReturnType<GiteaPort['reviews']>>[number] & { sameCode: boolean })[] }> {
+async function reviews(
+  repo: RepoSlug,
+  number: number,
+  sameCode: (sha: CommitSha) => Promise<boolean>,
+  { gitea }: EvidenceDeps,
+): Promise<{ author: string; rows: (Awaited<ReturnType<GiteaPort['reviews']>>[number] & { sameCode: boolean })[] }> {
   const pull = await gitea.pull(repo, number);
   if (pull === null) throw new Error(`pull request #${number} of ${repo} cannot be found`);
   const rows = await gitea.reviews(repo, number);
@@ -139,9 +167,22 @@ async function reviews(repo: RepoSlug, number: number, sameCode: (sha: CommitSha
   return { author: pull.author, rows: judged };
 }
 
-async function verdictCommit(artifacts: Evidence['artifacts'], sameCode: (sha: CommitSha) => Promise<boolean>): Promise<{ named: string; sameCode: boolean } | null> {
-  const review = artifacts?.seen === true ? artifacts.value.find((artifact) => artifact.path === documents.review) : undefined;
+/** The commit a verdict names: in full, or as the unambiguous beginning (seven digits at least) of one of the branch. */
+async function verdictCommit(
+  task: Task,
+  head: CommitSha,
+  artifacts: Evidence['artifacts'],
+  sameCode: (sha: CommitSha) => Promise<boolean>,
+  git: GitPort,
+): Promise<{ named: string; sameCode: boolean } | null> {
+  const review =
+    artifacts?.seen === true ? artifacts.value.find((artifact) => artifact.path === documents.review) : undefined;
   const named = frontMatter(review?.text ?? '')?.['commit']?.toLowerCase();
   if (named === undefined || named === '') return null;
-  return { named, sameCode: isCommitSha(named) && (await sameCode(named)) };
+  if (isCommitSha(named)) return { named, sameCode: await sameCode(named) };
+  const base = await git.head(task.repo, task.baseBranch);
+  const commits = base === null || !/^[0-9a-f]{7,39}$/.test(named) ? [] : await git.commitsSince(task.repo, base, head);
+  const matching = commits.filter((commit) => commit.sha.startsWith(named));
+  const [only] = matching;
+  return { named, sameCode: matching.length === 1 && only !== undefined && (await sameCode(only.sha)) };
 }

@@ -46,7 +46,10 @@ export async function reconcile(taskId: TaskId, deps: ReconcileDeps): Promise<nu
 }
 
 /** Reconciles every task whose time has come; one that fails does not stop the others. */
-export async function reconcileDue(deps: ReconcileDeps, limit = 200): Promise<{ tasks: number; decisions: number; failed: TaskId[] }> {
+export async function reconcileDue(
+  deps: ReconcileDeps,
+  limit = 200,
+): Promise<{ tasks: number; decisions: number; failed: TaskId[] }> {
   const due = await deps.store.dueTasks(limit);
   const failed: TaskId[] = [];
   let decisions = 0;
@@ -55,7 +58,10 @@ export async function reconcileDue(deps: ReconcileDeps, limit = 200): Promise<{ 
       decisions += await reconcile(taskId, deps);
     } catch (error) {
       failed.push(taskId);
-      deps.log.error('reconcile failed', { task: taskId, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      deps.log.error('reconcile failed', {
+        task: taskId,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
     }
   }
   return { tasks: due.length, decisions, failed };

@@ -7,10 +7,44 @@ export type EffectBody =
   | { kind: 'plane.comment'; projectId: ProjectId; itemId: ItemId; notice: Notice }
   | { kind: 'plane.state'; projectId: ProjectId; itemId: ItemId; phase: PlanePhase }
   | { kind: 'telegram.message'; notice: Notice; alert: boolean }
-  | { kind: 'git.start_branch'; repo: RepoSlug; branch: string; baseBranch: string; taskId: TaskId; itemId: ItemId; projectId: ProjectId; folder: string }
-  | { kind: 'gitea.open_pr'; repo: RepoSlug; branch: string; baseBranch: string; title: string; body: string; labels: string[] }
-  | { kind: 'gitea.merge'; repo: RepoSlug; number: number; branch: string; baseBranch: string; head: CommitSha; style: MergeStyle; marker: string; title: string }
-  | { kind: 'gitea.review'; repo: RepoSlug; number: number; head: CommitSha; verdict: 'APPROVED' | 'REQUEST_CHANGES'; body: string };
+  | {
+      kind: 'git.start_branch';
+      repo: RepoSlug;
+      branch: string;
+      baseBranch: string;
+      taskId: TaskId;
+      itemId: ItemId;
+      projectId: ProjectId;
+      folder: string;
+    }
+  | {
+      kind: 'gitea.open_pr';
+      repo: RepoSlug;
+      branch: string;
+      baseBranch: string;
+      title: string;
+      body: string;
+      labels: string[];
+    }
+  | {
+      kind: 'gitea.merge';
+      repo: RepoSlug;
+      number: number;
+      branch: string;
+      baseBranch: string;
+      head: CommitSha;
+      style: MergeStyle;
+      marker: string;
+      title: string;
+    }
+  | {
+      kind: 'gitea.review';
+      repo: RepoSlug;
+      number: number;
+      head: CommitSha;
+      verdict: 'APPROVED' | 'REQUEST_CHANGES';
+      body: string;
+    };
 
 export type EffectKind = EffectBody['kind'];
 export type EffectOf<K extends EffectKind> = Extract<EffectBody, { kind: K }>;
@@ -36,4 +70,4 @@ export interface Effect extends NewEffect {
 export type Delivery =
   | { kind: 'done'; result: Record<string, string> }
   | { kind: 'retry'; error: string; afterMs: number | null }
-  | { kind: 'dead'; error: string };
+  | { kind: 'dead'; error: string; result?: Record<string, string> };

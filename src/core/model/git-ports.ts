@@ -39,7 +39,12 @@ export interface GitPort {
   /** First commit of `ref` whose message contains the text, within the newest `limit` commits. */
   findCommit(repo: RepoSlug, ref: CommitSha, text: string, limit: number): Promise<CommitSha | null>;
   /** Makes a commit on top of `parent` without a checkout, in the bare copy only. */
-  commitFiles(repo: RepoSlug, parent: CommitSha, files: { path: string; content: string }[], message: string): Promise<CommitSha>;
+  commitFiles(
+    repo: RepoSlug,
+    parent: CommitSha,
+    files: { path: string; content: string }[],
+    message: string,
+  ): Promise<CommitSha>;
   /**
    * Pushes one commit to one branch, fast-forward only, and confirms that the server has it. `expected` null: the branch
    * must not exist yet. Answers `moved` when the server's branch is elsewhere; already there is `ok`.

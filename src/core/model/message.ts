@@ -36,7 +36,15 @@ export type MessageBody =
       /** When Plane last changed it, ms since the epoch. */
       updatedAt: number;
     }
-  | { kind: 'effect_settled'; effectId: EffectId; effect: string; key: string; ok: boolean; result: Record<string, string>; error: string | null }
+  | {
+      kind: 'effect_settled';
+      effectId: EffectId;
+      effect: string;
+      key: string;
+      ok: boolean;
+      result: Record<string, string>;
+      error: string | null;
+    }
   | { kind: 'job_refused'; jobId: JobId; role: Role; reason: 'run_cap' | 'cost_cap' }
   | { kind: 'command'; name: 'retry'; by: string }
   | { kind: 'command'; name: 'advance'; by: string; to: Stage | null; force: boolean }

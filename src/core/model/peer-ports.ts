@@ -65,7 +65,11 @@ export interface PlanePort {
    * for that id before anything is sent again (spec 4.3). `look`: list before the first try, too. `at`: the server's time of
    * the comment (`created_at` of the reply or of the listed one), ms.
    */
-  comment(projectId: ProjectId, itemId: ItemId, comment: { html: string; externalId: string; look: boolean }): Promise<{ id: string; at: number | null }>;
+  comment(
+    projectId: ProjectId,
+    itemId: ItemId,
+    comment: { html: string; externalId: string; look: boolean },
+  ): Promise<{ id: string; at: number | null }>;
   setState(projectId: ProjectId, itemId: ItemId, stateId: string): Promise<void>;
   createState(projectId: ProjectId, state: { name: string; group: string; color: string }): Promise<PlaneState>;
   version(): Promise<string | null>;
@@ -105,16 +109,26 @@ export interface GiteaPort {
   pulls(repo: RepoSlug, since: number | null): Promise<RepoPr[]>;
   pull(repo: RepoSlug, number: number): Promise<RepoPr | null>;
   /** Opens a pull request, or adopts the open one of the same branches. */
-  openPull(repo: RepoSlug, pull: { title: string; body: string; head: string; base: string; labels: string[] }): Promise<RepoPr>;
+  openPull(
+    repo: RepoSlug,
+    pull: { title: string; body: string; head: string; base: string; labels: string[] },
+  ): Promise<RepoPr>;
   /** All reviews, oldest first, every page read. */
   reviews(repo: RepoSlug, number: number): Promise<ReviewRow[]>;
   /** Posted with the second account where there is one. */
-  postReview(repo: RepoSlug, number: number, review: { head: CommitSha; event: 'APPROVED' | 'REQUEST_CHANGES'; body: string }): Promise<void>;
+  postReview(
+    repo: RepoSlug,
+    number: number,
+    review: { head: CommitSha; event: 'APPROVED' | 'REQUEST_CHANGES'; body: string },
+  ): Promise<void>;
   /** Newest status of every context of a commit, every page read. */
   statuses(repo: RepoSlug, sha: CommitSha): Promise<StatusRow[]>;
   /** Asks for the merge once and answers what the server said; the caller reads the pull request again to decide. */
   merge(repo: RepoSlug, request: MergeRequest): Promise<{ status: number; message: string }>;
-  protection(repo: RepoSlug, branch: string): Promise<{
+  protection(
+    repo: RepoSlug,
+    branch: string,
+  ): Promise<{
     protected: boolean;
     requiredApprovals: number;
     statusCheck: boolean;

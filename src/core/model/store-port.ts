@@ -197,7 +197,11 @@ export interface Store {
   runs(filter: { taskId?: TaskId; jobId?: JobId; repo?: RepoSlug; limit: number }): Promise<Run[]>;
   queueCounts(): Promise<QueueCounts>;
   recentJobs(limit: number): Promise<Job[]>;
-  effects(filter: { taskId?: TaskId; state?: 'pending' | 'dead'; limit: number }): Promise<(Effect & { state: string; error: string | null })[]>;
+  effects(filter: {
+    taskId?: TaskId;
+    state?: 'pending' | 'dead';
+    limit: number;
+  }): Promise<(Effect & { state: string; error: string | null })[]>;
   leases(): Promise<NamedLease[]>;
   /** Records that a service process lives; one row per owner, stale ones are dropped. */
   heartbeat(row: Omit<ProcessRow, 'seenAt' | 'startedAt'>): Promise<void>;

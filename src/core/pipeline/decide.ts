@@ -17,7 +17,13 @@ import { rest } from './ruling.ts';
 
 /** Whether the stage itself is to be judged now: nothing queued, running or held (spec 3.1). */
 export function isJudged(s: Snapshot): boolean {
-  return s.message === null && s.liveJob === null && !s.task.paused && s.task.hold?.blocking !== true && !isFinal(s.task.stage);
+  return (
+    s.message === null &&
+    s.liveJob === null &&
+    !s.task.paused &&
+    s.task.hold?.blocking !== true &&
+    !isFinal(s.task.stage)
+  );
 }
 
 /** What has to be collected before `decide` can answer. Nothing while a message waits or an agent works. */
@@ -94,4 +100,3 @@ function decideStage(draft: Draft, evidence: Evidence): Ruling {
       return assertNever(stage);
   }
 }
-

@@ -79,11 +79,23 @@ export function tell(draft: Draft, body: NoticeEvent, artifact: string | null = 
   const notice = { taskId: task.id, title: task.title, body, links: links(draft, artifact) };
   const { plane, telegram } = channels[body.event];
   if (telegram !== 'none') {
-    effect(draft, `telegram.${body.event}`, 'telegram', { kind: 'telegram.message', notice, alert: telegram === 'alert' }, false);
+    effect(
+      draft,
+      `telegram.${body.event}`,
+      'telegram',
+      { kind: 'telegram.message', notice, alert: telegram === 'alert' },
+      false,
+    );
   }
   if (!plane) return null;
   const reports = body.event === 'approval_wanted';
-  return effect(draft, body.event, planeLane(task), { kind: 'plane.comment', projectId: task.projectId, itemId: task.itemId, notice }, reports);
+  return effect(
+    draft,
+    body.event,
+    planeLane(task),
+    { kind: 'plane.comment', projectId: task.projectId, itemId: task.itemId, notice },
+    reports,
+  );
 }
 
 function links(draft: Draft, artifact: string | null): Record<string, string> {
@@ -107,7 +119,13 @@ export function showPhase(draft: Draft, phase: PlanePhase): void {
   const { task } = draft;
   if (task.phase === phase) return;
   task.phase = phase;
-  effect(draft, `state.${phase}`, planeLane(task), { kind: 'plane.state', projectId: task.projectId, itemId: task.itemId, phase }, false);
+  effect(
+    draft,
+    `state.${phase}`,
+    planeLane(task),
+    { kind: 'plane.state', projectId: task.projectId, itemId: task.itemId, phase },
+    false,
+  );
 }
 
 /** Queues one run of the current stage's agent, under a cause that is unique for this visit and request. */

@@ -5,18 +5,19 @@ const longest = 16 * 1024;
 
 /**
  * The YAML front matter of a document: the block between a first line `---` and the next `---`. Prose never counts.
- * @returns its keys, lower-cased, with scalar values as text; null when there is none or it cannot be read.
+ * Scalars stay text (`failsafe`): a sha of digits is not a number.
+ * @returns its keys, lower-cased; null when there is none or it cannot be read.
  */
 export function frontMatter(text: string): Record<string, string> | null {
   const match = /^\uFEFF?---[ \t]*\r?\n([\s\S]*?)\r?\n---[ \t]*(?:\r?\n|$)/.exec(text.slice(0, longest));
   if (match?.[1] === undefined) return null;
   try {
-    const value: unknown = parse(match[1], { maxAliasCount: 0 });
+    const value: unknown = parse(match[1], { maxAliasCount: 0, schema: 'failsafe' });
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
     return Object.fromEntries(
       Object.entries(value)
-        .filter((entry): entry is [string, string | number | boolean] => ['string', 'number', 'boolean'].includes(typeof entry[1]))
-        .map(([key, scalar]) => [key.toLowerCase(), String(scalar).trim()]),
+        .filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+        .map(([key, scalar]) => [key.toLowerCase(), scalar.trim()]),
     );
   } catch {
     return null;

@@ -32,7 +32,11 @@ const waiting = (owner: HoldOwner, phase: PlanePhase, clearedBy: string, told = 
 
 /** Every cause for which a task stands still: who can clear it, and what clears it (spec 2, 3.3). */
 export const holdKinds: Record<HoldCause, HoldKind> = {
-  approval: waiting('approver', 'in_review', 'a comment that begins with :approved: or :rejected: by a person who may approve'),
+  approval: waiting(
+    'approver',
+    'in_review',
+    'a comment that begins with :approved: or :rejected: by a person who may approve',
+  ),
   answers: waiting('approver', 'needs_input', 'a comment with the answers by a person who may approve'),
   ci: waiting('ci', 'in_progress', 'a final commit status of every context'),
   ci_silent: waiting('ci', 'in_progress', 'a commit status for the head; no CI has reported any', true),
@@ -86,7 +90,14 @@ export function holdTask(draft: Draft, cause: HoldCause, text: string, detail: R
   if (sameHold(draft.task.hold, hold)) return false;
   draft.task.hold = hold;
   if (kind.told) {
-    tell(draft, { event: 'hold', cause, text, clearedBy: kind.clearedBy, command: hold.command, detail: detail['tail'] ?? '' });
+    tell(draft, {
+      event: 'hold',
+      cause,
+      text,
+      clearedBy: kind.clearedBy,
+      command: hold.command,
+      detail: detail['tail'] ?? '',
+    });
   }
   showPhase(draft, kind.phase);
   return true;

@@ -25,8 +25,13 @@ export function admits(item: ItemMirror, policy: ProjectPolicy, firstNumber: num
 }
 
 /** The pipeline an item takes: the first whose label it carries, else the default one (spec 3.4). */
-export function pipelineOf(labels: string[], policy: ProjectPolicy, wanted: string | null): { name: string; stages: WorkStage[] } {
-  const named = wanted ?? Object.entries(policy.pipelines).find(([, p]) => p.label !== null && labels.includes(p.label))?.[0];
+export function pipelineOf(
+  labels: string[],
+  policy: ProjectPolicy,
+  wanted: string | null,
+): { name: string; stages: WorkStage[] } {
+  const named =
+    wanted ?? Object.entries(policy.pipelines).find(([, p]) => p.label !== null && labels.includes(p.label))?.[0];
   const name = named !== undefined && policy.pipelines[named] !== undefined ? named : 'default';
   return { name, stages: policy.pipelines[name]?.stages ?? [] };
 }

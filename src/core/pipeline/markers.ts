@@ -1,7 +1,25 @@
 import { Parser } from 'htmlparser2';
 import type { Marker } from '../model/index.ts';
 
-const blocks = new Set(['p', 'div', 'br', 'li', 'ul', 'ol', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'tr', 'pre', 'blockquote', 'table', 'hr']);
+const blocks = new Set([
+  'p',
+  'div',
+  'br',
+  'li',
+  'ul',
+  'ol',
+  'h1',
+  'h2',
+  'h3',
+  'h4',
+  'h5',
+  'h6',
+  'tr',
+  'pre',
+  'blockquote',
+  'table',
+  'hr',
+]);
 const quoting = new Set(['code', 'pre', 'blockquote']);
 const unseen = new Set(['script', 'style', 'template', 'head', 'title']);
 

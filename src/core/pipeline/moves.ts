@@ -7,11 +7,18 @@ import { holdTask } from './holds.ts';
 
 /** Head, artifacts and code tree of one commit: the baseline of the next visit. */
 export function baselineOf(evidence: Evidence): Visit['baseline'] | null {
-  if (evidence.head?.seen !== true || evidence.artifacts?.seen !== true || evidence.codeTree?.seen !== true) return null;
+  if (evidence.head?.seen !== true || evidence.artifacts?.seen !== true || evidence.codeTree?.seen !== true)
+    return null;
   return { sha: evidence.head.value, artifacts: hashesOf(evidence.artifacts.value), codeTree: evidence.codeTree.value };
 }
 
-export function openVisit(draft: Draft, stage: WorkStage, baseline: Visit['baseline'], why: string, bounce: boolean): void {
+export function openVisit(
+  draft: Draft,
+  stage: WorkStage,
+  baseline: Visit['baseline'],
+  why: string,
+  bounce: boolean,
+): void {
   draft.task.stage = stage;
   draft.task.visit += 1;
   draft.task.stageSince = draft.now;
@@ -36,11 +43,22 @@ export function openVisit(draft: Draft, stage: WorkStage, baseline: Visit['basel
 }
 
 /** Goes on to a stage and starts its agent. Deploy with the merge by orch starts its deployer only after the merge. */
-export function advanceTo(draft: Draft, stage: Stage, baseline: Visit['baseline'], why: string, by: string | null): void {
+export function advanceTo(
+  draft: Draft,
+  stage: Stage,
+  baseline: Visit['baseline'],
+  why: string,
+  by: string | null,
+): void {
   const from = draft.task.stage;
   if (!isWorkStage(stage)) return complete(draft);
   openVisit(draft, stage, baseline, why, false);
-  tell(draft, from === 'created' ? { event: 'intake_accepted', usualMinutes: draft.from.usualAnalystMinutes } : { event: 'stage_changed', from, to: stage, by });
+  tell(
+    draft,
+    from === 'created'
+      ? { event: 'intake_accepted', usualMinutes: draft.from.usualAnalystMinutes }
+      : { event: 'stage_changed', from, to: stage, by },
+  );
   showPhase(draft, 'in_progress');
   if (stage === 'deploy' && draft.policy.deploy.merge === 'orch') return;
   requestAgent(draft, { why, sections: [] });
@@ -70,7 +88,12 @@ export interface Bounce {
  * Sends the task back and runs that stage's agent again. Reruns of the developer share one budget, whatever sent the task
  * back (spec 3.3), taken here, in the commit that queues the run; other bounces pass `n` and `of` of their own cap.
  */
-export function bounce(draft: Draft, baseline: Visit['baseline'], b: Bounce, own: { n: number; of: number } | null): void {
+export function bounce(
+  draft: Draft,
+  baseline: Visit['baseline'],
+  b: Bounce,
+  own: { n: number; of: number } | null,
+): void {
   const { task, policy } = draft;
   const role = roleOfStage[b.to];
   let count = own ?? { n: 1, of: 1 };
@@ -91,8 +114,19 @@ export function bounce(draft: Draft, baseline: Visit['baseline'], b: Bounce, own
 }
 
 /** The merge has happened: told once, and where orch merges the deployer starts now. */
-export function noteMerge(draft: Draft, visit: Visit, number: number, sha: CommitSha | null, by: 'orch' | 'person'): void {
-  visit.merge = { head: visit.merge?.head ?? sha ?? ('' as CommitSha), marker: visit.merge?.marker ?? '', merged: true, mergedSha: sha };
+export function noteMerge(
+  draft: Draft,
+  visit: Visit,
+  number: number,
+  sha: CommitSha | null,
+  by: 'orch' | 'person',
+): void {
+  visit.merge = {
+    head: visit.merge?.head ?? sha ?? ('' as CommitSha),
+    marker: visit.merge?.marker ?? '',
+    merged: true,
+    mergedSha: sha,
+  };
   draft.task.mergedSha = sha;
   draft.task.hold = null;
   tell(draft, { event: 'merged', number, by });

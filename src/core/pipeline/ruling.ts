@@ -11,7 +11,14 @@ export function rest(wakeAt: number | null): Ruling {
 }
 
 /** Commits the draft under the name of the rule that made it. */
-export function commit(draft: Draft, rule: string, sentence: string, cause: string, evidence: Record<string, string> = {}, wakeAt: number | null = null): Ruling {
+export function commit(
+  draft: Draft,
+  rule: string,
+  sentence: string,
+  cause: string,
+  evidence: Record<string, string> = {},
+  wakeAt: number | null = null,
+): Ruling {
   return { kind: 'commit', decision: finish(draft, wakeAt, { rule, sentence, cause, evidence }) };
 }
 

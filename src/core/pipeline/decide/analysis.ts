@@ -22,8 +22,20 @@ export function decideAnalysis(draft: Draft, evidence: Evidence): Ruling {
   const verdict = judgeAnalysis(visit, artifacts);
   switch (verdict.status) {
     case 'pass':
-      advanceTo(draft, stageAfter(draft.task.stage, draft.task.pipelineStages), baseline, `The analysis was ${verdict.reason}.`, visit.approved?.by ?? null);
-      return commit(draft, 'analysis.approved', verdict.reason, `comment:${visit.approved?.commentId ?? ''}`, verdict.subject);
+      advanceTo(
+        draft,
+        stageAfter(draft.task.stage, draft.task.pipelineStages),
+        baseline,
+        `The analysis was ${verdict.reason}.`,
+        visit.approved?.by ?? null,
+      );
+      return commit(
+        draft,
+        'analysis.approved',
+        verdict.reason,
+        `comment:${visit.approved?.commentId ?? ''}`,
+        verdict.subject,
+      );
     case 'fail':
       return askAgain(draft, 'nothing_produced', verdict.reason, verdict.subject);
     case 'pending':
@@ -33,14 +45,17 @@ export function decideAnalysis(draft: Draft, evidence: Evidence): Ruling {
 
 /** The reason why a baseline cannot be taken, whichever part is missing. */
 export function unseen(evidence: Evidence): string {
-  for (const part of [evidence.head, evidence.artifacts, evidence.codeTree]) if (part?.seen === false) return part.reason;
+  for (const part of [evidence.head, evidence.artifacts, evidence.codeTree])
+    if (part?.seen === false) return part.reason;
   return 'the branch has not been seen yet';
 }
 
 function wantApproval(draft: Draft, visit: Visit, artifacts: Artifact[]): Ruling {
   const subject = approvalSubject(artifacts);
   if (visit.approval !== null && sameHashes(visit.approval.artifacts, subject)) {
-    return hold(draft, 'approval', 'analysis.waits', 'waits for :approved: or :rejected: in the work item', { detail: { visit: String(visit.n) } });
+    return hold(draft, 'approval', 'analysis.waits', 'waits for :approved: or :rejected: in the work item', {
+      detail: { visit: String(visit.n) },
+    });
   }
   holdTask(draft, 'approval', 'waits for :approved: or :rejected: in the work item', { visit: String(visit.n) });
   const key = tell(draft, { event: 'approval_wanted', artifacts: Object.keys(subject) });
@@ -61,19 +76,37 @@ function ask(draft: Draft, visit: Visit, questions: Artifact, baseline: Visit['b
         cause: 'answers',
         why: 'Your questions were answered.',
         text: visit.answers.map((answer) => answer.text).join('\n'),
-        sections: [{ title: 'Your questions', text }, ...visit.answers.map((answer) => ({ title: `Answer of ${answer.by}`, text: answer.text }))],
+        sections: [
+          { title: 'Your questions', text },
+          ...visit.answers.map((answer) => ({ title: `Answer of ${answer.by}`, text: answer.text })),
+        ],
       },
       { n: task.counters.questionRounds, of: policy.caps.questionRounds },
     );
-    return commit(draft, 'analysis.answered', 'the questions were answered; the analyst goes on', `comment:${visit.answers[0]?.commentId ?? ''}`);
+    return commit(
+      draft,
+      'analysis.answered',
+      'the questions were answered; the analyst goes on',
+      `comment:${visit.answers[0]?.commentId ?? ''}`,
+    );
   }
   if (task.hold?.cause === 'answers') return rest(null);
   if (task.counters.questionRounds >= policy.caps.questionRounds) {
-    return hold(draft, 'question_rounds', 'analysis.questions-cap', `the analyst asks again after ${policy.caps.questionRounds} rounds of questions`, { detail: { tail: text } });
+    return hold(
+      draft,
+      'question_rounds',
+      'analysis.questions-cap',
+      `the analyst asks again after ${policy.caps.questionRounds} rounds of questions`,
+      { detail: { tail: text } },
+    );
   }
   task.counters.questionRounds += 1;
   visit.answers = [];
-  tell(draft, { event: 'questions', text, round: task.counters.questionRounds, of: policy.caps.questionRounds }, documents.questions);
+  tell(
+    draft,
+    { event: 'questions', text, round: task.counters.questionRounds, of: policy.caps.questionRounds },
+    documents.questions,
+  );
   holdTask(draft, 'answers', 'the analyst asks; waits for answers in the work item', { questions: questions.blob });
   return commit(draft, 'analysis.questions', 'the analyst has questions', 'gate', { [questions.path]: questions.blob });
 }

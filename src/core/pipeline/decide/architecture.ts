@@ -20,16 +20,29 @@ export function decideArchitecture(draft: Draft, evidence: Evidence): Ruling {
     return commit(draft, 'architecture.done', verdict.reason, 'gate', verdict.subject);
   }
   const conflict = find(evidence.artifacts.value, documents.conflict);
-  if (!isFresh(conflict, visit.baseline.artifacts)) return askAgain(draft, 'nothing_produced', verdict.reason, verdict.subject);
+  if (!isFresh(conflict, visit.baseline.artifacts))
+    return askAgain(draft, 'nothing_produced', verdict.reason, verdict.subject);
   const text = conflict.text ?? '';
   if (task.counters.conflictRounds >= policy.caps.conflictRounds) {
-    return hold(draft, 'conflict_rounds', 'architecture.conflict-cap', `the architect finds a conflict again after ${policy.caps.conflictRounds} rounds`, { detail: { tail: text }, evidence: verdict.subject });
+    return hold(
+      draft,
+      'conflict_rounds',
+      'architecture.conflict-cap',
+      `the architect finds a conflict again after ${policy.caps.conflictRounds} rounds`,
+      { detail: { tail: text }, evidence: verdict.subject },
+    );
   }
   task.counters.conflictRounds += 1;
   bounce(
     draft,
     baseline,
-    { to: 'analysis', cause: 'conflict', why: 'The architect found a conflict with the specification.', text, sections: [{ title: 'Conflict', text }] },
+    {
+      to: 'analysis',
+      cause: 'conflict',
+      why: 'The architect found a conflict with the specification.',
+      text,
+      sections: [{ title: 'Conflict', text }],
+    },
     { n: task.counters.conflictRounds, of: policy.caps.conflictRounds },
   );
   return commit(draft, 'architecture.conflict', verdict.reason, 'gate', verdict.subject);

@@ -35,7 +35,13 @@ export function bounceRedCode(draft: Draft, evidence: Evidence, baseline: Visit[
   bounce(
     draft,
     baseline,
-    { to: 'development', cause: 'red_ci', why: `${verdict.reason}.`, text: verdict.reason, sections: failureSections(draft, evidence) },
+    {
+      to: 'development',
+      cause: 'red_ci',
+      why: `${verdict.reason}.`,
+      text: verdict.reason,
+      sections: failureSections(draft, evidence),
+    },
     null,
   );
   return commit(draft, `${from}.red-code`, verdict.reason, 'gate', verdict.subject);
@@ -48,9 +54,22 @@ export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Ruli
   visit.ciSince ??= draft.now;
   const waited = draft.now - visit.ciSince;
   const evidence = verdict.subject;
-  if (waited >= ci.limitMs) return hold(draft, 'ci_stuck', `${draft.task.stage}.ci-stuck`, `${verdict.reason} after ${minutes(ci.limitMs)} minutes`, { evidence });
+  if (waited >= ci.limitMs)
+    return hold(
+      draft,
+      'ci_stuck',
+      `${draft.task.stage}.ci-stuck`,
+      `${verdict.reason} after ${minutes(ci.limitMs)} minutes`,
+      { evidence },
+    );
   if (silent && waited >= ci.graceMs) {
-    return hold(draft, 'ci_silent', `${draft.task.stage}.ci-silent`, `no CI has reported for ${minutes(ci.graceMs)} minutes`, { evidence, wakeAt: visit.ciSince + ci.limitMs });
+    return hold(
+      draft,
+      'ci_silent',
+      `${draft.task.stage}.ci-silent`,
+      `no CI has reported for ${minutes(ci.graceMs)} minutes`,
+      { evidence, wakeAt: visit.ciSince + ci.limitMs },
+    );
   }
   const wakeAt = visit.ciSince + (silent ? Math.min(ci.graceMs, ci.limitMs) : ci.limitMs);
   return hold(draft, 'ci', `${draft.task.stage}.ci-pending`, verdict.reason, { evidence, wakeAt });
@@ -99,7 +118,8 @@ export function codeRule(draft: Draft, evidence: Evidence, baseline: Visit['base
 
 /** A branch that does not merge into its base goes to the developer, who merges the base in (spec 3.3). */
 export function mergeRule(draft: Draft, evidence: Evidence, baseline: Visit['baseline']): Ruling | null {
-  if (evidence.merges === undefined || !evidence.merges.seen) return cannotSee(draft, evidence.merges?.reason ?? 'the base branch cannot be read');
+  if (evidence.merges === undefined || !evidence.merges.seen)
+    return cannotSee(draft, evidence.merges?.reason ?? 'the base branch cannot be read');
   const { clean, conflicts } = evidence.merges.value;
   if (clean) return null;
   const base = draft.task.baseBranch;
@@ -115,7 +135,9 @@ export function mergeRule(draft: Draft, evidence: Evidence, baseline: Visit['bas
     },
     null,
   );
-  return commit(draft, `${draft.from.task.stage}.base-conflict`, `the branch does not merge into ${base}`, 'gate', { conflicts: conflicts.join(', ') });
+  return commit(draft, `${draft.from.task.stage}.base-conflict`, `the branch does not merge into ${base}`, 'gate', {
+    conflicts: conflicts.join(', '),
+  });
 }
 
 function minutes(ms: number): number {

@@ -40,7 +40,8 @@ export function decideCommand(draft: Draft, command: Command): Ruling {
 export function liftHold(draft: Draft, by: string, cause: string): Ruling {
   const { task, visit } = draft;
   const held = task.hold;
-  if (held === null) return commit(draft, 'command.retry-nothing', `${by} asked for a retry, but nothing holds the task`, cause);
+  if (held === null)
+    return commit(draft, 'command.retry-nothing', `${by} asked for a retry, but nothing holds the task`, cause);
   task.hold = null;
   const reset = resetCounter(draft, held.cause);
   if (visit !== null) {
@@ -50,7 +51,10 @@ export function liftHold(draft: Draft, by: string, cause: string): Ruling {
   showPhase(draft, 'in_progress');
   if (held.lift === 'rerun' && visit !== null && draft.from.liveJob === null) {
     const tail = held.detail['tail'];
-    requestAgent(draft, { why: `Another run was asked for after: ${held.text}`, sections: tail === undefined ? [] : [{ title: 'What was seen last', text: tail }] });
+    requestAgent(draft, {
+      why: `Another run was asked for after: ${held.text}`,
+      sections: tail === undefined ? [] : [{ title: 'What was seen last', text: tail }],
+    });
   }
   return commit(draft, 'command.retry', `${by} lifted the hold "${held.cause}"${reset}`, cause, { hold: held.cause });
 }
@@ -83,12 +87,18 @@ function resetCounter(draft: Draft, cause: string): string {
 
 function advance(draft: Draft, command: Extract<Command, { name: 'advance' }>, cause: string): Ruling {
   const { task, visit } = draft;
-  if (visit === null) return commit(draft, 'command.advance-early', 'the task has no branch yet; it cannot be advanced', cause);
+  if (visit === null)
+    return commit(draft, 'command.advance-early', 'the task has no branch yet; it cannot be advanced', cause);
   if (!command.force) return commit(draft, 'command.advance', `${command.by} asked the gate`, cause);
   visit.directive = { kind: 'advance', by: command.by, to: command.to, force: true };
   task.hold = null;
   stopJob(draft);
-  return commit(draft, 'command.advance-force', `${command.by} ordered the task to ${command.to ?? 'the next stage'}`, cause);
+  return commit(
+    draft,
+    'command.advance-force',
+    `${command.by} ordered the task to ${command.to ?? 'the next stage'}`,
+    cause,
+  );
 }
 
 function runAgent(draft: Draft, command: Extract<Command, { name: 'run' }>, cause: string): Ruling {
@@ -97,7 +107,8 @@ function runAgent(draft: Draft, command: Extract<Command, { name: 'run' }>, caus
   if (visit === null || role !== command.role) {
     return commit(draft, 'command.run-refused', `${command.role} does not work in ${task.stage}`, cause);
   }
-  if (draft.from.liveJob !== null) return commit(draft, 'command.run-live', 'an agent of the task is queued or running', cause);
+  if (draft.from.liveJob !== null)
+    return commit(draft, 'command.run-live', 'an agent of the task is queued or running', cause);
   task.hold = null;
   requestAgent(draft, { why: `${command.by} asked for this run.`, sections: [] });
   return commit(draft, 'command.run', `${command.by} asked for another run of the ${role}`, cause);

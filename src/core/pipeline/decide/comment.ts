@@ -11,8 +11,15 @@ type Comment = MessageOf<'comment'>;
 export function decideComment(draft: Draft, comment: Comment): Ruling {
   const cause = `comment:${comment.commentId}`;
   const { visit, task } = draft;
-  if (!comment.allowed) return commit(draft, 'comment.not-allowed', `a comment of ${comment.actorName} counts for nothing: they may not approve`, cause);
-  if (visit === null || !isWorkStage(task.stage)) return commit(draft, 'comment.early', 'nothing waits for a comment yet', cause);
+  if (!comment.allowed)
+    return commit(
+      draft,
+      'comment.not-allowed',
+      `a comment of ${comment.actorName} counts for nothing: they may not approve`,
+      cause,
+    );
+  if (visit === null || !isWorkStage(task.stage))
+    return commit(draft, 'comment.early', 'nothing waits for a comment yet', cause);
   const { marker } = comment;
   if (marker === null) {
     visit.answers.push({ commentId: comment.commentId, by: comment.actorName, text: comment.text });
@@ -33,9 +40,15 @@ function approved(draft: Draft, comment: Comment, cause: string): Ruling {
   const { visit, task } = draft;
   if (visit === null) throw new Error('an approval needs a visit');
   if (task.stage !== 'analysis') {
-    const waitsFor = task.hold?.clearedBy ?? (draft.from.liveJob === null ? 'its gate' : `the ${draft.from.liveJob.role}`);
+    const waitsFor =
+      task.hold?.clearedBy ?? (draft.from.liveJob === null ? 'its gate' : `the ${draft.from.liveJob.role}`);
     tell(draft, { event: 'not_waiting_for_approval', by: comment.actorName, waitsFor });
-    return commit(draft, 'comment.approval-elsewhere', `${comment.actorName} approved, but ${task.stage} waits for ${waitsFor}`, cause);
+    return commit(
+      draft,
+      'comment.approval-elsewhere',
+      `${comment.actorName} approved, but ${task.stage} waits for ${waitsFor}`,
+      cause,
+    );
   }
   const request = visit.approval;
   if (request === null || request.askedAt === null || comment.updatedAt < request.askedAt) {

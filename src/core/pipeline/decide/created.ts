@@ -11,10 +11,16 @@ export function decideCreated(draft: Draft, evidence: Evidence): Ruling {
   const { task } = draft;
   const item = draft.from.item;
   if (item === null) return rest(null);
-  if (task.handled['start_branch'] !== undefined) return hold(draft, 'outside', 'created.branch', 'the branch is being made');
+  if (task.handled['start_branch'] !== undefined)
+    return hold(draft, 'outside', 'created.branch', 'the branch is being made');
   const defects = intakeDefects(item);
   if (defects.length > 0) {
-    if (!holdTask(draft, 'intake_refused', `the work item is not good enough to start: ${defects.join(', ')}`, { defects: defects.join(',') })) return rest(null);
+    if (
+      !holdTask(draft, 'intake_refused', `the work item is not good enough to start: ${defects.join(', ')}`, {
+        defects: defects.join(','),
+      })
+    )
+      return rest(null);
     tell(draft, { event: 'intake_refused', defects });
     return commit(draft, 'created.refused', `intake refused: ${defects.join(', ')}`, 'mirror', { item: item.itemId });
   }
@@ -22,10 +28,20 @@ export function decideCreated(draft: Draft, evidence: Evidence): Ruling {
   if (seen === undefined || !seen.seen) return cannotSee(draft, seen?.reason ?? 'the repository cannot be read');
   const folder = documentFolder(task.id);
   if (seen.value.folderOnBase) {
-    return hold(draft, 'existing_artifacts', 'created.existing', `${folder} already exists on ${task.baseBranch}: its files must not pass this task's gates`);
+    return hold(
+      draft,
+      'existing_artifacts',
+      'created.existing',
+      `${folder} already exists on ${task.baseBranch}: its files must not pass this task's gates`,
+    );
   }
   if (seen.value.branchOwner === 'other') {
-    return hold(draft, 'existing_branch', 'created.branch-taken', `branch ${task.branch} exists and was not begun for this work item`);
+    return hold(
+      draft,
+      'existing_branch',
+      'created.branch-taken',
+      `branch ${task.branch} exists and was not begun for this work item`,
+    );
   }
   task.title = item.name.trim();
   task.hold = null;
@@ -33,9 +49,20 @@ export function decideCreated(draft: Draft, evidence: Evidence): Ruling {
     draft,
     'start_branch',
     giteaLane(task),
-    { kind: 'git.start_branch', repo: task.repo, branch: task.branch, baseBranch: task.baseBranch, taskId: task.id, itemId: task.itemId, projectId: task.projectId, folder },
+    {
+      kind: 'git.start_branch',
+      repo: task.repo,
+      branch: task.branch,
+      baseBranch: task.baseBranch,
+      taskId: task.id,
+      itemId: task.itemId,
+      projectId: task.projectId,
+      folder,
+    },
     true,
   );
   holdTask(draft, 'outside', 'the branch is being made');
-  return commit(draft, 'created.accepted', 'the work item is good enough; its branch is made', 'mirror', { item: item.itemId });
+  return commit(draft, 'created.accepted', 'the work item is good enough; its branch is made', 'mirror', {
+    item: item.itemId,
+  });
 }

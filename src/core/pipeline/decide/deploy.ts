@@ -21,8 +21,15 @@ export function decideDeploy(draft: Draft, evidence: Evidence): Ruling {
     return commit(draft, 'deploy.done', verdict.reason, `run:${visit.finished.runId}`, verdict.subject);
   }
   if (verdict.result === 'failed') return failed(draft, evidence, verdict.subject);
-  if (verdict.result === 'none') return hold(draft, 'no_deploy_result', 'deploy.no-result', verdict.reason, { evidence: verdict.subject });
-  return hold(draft, 'merge_refused', 'deploy.not-merged', 'the deployer reported success, but the pull request is not merged', { evidence: verdict.subject });
+  if (verdict.result === 'none')
+    return hold(draft, 'no_deploy_result', 'deploy.no-result', verdict.reason, { evidence: verdict.subject });
+  return hold(
+    draft,
+    'merge_refused',
+    'deploy.not-merged',
+    'the deployer reported success, but the pull request is not merged',
+    { evidence: verdict.subject },
+  );
 }
 
 /** Asks for the merge of exactly this head, after proving again what could have changed since the tests. */
@@ -32,7 +39,8 @@ function mergeProven(draft: Draft, evidence: Evidence): Ruling {
   if (visit.merge !== null) return hold(draft, 'outside', 'deploy.merging', 'the merge is under way');
   const baseline = baselineOf(evidence);
   if (baseline === null || baseline.sha === null) return cannotSee(draft, unseen(evidence));
-  const broken = reviewedCodeRule(draft, baseline) ?? mergeRule(draft, evidence, baseline) ?? codeRule(draft, evidence, baseline);
+  const broken =
+    reviewedCodeRule(draft, baseline) ?? mergeRule(draft, evidence, baseline) ?? codeRule(draft, evidence, baseline);
   if (broken !== null) return broken;
   if (task.prNumber === null) return hold(draft, 'merge_refused', 'deploy.no-pr', 'there is no pull request to merge');
   const marker = `Orch-Merge: ${task.id}/${visit.n}`;
@@ -55,7 +63,10 @@ function mergeProven(draft: Draft, evidence: Evidence): Ruling {
     true,
   );
   holdTask(draft, 'outside', 'the merge is under way');
-  return commit(draft, 'deploy.merge', `the merge of ${baseline.sha} was asked for`, 'gate', { sha: baseline.sha, code_tree: baseline.codeTree ?? '' });
+  return commit(draft, 'deploy.merge', `the merge of ${baseline.sha} was asked for`, 'gate', {
+    sha: baseline.sha,
+    code_tree: baseline.codeTree ?? '',
+  });
 }
 
 /** Back to development, Blocked, told with whether it was rolled back; nothing is run again by itself (spec 3.3). */
@@ -73,7 +84,12 @@ function failed(draft: Draft, evidence: Evidence, subject: Record<string, string
     delete task.handled['open_pr'];
   }
   openVisit(draft, 'development', baseline, `The deployment failed: ${reason}`, true);
-  holdTask(draft, 'deploy_failed', `the deployment failed${result?.rolledBack === true ? ' and was rolled back' : ''}: ${reason}`, { tail: reason });
+  holdTask(
+    draft,
+    'deploy_failed',
+    `the deployment failed${result?.rolledBack === true ? ' and was rolled back' : ''}: ${reason}`,
+    { tail: reason },
+  );
   showPhase(draft, 'blocked');
   return commit(draft, 'deploy.failed', `the deployer reported a failure: ${reason}`, 'gate', subject);
 }

@@ -17,7 +17,10 @@ export function decideDevelopment(draft: Draft, evidence: Evidence): Ruling {
   const subject = { sha: baseline.sha ?? '', code_tree: baseline.codeTree ?? '' };
   const result = visit.finished?.result ?? null;
   if (baseline.codeTree === visit.baseline.codeTree) {
-    const said = result?.status === 'nothing_to_do' ? `the developer says there is nothing to do: ${result.summary}` : 'the developer made no new code';
+    const said =
+      result?.status === 'nothing_to_do'
+        ? `the developer says there is nothing to do: ${result.summary}`
+        : 'the developer made no new code';
     return hold(draft, 'no_new_code', 'development.no-new-code', said, { evidence: subject });
   }
   if (task.prNumber === null) return openPullRequest(draft);
@@ -33,7 +36,8 @@ export function decideDevelopment(draft: Draft, evidence: Evidence): Ruling {
 /** Opens the task's pull request, or adopts the open one of its branch (spec 5). */
 function openPullRequest(draft: Draft): Ruling {
   const { task, policy } = draft;
-  if (task.handled['open_pr'] !== undefined) return hold(draft, 'outside', 'development.pr', 'the pull request is being opened');
+  if (task.handled['open_pr'] !== undefined)
+    return hold(draft, 'outside', 'development.pr', 'the pull request is being opened');
   const item = `${policy.links.plane}/${policy.links.workspace}/projects/${task.projectId}/issues/${task.itemId}`;
   const folder = `${policy.links.gitea}/${task.repo}/src/branch/${task.branch.split('/').map(encodeURIComponent).join('/')}/${documentFolder(task.id)}`;
   task.hold = null;

@@ -20,7 +20,12 @@ export function carryOut(draft: Draft, evidence: Evidence): Ruling | null {
   if (task.hold !== null && task.hold.cause !== 'cannot_see' && task.hold.cause !== 'outside') task.hold = null;
   requestAgent(draft, { why: visit.why, sections: [] });
   task.hold = null;
-  return commit(draft, `${task.stage}.start`, `the ${isWorkStage(task.stage) ? roleOfStage[task.stage] : 'agent'} has to run`, 'visit');
+  return commit(
+    draft,
+    `${task.stage}.start`,
+    `the ${isWorkStage(task.stage) ? roleOfStage[task.stage] : 'agent'} has to run`,
+    'visit',
+  );
 }
 
 function reject(draft: Draft, evidence: Evidence): Ruling {
@@ -31,7 +36,9 @@ function reject(draft: Draft, evidence: Evidence): Ruling {
   const of = policy.caps.rejections;
   if (task.counters.rejections >= of) {
     visit.directive = null;
-    return hold(draft, 'rejections', 'rejected.cap', `rejected by ${by} after ${of} rejections: ${reason}`, { detail: { tail: reason } });
+    return hold(draft, 'rejections', 'rejected.cap', `rejected by ${by} after ${of} rejections: ${reason}`, {
+      detail: { tail: reason },
+    });
   }
   const baseline = baselineOf(evidence);
   const to = stageBefore(task.stage, task.pipelineStages);
@@ -41,7 +48,13 @@ function reject(draft: Draft, evidence: Evidence): Ruling {
   bounce(
     draft,
     baseline,
-    { to, cause: 'rejected', why: `A person rejected the work of the stage ${task.stage}.`, text: reason, sections: [{ title: `Rejected by ${by}`, text: reason }] },
+    {
+      to,
+      cause: 'rejected',
+      why: `A person rejected the work of the stage ${task.stage}.`,
+      text: reason,
+      sections: [{ title: `Rejected by ${by}`, text: reason }],
+    },
     { n: task.counters.rejections, of },
   );
   return commit(draft, 'rejected', `${by} rejected: back to ${to}`, `comment:${commentId}`, { comment: commentId });
@@ -57,7 +70,12 @@ function advance(draft: Draft, evidence: Evidence): Ruling {
   const to = wanted ?? stageAfter(task.stage, task.pipelineStages);
   visit.directive = null;
   advanceTo(draft, to, baseline, `${by} moved the task here by command; the gate before was not asked.`, by);
-  return commit(draft, 'advance.forced', `${by} forced the task to ${to}; the gate of ${draft.from.task.stage} was not asked`, `operator:${by}`);
+  return commit(
+    draft,
+    'advance.forced',
+    `${by} forced the task to ${to}; the gate of ${draft.from.task.stage} was not asked`,
+    `operator:${by}`,
+  );
 }
 
 /** Asks the stage's agent once more, saying what is missing; then holds (spec 3.3). */

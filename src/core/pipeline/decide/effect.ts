@@ -17,7 +17,11 @@ export function decideEffect(draft: Draft, settled: Settled): Ruling {
       return commit(draft, 'effect.lost', `a Telegram message was refused: ${text}`, cause);
     case 'git.start_branch':
       delete draft.task.handled['start_branch'];
-      holdTask(draft, settled.result['reason'] === 'branch_exists' ? 'existing_branch' : 'effect_refused', `the branch could not be made: ${text}`);
+      holdTask(
+        draft,
+        settled.result['reason'] === 'branch_exists' ? 'existing_branch' : 'effect_refused',
+        `the branch could not be made: ${text}`,
+      );
       break;
     case 'gitea.open_pr':
       delete draft.task.handled['open_pr'];
@@ -67,11 +71,13 @@ function delivered(draft: Draft, settled: Settled, cause: string): Ruling {
 /** Refused for good: the head moved (then it is judged again), or a rule of the server that somebody has to satisfy. */
 function notMerged(draft: Draft, settled: Settled, cause: string, text: string): Ruling {
   const { visit, task } = draft;
-  if (visit === null || task.stage !== 'deploy' || visit.merge?.merged === true) return commit(draft, 'effect.late', text, cause);
+  if (visit === null || task.stage !== 'deploy' || visit.merge?.merged === true)
+    return commit(draft, 'effect.late', text, cause);
   visit.merge = null;
   task.hold = null;
   const reason = settled.result['reason'];
-  if (reason === 'moved' || reason === 'conflict') return commit(draft, 'deploy.merge-again', `not merged: ${text}; the head is judged again`, cause);
+  if (reason === 'moved' || reason === 'conflict')
+    return commit(draft, 'deploy.merge-again', `not merged: ${text}; the head is judged again`, cause);
   holdTask(draft, 'merge_refused', `the server refuses the merge: ${text}`);
   return commit(draft, 'deploy.merge-refused', `the server refuses the merge: ${text}`, cause);
 }

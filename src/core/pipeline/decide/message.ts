@@ -13,7 +13,12 @@ export function decideMessage(draft: Draft, message: Message): Ruling {
   draft.handled = message.id;
   const { body } = message;
   if (isFinal(draft.task.stage) && body.kind !== 'effect_settled') {
-    return commit(draft, 'message.late', `the task is ${draft.task.stage}; nothing follows from ${body.kind}`, `message:${message.sourceKey}`);
+    return commit(
+      draft,
+      'message.late',
+      `the task is ${draft.task.stage}; nothing follows from ${body.kind}`,
+      `message:${message.sourceKey}`,
+    );
   }
   switch (body.kind) {
     case 'run_finished':
@@ -34,7 +39,9 @@ export function decideMessage(draft: Draft, message: Message): Ruling {
 function decideRefused(draft: Draft, reason: 'run_cap' | 'cost_cap'): Ruling {
   const { caps } = draft.policy;
   const text =
-    reason === 'run_cap' ? `the task has used its ${caps.runs} runs` : `the task has used its $${((caps.costMicros ?? 0) / 1e6).toFixed(2)}`;
+    reason === 'run_cap'
+      ? `the task has used its ${caps.runs} runs`
+      : `the task has used its $${((caps.costMicros ?? 0) / 1e6).toFixed(2)}`;
   holdTask(draft, reason, text);
   return commit(draft, `message.${reason}`, text, 'queue');
 }

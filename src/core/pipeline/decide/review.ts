@@ -31,14 +31,25 @@ export function decideReview(draft: Draft, evidence: Evidence): Ruling {
     Object.assign(subject, verdict.subject);
   }
   if (policy.gates.review.includes('pr-approved')) {
-    if (evidence.reviews === undefined || !evidence.reviews.seen) return cannotSee(draft, evidence.reviews?.reason ?? 'the reviews cannot be read');
+    if (evidence.reviews === undefined || !evidence.reviews.seen)
+      return cannotSee(draft, evidence.reviews?.reason ?? 'the reviews cannot be read');
     const { author, rows } = evidence.reviews.value;
     const verdict = judgePrReviews(author, rows);
     if (verdict.status === 'fail') {
       const against = votes(author, rows).filter((row) => row.state === 'REQUEST_CHANGES');
-      return requestChanges(draft, baseline, against.map((row) => row.user).join(', '), against.map((row) => row.body).join('\n\n'), verdict.subject);
+      return requestChanges(
+        draft,
+        baseline,
+        against.map((row) => row.user).join(', '),
+        against.map((row) => row.body).join('\n\n'),
+        verdict.subject,
+      );
     }
-    if (verdict.status === 'pending') return hold(draft, 'pr_review', 'review.waits', verdict.reason, { evidence: verdict.subject, detail: { visit: String(visit.n) } });
+    if (verdict.status === 'pending')
+      return hold(draft, 'pr_review', 'review.waits', verdict.reason, {
+        evidence: verdict.subject,
+        detail: { visit: String(visit.n) },
+      });
     Object.assign(subject, verdict.subject);
   }
   // What was approved is this code; a later stage that finds other code at the head sends it back here.
@@ -48,7 +59,12 @@ export function decideReview(draft: Draft, evidence: Evidence): Ruling {
 }
 
 /** With a second account the verdict also stands where people look: as a review of the pull request (spec 5). */
-function mirrorVerdict(draft: Draft, baseline: Visit['baseline'], verdict: 'APPROVED' | 'REQUEST_CHANGES', text: string): void {
+function mirrorVerdict(
+  draft: Draft,
+  baseline: Visit['baseline'],
+  verdict: 'APPROVED' | 'REQUEST_CHANGES',
+  text: string,
+): void {
   const { task } = draft;
   if (!draft.policy.postsVerdict || task.prNumber === null || baseline.sha === null) return;
   const mark = `${verdict}:${baseline.sha}`;
@@ -58,16 +74,35 @@ function mirrorVerdict(draft: Draft, baseline: Visit['baseline'], verdict: 'APPR
     draft,
     'review',
     giteaLane(task),
-    { kind: 'gitea.review', repo: task.repo, number: task.prNumber, head: baseline.sha, verdict, body: text.slice(0, 4000) },
+    {
+      kind: 'gitea.review',
+      repo: task.repo,
+      number: task.prNumber,
+      head: baseline.sha,
+      verdict,
+      body: text.slice(0, 4000),
+    },
     false,
   );
 }
 
-function requestChanges(draft: Draft, baseline: Visit['baseline'], by: string, text: string, subject: Record<string, string>): Ruling {
+function requestChanges(
+  draft: Draft,
+  baseline: Visit['baseline'],
+  by: string,
+  text: string,
+  subject: Record<string, string>,
+): Ruling {
   bounce(
     draft,
     baseline,
-    { to: 'development', cause: 'changes_requested', why: `Changes were requested by ${by}.`, text, sections: [{ title: `Findings of ${by}`, text }] },
+    {
+      to: 'development',
+      cause: 'changes_requested',
+      why: `Changes were requested by ${by}.`,
+      text,
+      sections: [{ title: `Findings of ${by}`, text }],
+    },
     null,
   );
   return commit(draft, 'review.changes-requested', `changes requested by ${by}`, 'gate', subject);

@@ -16,21 +16,38 @@ export function decideRun(draft: Draft, run: RunFinished): Ruling {
   if (run.jobKind === 'check') return checkEnded(draft, run, cause);
   if (run.exhausted === 'cancelled') return commit(draft, 'run.cancelled', `run ${run.runId} was stopped`, cause);
   if (run.unpushed) {
-    holdTask(draft, 'unpushed', `the work of run ${run.runId} could not be pushed: the branch moved on the server`, { run: run.runId });
+    holdTask(draft, 'unpushed', `the work of run ${run.runId} could not be pushed: the branch moved on the server`, {
+      run: run.runId,
+    });
     return commit(draft, 'run.unpushed', `run ${run.runId} ended, its work is not on the server`, cause);
   }
   if (run.exhausted !== null || run.published === null) return exhausted(draft, run, cause);
   visit.finished = { runId: run.runId, sha: run.published.sha, result: run.outcome.result, at: draft.now };
-  tell(draft, { event: 'agent_finished', role: run.role, minutes: run.durationMs / 60_000, costMicros: run.outcome.costMicros });
+  tell(draft, {
+    event: 'agent_finished',
+    role: run.role,
+    minutes: run.durationMs / 60_000,
+    costMicros: run.outcome.costMicros,
+  });
   if (run.role === 'developer') draft.task.handled['code_sha'] = run.published.sha;
-  const scope: Record<string, string> = run.published.outOfScope.length > 0 ? { out_of_scope: run.published.outOfScope.join(', ') } : {};
-  return commit(draft, 'run.finished', `${run.role} finished with ${run.published.committed ? 'new work' : 'no changes'}`, cause, { sha: run.published.sha, ...scope });
+  const scope: Record<string, string> =
+    run.published.outOfScope.length > 0 ? { out_of_scope: run.published.outOfScope.join(', ') } : {};
+  return commit(
+    draft,
+    'run.finished',
+    `${run.role} finished with ${run.published.committed ? 'new work' : 'no changes'}`,
+    cause,
+    { sha: run.published.sha, ...scope },
+  );
 }
 
 /** Test runs are judged by the gate, from the job's own record; only one that could not be carried out is held here. */
 function checkEnded(draft: Draft, run: RunFinished, cause: string): Ruling {
   if (run.exhausted === 'transient' || run.exhausted === 'interruptions') {
-    holdTask(draft, 'attempts_used', `the local tests could not be run: ${run.outcome.detail}`, { run: run.runId, tail: run.outcome.tail });
+    holdTask(draft, 'attempts_used', `the local tests could not be run: ${run.outcome.detail}`, {
+      run: run.runId,
+      tail: run.outcome.tail,
+    });
   }
   return commit(draft, 'run.check-ended', `the local tests ended: ${run.outcome.detail}`, cause);
 }

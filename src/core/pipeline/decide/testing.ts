@@ -24,27 +24,54 @@ export function decideTesting(draft: Draft, evidence: Evidence): Ruling {
   if (!verdict.readable) return askAgain(draft, 'no_report', verdict.reason, verdict.subject);
   if (verdict.status === 'pass') {
     advanceTo(draft, stageAfter(task.stage, task.pipelineStages), baseline, 'The tests passed.', null);
-    return commit(draft, 'testing.passed', verdict.reason, 'gate', { ...verdict.subject, code_tree: baseline.codeTree ?? '' });
+    return commit(draft, 'testing.passed', verdict.reason, 'gate', {
+      ...verdict.subject,
+      code_tree: baseline.codeTree ?? '',
+    });
   }
   const text = bodyOf(find(evidence.artifacts.value, documents.report)?.text ?? '');
   if (!task.pipelineStages.includes('development')) {
-    return hold(draft, 'gate_failed', 'testing.failed', 'the tests failed, and this pipeline has no developer', { detail: { tail: text }, evidence: verdict.subject });
+    return hold(draft, 'gate_failed', 'testing.failed', 'the tests failed, and this pipeline has no developer', {
+      detail: { tail: text },
+      evidence: verdict.subject,
+    });
   }
-  bounce(draft, baseline, { to: 'development', cause: 'tests_failed', why: 'The tests failed.', text, sections: [{ title: 'Test report', text }] }, null);
+  bounce(
+    draft,
+    baseline,
+    {
+      to: 'development',
+      cause: 'tests_failed',
+      why: 'The tests failed.',
+      text,
+      sections: [{ title: 'Test report', text }],
+    },
+    null,
+  );
   return commit(draft, 'testing.failed', verdict.reason, 'gate', verdict.subject);
 }
 
 /** Whatever reaches deploy is the code that was approved: other code at the head is reviewed first. */
 export function reviewedCodeRule(draft: Draft, baseline: Visit['baseline']): Ruling | null {
   const approved = draft.task.handled['approved_code'];
-  if (approved === undefined || approved === baseline.codeTree || !draft.task.pipelineStages.includes('review')) return null;
+  if (approved === undefined || approved === baseline.codeTree || !draft.task.pipelineStages.includes('review'))
+    return null;
   const from = draft.task.stage;
   delete draft.task.handled['approved_code'];
   bounce(
     draft,
     baseline,
-    { to: 'review', cause: 'code_changed', why: 'The code changed after it was approved.', text: 'the code on the branch changed after the review', sections: [] },
+    {
+      to: 'review',
+      cause: 'code_changed',
+      why: 'The code changed after it was approved.',
+      text: 'the code on the branch changed after the review',
+      sections: [],
+    },
     null,
   );
-  return commit(draft, `${from}.code-changed`, 'the code on the branch is not the code that was approved', 'gate', { approved, code_tree: baseline.codeTree ?? '' });
+  return commit(draft, `${from}.code-changed`, 'the code on the branch is not the code that was approved', 'gate', {
+    approved,
+    code_tree: baseline.codeTree ?? '',
+  });
 }

@@ -20,14 +20,20 @@ function merged(draft: Draft): Ruling | null {
   task.mergedSha = pr.mergedSha;
   tell(draft, { event: 'merged', number: pr.number, by: 'person' });
   complete(draft);
-  return commit(draft, 'world.merged', `pull request #${pr.number} was merged by a person`, 'mirror', { pr: String(pr.number), merged: pr.mergedSha ?? '' });
+  return commit(draft, 'world.merged', `pull request #${pr.number} was merged by a person`, 'mirror', {
+    pr: String(pr.number),
+    merged: pr.mergedSha ?? '',
+  });
 }
 
 /** In deploy it counts as the merge, whoever made it: our own, seen by a poll before its delivery was settled, too. */
 function mergedInDeploy(draft: Draft, visit: Visit, number: number, sha: CommitSha | null): Ruling | null {
   if (visit.merge?.merged === true) return null;
   noteMerge(draft, visit, number, sha, visit.merge === null ? 'person' : 'orch');
-  return commit(draft, 'deploy.merged', `pull request #${number} is merged`, 'mirror', { pr: String(number), merged: sha ?? '' });
+  return commit(draft, 'deploy.merged', `pull request #${number} is merged`, 'mirror', {
+    pr: String(number),
+    merged: sha ?? '',
+  });
 }
 
 /** Cancelled, archived or deleted: jobs are cancelled, the agent is stopped, branch and workspace stay. */
@@ -46,4 +52,3 @@ function gone(draft: Draft): Ruling | null {
   task.phase = 'cancelled';
   return commit(draft, 'world.cancelled', why, 'mirror', { item: item.itemId });
 }
-

@@ -10,7 +10,11 @@ export function judgeAnalysis(visit: Visit, artifacts: Artifact[]): Verdict {
     return { status: 'fail', reason: 'none of the four documents changed in this visit', subject };
   }
   if (visit.approved !== null && sameHashes(visit.approved.artifacts, subject)) {
-    return { status: 'pass', reason: `approved by ${visit.approved.by}`, subject: { ...subject, comment: visit.approved.commentId } };
+    return {
+      status: 'pass',
+      reason: `approved by ${visit.approved.by}`,
+      subject: { ...subject, comment: visit.approved.commentId },
+    };
   }
   return { status: 'pending', reason: 'waits for the approval of a person', subject };
 }

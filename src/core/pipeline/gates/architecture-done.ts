@@ -5,7 +5,11 @@ import { documents, find, isFresh } from '../artifacts.ts';
 export function judgeArchitecture(visit: Visit, artifacts: Artifact[]): Verdict {
   const conflict = find(artifacts, documents.conflict);
   if (isFresh(conflict, visit.baseline.artifacts)) {
-    return { status: 'fail', reason: 'the architect found a conflict with the specification', subject: { [conflict.path]: conflict.blob } };
+    return {
+      status: 'fail',
+      reason: 'the architect found a conflict with the specification',
+      subject: { [conflict.path]: conflict.blob },
+    };
   }
   const fresh = artifacts.filter(
     (artifact) =>

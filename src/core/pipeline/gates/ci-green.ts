@@ -27,7 +27,9 @@ export function newestPerContext(rows: StatusRow[]): StatusRow[] {
 }
 
 export function failedContexts(rows: StatusRow[], required: string[]): StatusRow[] {
-  return newestPerContext(rows).filter((row) => considered(row, required) && fold(row, required.includes(row.context)) === 'fail');
+  return newestPerContext(rows).filter(
+    (row) => considered(row, required) && fold(row, required.includes(row.context)) === 'fail',
+  );
 }
 
 function considered(row: StatusRow, required: string[]): boolean {
@@ -44,7 +46,8 @@ export function judgeCi(rows: StatusRow[], required: string[], codeTree: string)
   const subject = { code_tree: codeTree, ...Object.fromEntries(newest.map((row) => [row.context, row.state])) };
   const absent = required.filter((context) => !newest.some((row) => row.context === context));
   const failed = newest.filter((row) => fold(row, required.includes(row.context)) === 'fail');
-  if (failed.length > 0) return { status: 'fail', reason: `CI failed: ${failed.map((row) => row.context).join(', ')}`, subject };
+  if (failed.length > 0)
+    return { status: 'fail', reason: `CI failed: ${failed.map((row) => row.context).join(', ')}`, subject };
   if (newest.length === 0) return { status: 'pending', reason: 'no CI status reported yet', subject };
   const open = [...newest.filter((row) => row.state === 'pending').map((row) => row.context), ...absent];
   if (open.length > 0) return { status: 'pending', reason: `CI has not finished: ${open.join(', ')}`, subject };

@@ -18,9 +18,12 @@ export function votes(author: string, rows: ReviewOnCode[]): ReviewOnCode[] {
 
 export function judgePrReviews(author: string, rows: ReviewOnCode[]): Verdict {
   const counted = votes(author, rows);
-  const subject = Object.fromEntries(counted.map((row) => [`review:${row.id}`, `${row.state} by ${row.user} on ${row.commit}`]));
+  const subject = Object.fromEntries(
+    counted.map((row) => [`review:${row.id}`, `${row.state} by ${row.user} on ${row.commit}`]),
+  );
   const against = counted.filter((row) => row.state === 'REQUEST_CHANGES');
-  if (against.length > 0) return { status: 'fail', reason: `changes requested by ${against.map((row) => row.user).join(', ')}`, subject };
+  if (against.length > 0)
+    return { status: 'fail', reason: `changes requested by ${against.map((row) => row.user).join(', ')}`, subject };
   const approvals = counted.filter((row) => row.state === 'APPROVED' && row.sameCode);
   return approvals.length > 0
     ? { status: 'pass', reason: `approved by ${approvals.map((row) => row.user).join(', ')}`, subject }

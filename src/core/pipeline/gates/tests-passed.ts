@@ -10,7 +10,14 @@ export function judgeReport(visit: Visit, artifacts: Artifact[]): Verdict & { re
     return { status: 'fail', readable: false, reason: 'no new or changed 13-test-report.md', subject };
   }
   const result = frontMatter(report.text ?? '')?.['result']?.toUpperCase();
-  if (result === 'PASS') return { status: 'pass', readable: true, reason: 'the tests passed', subject: { ...subject, result } };
-  if (result === 'FAIL') return { status: 'fail', readable: true, reason: 'the tests failed', subject: { ...subject, result } };
-  return { status: 'fail', readable: false, reason: '13-test-report.md has no `result: PASS` or `result: FAIL` in its front matter', subject };
+  if (result === 'PASS')
+    return { status: 'pass', readable: true, reason: 'the tests passed', subject: { ...subject, result } };
+  if (result === 'FAIL')
+    return { status: 'fail', readable: true, reason: 'the tests failed', subject: { ...subject, result } };
+  return {
+    status: 'fail',
+    readable: false,
+    reason: '13-test-report.md has no `result: PASS` or `result: FAIL` in its front matter',
+    subject,
+  };
 }

@@ -1,0 +1,86 @@
+import type { CommitSha, Delivery, Effect, EffectOf, GitPort, GiteaPort, RepoPr } from '../model/index.ts';
+
+export interface MergeDeps {
+  git: GitPort;
+  gitea: GiteaPort;
+}
+
+/** Commits of the base branch that are searched for the marker of a merge that was cut off. */
+const markerDepth = 200;
+/** "Please try again later" while the server still checks; a conflict answers the same for ever (`research/apis.md` B3). */
+const laterTries = 8;
+
+/**
+ * The one effect that must never run twice (spec 5). First the pull request, then the base branch is asked whether it has
+ * happened already; then one request, pinned to the proven head; then the pull request is read again, because the
+ * answer's own words differ between versions and mean little.
+ */
+export async function deliverMerge(
+  effect: Effect,
+  body: EffectOf<'gitea.merge'>,
+  { git, gitea }: MergeDeps,
+): Promise<Delivery> {
+  const before = await gitea.pull(body.repo, body.number);
+  const known =
+    before === null ? refused('gone', `pull request #${body.number} cannot be found`) : settledAlready(before, body);
+  if (known !== null) return known;
+  await git.fetch(body.repo);
+  const base = await git.head(body.repo, body.baseBranch);
+  if (base !== null && effect.attempts > 0) {
+    const found = await git.findCommit(body.repo, base, body.marker, markerDepth);
+    // The server merged and was cut off before it said so: its pull request stays open for ever (`research/apis.md` B11).
+    if (found !== null)
+      return refused(
+        'torn',
+        `commit ${found} is on ${body.baseBranch}, but the server left pull request #${body.number} open; mark it as merged by hand`,
+      );
+  }
+  const answer = await gitea.merge(body.repo, {
+    number: body.number,
+    head: body.head,
+    style: body.style,
+    title: body.title,
+    message: `${body.marker}\n`,
+  });
+  const after = await gitea.pull(body.repo, body.number);
+  if (after !== null) {
+    const landed = settledAlready(after, body);
+    if (landed !== null) return landed;
+  }
+  return notLanded(effect, body, answer, git, base);
+}
+
+function settledAlready(pull: RepoPr, body: EffectOf<'gitea.merge'>): Delivery | null {
+  if (pull.merged) return { kind: 'done', result: { merged_sha: pull.mergedSha ?? '' } };
+  if (pull.state === 'closed') return refused('closed', `pull request #${pull.number} is closed`);
+  if (!pull.sameRepo || pull.baseBranch !== body.baseBranch)
+    return refused('other', `pull request #${pull.number} is not the one of this branch`);
+  if (pull.headSha !== body.head)
+    return refused('moved', `the head of pull request #${pull.number} is ${pull.headSha}, not ${body.head}`);
+  return null;
+}
+
+async function notLanded(
+  effect: Effect,
+  body: EffectOf<'gitea.merge'>,
+  answer: { status: number; message: string },
+  git: GitPort,
+  base: CommitSha | null,
+): Promise<Delivery> {
+  const said = `HTTP ${answer.status}: ${answer.message}`;
+  if (answer.status === 409 && /head/i.test(answer.message)) return refused('moved', said);
+  const clean = base === null || (await git.mergeTree(body.repo, base, body.head)).clean;
+  if (!clean) return refused('conflict', `the branch does not merge into ${body.baseBranch}`);
+  const later =
+    answer.status >= 500 ||
+    answer.status === 409 ||
+    answer.status === 200 ||
+    /try again later/i.test(answer.message) ||
+    answer.message === '';
+  if (later && effect.attempts < laterTries) return { kind: 'retry', error: said, afterMs: 2000 };
+  return refused('refused', said);
+}
+
+function refused(reason: string, error: string): Delivery {
+  return { kind: 'dead', error, result: { reason } };
+}

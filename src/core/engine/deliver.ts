@@ -1,0 +1,143 @@
+import type {
+  Delivery,
+  Effect,
+  EffectBody,
+  GitPort,
+  GiteaPort,
+  PlanePort,
+  PlanePhase,
+  ProjectId,
+  ProjectPolicy,
+  RepoSlug,
+  Store,
+  TelegramPort,
+} from '../model/index.ts';
+import { OrchError, assertNever, errorText } from '../model/index.ts';
+import { crashPoint } from '../platform/crash-point.ts';
+import type { Log } from '../platform/log.ts';
+import { deliverMerge } from './deliver-merge.ts';
+import { startBranch } from './start-branch.ts';
+import type { Catalogue } from './messages/catalogue.ts';
+import { planeHtml, telegramHtml } from './messages/render.ts';
+
+export interface DeliverDeps {
+  store: Store;
+  git: GitPort;
+  gitea: GiteaPort;
+  plane: PlanePort;
+  /** Null: no chat is configured; its messages count as delivered. */
+  telegram: TelegramPort | null;
+  /** Plane's state id for a phase of a project, resolved by name with a fallback within its group. */
+  stateOf: (projectId: ProjectId, phase: PlanePhase) => Promise<string>;
+  policyOfRepo: (repo: RepoSlug) => ProjectPolicy | null;
+  catalogue: Catalogue;
+  owner: string;
+  log: Log;
+}
+
+/** How long a sender may hold an effect before another one looks at it; a merge alone may take minutes. */
+const effectLeaseMs = 10 * 60_000;
+
+/**
+ * Delivers what is due, lane by lane in order, one sender a lane (the store sees to it). An effect that was sent but not
+ * recorded is sent again: every kind below looks at the world first, so that nothing is doubled.
+ * @returns how many effects were settled
+ */
+export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promise<number> {
+  let settled = 0;
+  while (signal?.aborted !== true) {
+    const claimed = await deps.store.claimEffect(deps.owner, effectLeaseMs);
+    if (claimed === null) return settled;
+    crashPoint('effect.claimed');
+    const delivery = await attempt(claimed.effect, deps);
+    crashPoint('effect.sent');
+    await deps.store.settleEffect(claimed.effect.id, claimed.token, delivery);
+    crashPoint('effect.settled');
+    settled += 1;
+    if (delivery.kind !== 'done')
+      deps.log.warn('effect not delivered', {
+        effect: claimed.effect.key,
+        answer: delivery.kind,
+        error: delivery.error,
+      });
+  }
+  return settled;
+}
+
+/** What a failure means: trouble and refused tokens are tried again (somebody mends them), any other refusal is final. */
+export function deliveryOf(error: unknown): Delivery {
+  if (error instanceof OrchError && error.retry === 'never' && error.exit !== 'authentication') {
+    return { kind: 'dead', error: error.message };
+  }
+  return {
+    kind: 'retry',
+    error: errorText(error),
+    afterMs: error instanceof OrchError ? (error.retryAfterMs ?? null) : null,
+  };
+}
+
+async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {
+  try {
+    return await deliver(effect, effect.body, deps);
+  } catch (error) {
+    return deliveryOf(error);
+  }
+}
+
+async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Promise<Delivery> {
+  switch (body.kind) {
+    case 'plane.comment': {
+      const html = planeHtml(body.notice, deps.catalogue);
+      const sent = await deps.plane.comment(body.projectId, body.itemId, {
+        html,
+        externalId: effect.key,
+        look: effect.attempts > 0,
+      });
+      return done({ id: sent.id, ...(sent.at === null ? {} : { at: String(sent.at) }) });
+    }
+    case 'plane.state':
+      await deps.plane.setState(body.projectId, body.itemId, await deps.stateOf(body.projectId, body.phase));
+      return done({});
+    case 'telegram.message':
+      return sendTelegram(effect, body, deps);
+    case 'git.start_branch':
+      return startBranch(body, deps);
+    case 'gitea.open_pr': {
+      const pull = await deps.gitea.openPull(body.repo, {
+        title: body.title,
+        body: body.body,
+        head: body.branch,
+        base: body.baseBranch,
+        labels: body.labels,
+      });
+      return done({ number: String(pull.number) });
+    }
+    case 'gitea.merge':
+      return deliverMerge(effect, body, deps);
+    case 'gitea.review': {
+      const posted = (await deps.gitea.reviews(body.repo, body.number)).some(
+        (row) => row.commit === body.head && row.state === body.verdict && row.body === body.body,
+      );
+      if (!posted)
+        await deps.gitea.postReview(body.repo, body.number, { head: body.head, event: body.verdict, body: body.body });
+      return done({});
+    }
+    default:
+      return assertNever(body);
+  }
+}
+
+/** An alert may come twice after a crash; information comes at most once: a second try of it is dropped (spec 10). */
+async function sendTelegram(
+  effect: Effect,
+  body: Extract<EffectBody, { kind: 'telegram.message' }>,
+  deps: DeliverDeps,
+): Promise<Delivery> {
+  if (deps.telegram === null || (!body.alert && effect.attempts > 0)) return done({ sent: 'no' });
+  await deps.telegram.send(telegramHtml(body.notice, deps.catalogue));
+  return done({ sent: 'yes' });
+}
+
+export function done(result: Record<string, string>): Delivery {
+  return { kind: 'done', result };
+}

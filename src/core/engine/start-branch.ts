@@ -1,0 +1,67 @@
+import type { Delivery, EffectOf, GitPort, PlanePort } from '../model/index.ts';
+import { branchOwner, itemTrailer } from './evidence.ts';
+import { htmlText } from '../pipeline/markers.ts';
+import { documents } from '../pipeline/artifacts.ts';
+
+export interface StartBranchDeps {
+  git: GitPort;
+  plane: PlanePort;
+  policyOfRepo: (repo: EffectOf<'git.start_branch'>['repo']) => { links: { plane: string; workspace: string } } | null;
+}
+
+/** Larger descriptions overflow the converter's stack when they are nested deeply; text is taken from them instead. */
+const longestHtml = 256 * 1024;
+
+/**
+ * Makes the task's branch and its first commit with one git push on top of the base branch (spec 4.1). Found again by the
+ * trailer of that commit when the push had landed before a crash.
+ */
+export async function startBranch(body: EffectOf<'git.start_branch'>, deps: StartBranchDeps): Promise<Delivery> {
+  const { git } = deps;
+  await git.fetch(body.repo);
+  const base = await git.head(body.repo, body.baseBranch);
+  if (base === null) return { kind: 'dead', error: `${body.repo} has no branch ${body.baseBranch}` };
+  const existing = await git.head(body.repo, body.branch);
+  if (existing !== null) {
+    if ((await branchOwner(body, base, existing, git)) === 'other') {
+      return {
+        kind: 'dead',
+        error: `branch ${body.branch} exists and was not begun for this work item`,
+        result: { reason: 'branch_exists' },
+      };
+    }
+    return { kind: 'done', result: { sha: existing, code_tree: await git.codeTree(body.repo, existing, body.folder) } };
+  }
+  const item = await deps.plane.item(body.projectId, body.itemId);
+  if (item === null) return { kind: 'dead', error: 'the work item is gone' };
+  const links = deps.policyOfRepo(body.repo)?.links;
+  const url =
+    links === undefined ? '' : `${links.plane}/${links.workspace}/projects/${body.projectId}/issues/${body.itemId}`;
+  const content = await businessRequest(body.taskId, item.name, url, item.descriptionHtml ?? '');
+  const message = `docs(${body.taskId}): business request\n\nOrch-Task: ${body.taskId}\n${itemTrailer(body.itemId)}\n`;
+  const sha = await git.commitFiles(
+    body.repo,
+    base,
+    [{ path: `${body.folder}/${documents.businessRequest}`, content }],
+    message,
+  );
+  const pushed = await git.push(body.repo, sha, body.branch, null);
+  if (pushed === 'moved') return { kind: 'retry', error: `branch ${body.branch} appeared meanwhile`, afterMs: 1000 };
+  return { kind: 'done', result: { sha, code_tree: await git.codeTree(body.repo, sha, body.folder) } };
+}
+
+async function businessRequest(id: string, title: string, url: string, html: string): Promise<string> {
+  const oneLine = title.replace(/\s+/g, ' ').trim();
+  return `# ${id}: ${oneLine}\n\n${url === '' ? '' : `Work item: <${url}>\n\n`}${await markdownOf(html)}\n`;
+}
+
+/** Description as Markdown; what the converter cannot take becomes plain text, never an error. */
+async function markdownOf(html: string): Promise<string> {
+  if (html.length > longestHtml) return htmlText(html);
+  try {
+    const { NodeHtmlMarkdown } = await import('node-html-markdown');
+    return NodeHtmlMarkdown.translate(html).trim();
+  } catch {
+    return htmlText(html);
+  }
+}
