@@ -1,0 +1,55 @@
+import type { GiteaPort } from '../../model/index.ts';
+import { systemClock } from '../../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import { createHttp, defaultTimeouts } from '../http/client.ts';
+import type { Timeouts } from '../http/client.ts';
+import { createPeerErrors } from '../http/errors.ts';
+import { createGiteaApi } from './api.ts';
+import { createMerge } from './merge.ts';
+import { createOpenPull } from './open-pull.ts';
+import { createPulls } from './pulls.ts';
+import { createRepos } from './repos.ts';
+import { createReviews } from './reviews.ts';
+import { createStatuses } from './statuses.ts';
+
+export interface GiteaOptions {
+  url: string;
+  /** Read at every request, so that a renewed token needs no restart. */
+  token: () => string;
+  /** A second account for reviews, or null (spec 5). */
+  reviewerToken: (() => string) | null;
+  timeouts?: Timeouts;
+  /** Milliseconds; default 5 minutes: giving up on a merge tears the pull request (see `createMerge`). */
+  mergeTimeoutMs?: number;
+  clock?: Clock;
+  log: Log;
+}
+
+const defaultMergeTimeoutMs = 300_000;
+
+/** Gitea 1.22 and newer, Forgejo 11 and newer. */
+export function createGitea(options: GiteaOptions): GiteaPort {
+  const { url, token, reviewerToken } = options;
+  const clock = options.clock ?? systemClock;
+  const timeouts = options.timeouts ?? defaultTimeouts;
+  const secrets = (): string[] => (reviewerToken === null ? [token()] : [token(), reviewerToken()]);
+  const errors = createPeerErrors({ peer: 'gitea', label: 'Gitea', url, secrets, now: () => clock.now() });
+  const http = createHttp({ errors, timeouts });
+  const patient = createHttp({
+    errors,
+    timeouts: { ...timeouts, writeMs: options.mergeTimeoutMs ?? defaultMergeTimeoutMs },
+  });
+  const api = createGiteaApi({ url, token, http, errors });
+  const reviewer = reviewerToken === null ? api : createGiteaApi({ url, token: reviewerToken, http, errors });
+  const repos = createRepos(api);
+  return {
+    ...repos,
+    ...createPulls(api, repos.repo),
+    ...createReviews(api, reviewer),
+    openPull: createOpenPull(api, options.log),
+    statuses: createStatuses(api),
+    merge: createMerge(createGiteaApi({ url, token, http: patient, errors })),
+    hasReviewer: () => reviewerToken !== null,
+  };
+}

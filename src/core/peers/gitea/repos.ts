@@ -1,0 +1,92 @@
+import { OrchError, parseRepoSlug } from '../../model/index.ts';
+import type { GiteaPort, GiteaRepo, RepoSlug } from '../../model/index.ts';
+import type { Fields } from '../http/decode.ts';
+import { segment, slashed } from '../http/paths.ts';
+import type { GiteaApi } from './api.ts';
+
+type RepoPort = Pick<GiteaPort, 'me' | 'version' | 'repo' | 'protection'>;
+
+/** Owner and name, encoded: gitea-js puts path parameters in as they are. */
+export function ownerAndName(repo: RepoSlug): [owner: string, name: string] {
+  const [owner = '', name = ''] = repo.split('/');
+  return [segment(owner), segment(name)];
+}
+
+/** The account, the version, the repository and what protects a branch. */
+export function createRepos(api: GiteaApi): RepoPort {
+  const repo: GiteaPort['repo'] = async (slug) => {
+    const answer = await api.send((client) => client.repos.repoGet(...ownerAndName(slug)));
+    return repoOf(api.decoder(answer).record(api.accept(answer), 'repository'));
+  };
+  return {
+    repo,
+    me: async () => {
+      const answer = await api.send((client) => client.user.userGetCurrent());
+      return { login: api.decoder(answer).record(api.accept(answer), 'user').id('login') };
+    },
+    version: async () => {
+      const answer = await api.send((client) => client.version.getVersion());
+      return api.decoder(answer).record(api.accept(answer), 'version').id('version');
+    },
+    protection: async (slug, branch) => {
+      const answer = await api.send((client) => client.repos.repoGetBranch(...ownerAndName(slug), slashed(branch)));
+      if (await isMissingIn(api, repo, slug, answer.status, () => api.failure(answer))) return null;
+      const fields = api.decoder(answer).record(api.accept(answer), 'branch');
+      return {
+        protected: fields.flag('protected'),
+        requiredApprovals: fields.integerOrNull('required_approvals') ?? 0,
+        statusCheck: fields.flag('enable_status_check'),
+        contexts: fields.texts('status_check_contexts'),
+        canPush: fields.flag('user_can_push'),
+        canMerge: fields.flag('user_can_merge'),
+      };
+    },
+  };
+}
+
+/**
+ * Whether a 404 speaks of the thing and not of its repository: a token that lost its rights sees 404 everywhere, and
+ * that must not be taken for "the pull request is gone". @throws OrchError `gitea_not_found` about the repository
+ */
+export async function isMissingIn(
+  api: GiteaApi,
+  repo: GiteaPort['repo'],
+  slug: RepoSlug,
+  status: number,
+  failure: () => OrchError,
+): Promise<boolean> {
+  if (status !== 404) return false;
+  const error = failure();
+  if (error.code !== 'gitea_not_found') throw error;
+  await repo(slug);
+  return true;
+}
+
+function repoOf(fields: Fields): GiteaRepo {
+  const styles: [key: string, style: string][] = [
+    ['allow_merge_commits', 'merge'],
+    ['allow_rebase', 'rebase'],
+    ['allow_rebase_explicit', 'rebase-merge'],
+    ['allow_squash_merge', 'squash'],
+    ['allow_fast_forward_only_merge', 'fast-forward-only'],
+  ];
+  return {
+    slug: slugOf(fields),
+    defaultBranch: fields.textOrNull('default_branch') ?? '',
+    empty: fields.flag('empty'),
+    archived: fields.flag('archived'),
+    mirror: fields.flag('mirror'),
+    canPush: fields.objectOrNull('permissions')?.flag('push') ?? false,
+    allowsManualMerge: fields.flag('allow_manual_merge'),
+    mergeStyles: styles.filter(([key]) => fields.flag(key)).map(([, style]) => style),
+  };
+}
+
+function slugOf(fields: Fields): RepoSlug {
+  try {
+    return parseRepoSlug(fields.text('full_name'));
+  } catch (error) {
+    if (error instanceof OrchError && error.code === 'bad_repo') throw fields.wrong('full_name', 'owner/name');
+    throw error;
+  }
+}

@@ -1,0 +1,49 @@
+import type { GiteaPort, StatusRow } from '../../model/index.ts';
+import type { Fields } from '../http/decode.ts';
+import type { GiteaApi } from './api.ts';
+import { pageSize, readPages } from './pages.ts';
+import { ownerAndName } from './repos.ts';
+
+/**
+ * Newest status of every context of a commit. The combined status is asked for by its full sha and its own `state` is
+ * not used: it covers one page only and means different things in different versions; an old failure may hide on page 2.
+ */
+export function createStatuses(api: GiteaApi): GiteaPort['statuses'] {
+  return async (slug, sha) => {
+    const rows = await readPages(api, {
+      fetch: (page) =>
+        api.send((client) =>
+          client.repos.repoGetCombinedStatusByRef(...ownerAndName(slug), sha, { page, limit: pageSize }),
+        ),
+      rows: (value, answer) => {
+        const combined = api.decoder(answer).record(value, 'combined status');
+        const answered = combined.textOrNull('sha') ?? '';
+        if (answered !== '' && answered !== sha) throw api.garbage(answer, 'the status of another commit');
+        return combined.raw('statuses');
+      },
+      row: statusOf,
+      key: (status) => status.id,
+    });
+    return newestPerContext(rows);
+  };
+}
+
+/** By id, not by time: several statuses of one context may fall into one second. */
+function newestPerContext(rows: StatusRow[]): StatusRow[] {
+  const byContext = new Map<string, StatusRow>();
+  for (const row of rows) {
+    const known = byContext.get(row.context);
+    if (known === undefined || row.id > known.id) byContext.set(row.context, row);
+  }
+  return [...byContext.values()];
+}
+
+function statusOf(fields: Fields): StatusRow {
+  return {
+    id: fields.integer('id'),
+    context: fields.text('context'),
+    state: fields.text('status'),
+    description: fields.textOrNull('description') ?? '',
+    url: fields.textOrNull('target_url') ?? '',
+  };
+}

@@ -1,0 +1,107 @@
+import { OrchError } from '../../model/index.ts';
+import { printable } from '../../platform/log.ts';
+import { Redactor } from '../../platform/redact.ts';
+import { parseJson } from './json.ts';
+import { retryAfterMs } from './retry-after.ts';
+import type { HttpAnswer, PeerErrors } from './types.ts';
+
+export type PeerName = 'plane' | 'gitea' | 'telegram';
+
+export interface PeerErrorOptions {
+  peer: PeerName;
+  /** What people call it: `Plane`. */
+  label: string;
+  /** Base address; only its host is ever named. */
+  url: string;
+  /** Values that must never be seen in an error. */
+  secrets: () => string[];
+  /** Milliseconds since the epoch. */
+  now: () => number;
+}
+
+const longestExcerpt = 300;
+// Bidirectional controls and line separators: they reorder or break a terminal line without being control characters.
+const reordering = /[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** The error factory of a peer, see {@link PeerErrors}. */
+export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
+  const at = `${options.label} at ${hostOf(options.url)}`;
+  const excerpt = (text: string): string => {
+    const redactor = new Redactor();
+    for (const secret of options.secrets()) redactor.add(secret);
+    const line = printable(redactor.redact(text).replace(reordering, '').replace(/\s+/g, ' ').trim());
+    const characters = [...line];
+    return characters.length <= longestExcerpt ? line : `${characters.slice(0, longestExcerpt).join('')}…`;
+  };
+  const code = (name: string): string => `${options.peer}_${name}`;
+  const garbage = (what: string, detail: string): OrchError =>
+    new OrchError(`${at} answered ${excerpt(what)} with something that cannot be understood: ${excerpt(detail)}`, {
+      code: code('garbage'),
+      retry: 'retry',
+      hint: `Check that the configured address is ${options.label}'s and that no proxy answers in its place.`,
+    });
+  const refusal: PeerErrors['refusal'] = (answer, message, { code: name, authentication, hint }) =>
+    new OrchError(said(at, answer, excerpt(answer.what), excerpt(message)), {
+      code: code(name),
+      exit: authentication === true ? 'authentication' : name === 'not_found' ? 'notFound' : 'failed',
+      ...(hint === undefined ? {} : { hint }),
+    });
+  const later = (answer: HttpAnswer, message: string, name: string): OrchError => {
+    const wait = retryAfterMs(answer.headers['retry-after'], answer.headers['date'], options.now());
+    return new OrchError(said(at, answer, excerpt(answer.what), excerpt(message)), {
+      code: code(name),
+      retry: 'retry',
+      ...(wait === undefined ? {} : { retryAfterMs: wait }),
+    });
+  };
+  return {
+    unreachable: (what, detail) =>
+      new OrchError(`${at} cannot be reached (${excerpt(what)}): ${excerpt(detail)}`, {
+        code: code('unreachable'),
+        retry: 'retry',
+        hint: `Check that ${options.label} is running and that its configured address is right.`,
+      }),
+    garbage,
+    refusal,
+    excerpt,
+    ofStatus: (answer, message) => ofStatus(answer, message, { garbage, refusal, later }, options.label),
+  };
+}
+
+interface Makers {
+  garbage: PeerErrors['garbage'];
+  refusal: PeerErrors['refusal'];
+  later(answer: HttpAnswer, message: string, name: string): OrchError;
+}
+
+function ofStatus(answer: HttpAnswer, message: string, make: Makers, label: string): OrchError {
+  const { status } = answer;
+  if (status === 429) return make.later(answer, message, 'rate_limited');
+  if (status >= 500 || status === 408 || status === 425) return make.later(answer, message, 'server_error');
+  if (status === 301 || status === 308) {
+    return make.refusal(answer, `moved to ${answer.headers['location'] ?? 'nowhere'}`, {
+      code: 'refused',
+      hint: 'orch follows no redirect: put the new address, or the new name of the repository, into the configuration.',
+    });
+  }
+  // A temporary redirect is a proxy's login or maintenance page, not an answer.
+  if (status < 400) return make.garbage(answer.what, `HTTP ${status}`);
+  if (status === 401) {
+    return make.refusal(answer, message, {
+      code: 'token_refused',
+      authentication: true,
+      hint: `Give orch a valid token for ${label}.`,
+    });
+  }
+  // Without JSON it is a proxy that speaks, and its 404 must never be read as "the item is gone".
+  if (!parseJson(answer.text).ok) return make.garbage(answer.what, `HTTP ${status} without JSON`);
+  return make.refusal(answer, message, { code: status === 404 ? 'not_found' : 'refused' });
+}
+
+function said(at: string, answer: HttpAnswer, what: string, message: string): string {
+  return `${at} answered ${what} with HTTP ${answer.status}${message === '' ? '' : `: ${message}`}`;
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : 'an unreadable address';
+}

@@ -1,0 +1,81 @@
+import type { ItemId, PlaneItem, PlanePort, ProjectId } from '../../model/index.ts';
+import type { Fields } from '../http/decode.ts';
+import { segment } from '../http/paths.ts';
+import type { HttpAnswer } from '../http/types.ts';
+import { isUnknownRoute } from './api.ts';
+import type { PlaneApi } from './api.ts';
+import { pageQuery, readPage } from './pages.ts';
+
+/** Named, because the whole row carries the collaborative document in base64. Unknown names are dropped silently. */
+const listFields = 'id,sequence_id,name,state,priority,labels,updated_at,updated_by,archived_at';
+
+type ItemPort = Pick<PlanePort, 'items' | 'item' | 'itemByKey' | 'setState'>;
+
+/** Work items: the polled list, one item, look-up by key, change of state. */
+export function createItems(api: PlaneApi): ItemPort {
+  const itemPath = (project: ProjectId, item: ItemId, route: string): string =>
+    `projects/${segment(project)}/${route}/${segment(item)}/`;
+  return {
+    items: async (project, cursor) => {
+      const query = pageQuery(cursor, { order_by: '-updated_at', fields: listFields });
+      const answer = await api.sendItem((route) => ({
+        method: 'GET',
+        path: `projects/${segment(project)}/${route}/`,
+        query,
+      }));
+      const page = readPage(api, answer, (fields) => itemOf(fields, null));
+      if (page.next !== null && page.next === cursor) throw api.garbage(answer, 'the next page is this page');
+      return { items: page.rows, next: page.next };
+    },
+    item: async (project, item) => {
+      const answer = await api.sendItem((route) => ({
+        method: 'GET',
+        path: itemPath(project, item, route),
+        query: { fields: `${listFields},description_html` },
+      }));
+      if (isGone(answer, api)) return null;
+      const fields = api.decoder(answer).record(api.accept(answer), 'item');
+      const found = itemOf(fields, fields.textOrNull('description_html') ?? '');
+      return found.archived ? null : found;
+    },
+    itemByKey: async (identifier, number) => {
+      const answer = await api.sendItem((route) => ({
+        method: 'GET',
+        path: `${route}/${segment(identifier)}-${number}/`,
+        query: { fields: 'id,project' },
+      }));
+      if (isGone(answer, api)) return null;
+      const fields = api.decoder(answer).record(api.accept(answer), 'item');
+      return { id: fields.id('id') as ItemId, projectId: fields.id('project') as ProjectId };
+    },
+    setState: async (project, item, stateId) => {
+      const answer = await api.sendItem((route) => ({
+        method: 'PATCH',
+        path: itemPath(project, item, route),
+        body: { state: stateId },
+      }));
+      // The answer is the item; a proxy's page with status 200 must not pass for a change of state.
+      api.decoder(answer).record(api.accept(answer), 'item').id('id');
+    },
+  };
+}
+
+/** Only Plane's own 404 about the object means "gone"; an unknown route or a proxy's page is no news of the item. */
+function isGone(answer: HttpAnswer, api: PlaneApi): boolean {
+  return answer.status === 404 && !isUnknownRoute(answer) && api.failure(answer).code === 'plane_not_found';
+}
+
+function itemOf(fields: Fields, descriptionHtml: string | null): PlaneItem {
+  return {
+    id: fields.id('id') as ItemId,
+    number: fields.integer('sequence_id'),
+    name: fields.text('name'),
+    descriptionHtml,
+    priority: fields.textOrNull('priority') ?? 'none',
+    stateId: fields.textOrNull('state') ?? '',
+    labels: fields.texts('labels'),
+    updatedAt: fields.time('updated_at'),
+    updatedBy: fields.textOrNull('updated_by'),
+    archived: fields.textOrNull('archived_at') !== null,
+  };
+}

@@ -1,0 +1,53 @@
+import type { Fields } from '../http/decode.ts';
+import type { HttpAnswer } from '../http/types.ts';
+import type { PlaneApi } from './api.ts';
+
+/** Plane's cloud allows no more, and its documentation says so; the community edition would allow 1000. */
+const perPage = '100';
+
+/** Bound of one list: a server whose pages never end must not keep a poll for ever. */
+const mostPages = 200;
+
+export interface PlanePage<T> {
+  rows: T[];
+  next: string | null;
+}
+
+/** Query of one page. The page size goes with every cursor: the offset is counted with it, the number inside is ignored. */
+export function pageQuery(cursor: string | null, more: Record<string, string> = {}): Record<string, string> {
+  return { per_page: perPage, ...more, ...(cursor === null ? {} : { cursor }) };
+}
+
+/** Reads the envelope of a list. `next_cursor` is never empty, so only `next_page_results` tells whether there is more. */
+export function readPage<T>(api: PlaneApi, answer: HttpAnswer, row: (fields: Fields) => T): PlanePage<T> {
+  const decoder = api.decoder(answer);
+  const page = decoder.record(api.accept(answer), 'page');
+  if (!Array.isArray(page.raw('results')) && page.raw('results') !== null) {
+    throw api.garbage(answer, 'page.results is no list');
+  }
+  const rows = decoder.rows(page.raw('results'), 'results', row);
+  return { rows, next: page.flag('next_page_results') ? page.id('next_cursor') : null };
+}
+
+/**
+ * Every row of a list, each id once: paging is by offset, so a row added meanwhile shows the one before it again.
+ * @throws OrchError `plane_garbage` when the pages do not end
+ */
+export async function readAll<T extends { id: string }>(
+  api: PlaneApi,
+  fetchPage: (cursor: string | null) => Promise<HttpAnswer>,
+  row: (fields: Fields) => T,
+): Promise<T[]> {
+  const byId = new Map<string, T>();
+  const cursors = new Set<string>();
+  let cursor: string | null = null;
+  for (;;) {
+    const answer = await fetchPage(cursor);
+    const page: PlanePage<T> = readPage(api, answer, row);
+    for (const entry of page.rows) if (!byId.has(entry.id)) byId.set(entry.id, entry);
+    if (page.next === null) return [...byId.values()];
+    if (cursors.has(page.next) || cursors.size >= mostPages) throw api.garbage(answer, 'the pages do not end');
+    cursors.add(page.next);
+    cursor = page.next;
+  }
+}

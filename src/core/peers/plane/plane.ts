@@ -1,0 +1,52 @@
+import type { PlanePort } from '../../model/index.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import { createHttp } from '../http/client.ts';
+import type { Timeouts } from '../http/client.ts';
+import { createPeerErrors } from '../http/errors.ts';
+import type { Http } from '../http/types.ts';
+import { createPlaneApi } from './api.ts';
+import { createRequestBudget } from './budget.ts';
+import { createComments } from './comments.ts';
+import { createItems } from './items.ts';
+import { createProjects } from './projects.ts';
+
+export interface PlaneOptions {
+  url: string;
+  workspace: string;
+  /** Read at every request, so that a renewed token needs no restart. */
+  token: () => string;
+  /** Requests in any 60 s, of all calls of this instance together (spec 4.4). */
+  requestsPerMinute: number;
+  clock: Clock;
+  timeouts?: Timeouts;
+  /** Replaces the transport; the budget is still spent. */
+  http?: Http;
+  log: Log;
+}
+
+/** Plane Community Edition 0.28 and newer. One instance holds one token's budget. */
+export function createPlane(options: PlaneOptions): PlanePort {
+  const { url, clock, token } = options;
+  const budget = createRequestBudget(options.requestsPerMinute, clock);
+  const errors = createPeerErrors({
+    peer: 'plane',
+    label: 'Plane',
+    url,
+    secrets: () => [token()],
+    now: () => clock.now(),
+  });
+  const beforeTry = (): void => {
+    budget.take();
+  };
+  const replaced = options.http;
+  const http: Http =
+    replaced === undefined
+      ? createHttp({ errors, beforeTry, ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }) })
+      : (request) => {
+          beforeTry();
+          return replaced(request);
+        };
+  const api = createPlaneApi({ url, workspace: options.workspace, token, http, errors, budget, log: options.log });
+  return { ...createProjects(api), ...createItems(api), ...createComments(api), remaining: () => budget.remaining() };
+}

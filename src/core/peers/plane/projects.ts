@@ -1,0 +1,88 @@
+import type { PlaneMember, PlanePort, PlaneState, ProjectId } from '../../model/index.ts';
+import type { Fields } from '../http/decode.ts';
+import { segment } from '../http/paths.ts';
+import type { PlaneApi } from './api.ts';
+import { pageQuery, readAll } from './pages.ts';
+
+type ProjectPort = Pick<PlanePort, 'me' | 'project' | 'states' | 'labels' | 'members' | 'createState' | 'version'>;
+
+const groups: readonly PlaneState['group'][] = ['backlog', 'unstarted', 'started', 'completed', 'cancelled', 'triage'];
+
+/** What changes rarely: the account, projects, states, labels, members, the server's version. */
+export function createProjects(api: PlaneApi): ProjectPort {
+  const list = <T extends { id: string }>(
+    project: ProjectId,
+    resource: string,
+    row: (fields: Fields) => T,
+  ): Promise<T[]> => {
+    const path = `projects/${segment(project)}/${resource}/`;
+    return readAll(api, (cursor) => api.send({ method: 'GET', path, query: pageQuery(cursor) }), row);
+  };
+  const one = async (path: string): Promise<Fields> => {
+    const answer = await api.send({ method: 'GET', path });
+    return api.decoder(answer).record(api.accept(answer), 'answer');
+  };
+  const states: PlanePort['states'] = (project) => list(project, 'states', (fields) => stateOf(fields));
+  return {
+    states,
+    labels: (project) => list(project, 'labels', (fields) => ({ id: fields.id('id'), name: fields.text('name') })),
+    me: async () => {
+      const fields = await one('/api/v1/users/me/');
+      return { id: fields.id('id'), name: fields.textOrNull('display_name') ?? fields.textOrNull('email') ?? '' };
+    },
+    project: async (project) => {
+      const fields = await one(`projects/${segment(project)}/`);
+      return {
+        id: fields.id('id') as ProjectId,
+        name: fields.text('name'),
+        identifier: fields.text('identifier'),
+        archived: fields.textOrNull('archived_at') !== null,
+      };
+    },
+    members: async (project) => {
+      // The one list without an envelope.
+      const answer = await api.send({ method: 'GET', path: `projects/${segment(project)}/members/` });
+      const value = api.accept(answer);
+      if (!Array.isArray(value)) throw api.garbage(answer, 'members are no list');
+      return api.decoder(answer).rows(value, 'members', memberOf);
+    },
+    createState: (project, state) => createState(api, states, project, state),
+    version: async () => {
+      const answer = await api.send({ method: 'GET', path: '/api/instances/' });
+      if (answer.status === 404) return null;
+      const fields = api.decoder(answer).record(api.accept(answer), 'answer');
+      return fields.objectOrNull('instance')?.textOrNull('current_version') ?? null;
+    },
+  };
+}
+
+async function createState(
+  api: PlaneApi,
+  states: PlanePort['states'],
+  project: ProjectId,
+  state: { name: string; group: string; color: string },
+): Promise<PlaneState> {
+  const answer = await api.send({ method: 'POST', path: `projects/${segment(project)}/states/`, body: { ...state } });
+  if (answer.status !== 409) return stateOf(api.decoder(answer).record(api.accept(answer), 'state'));
+  // The name is taken: somebody else made it, or an earlier try did.
+  const found = (await states(project)).find((existing) => existing.name === state.name);
+  if (found === undefined) throw api.failure(answer);
+  return found;
+}
+
+function stateOf(fields: Fields): PlaneState {
+  const name = fields.text('group');
+  const group = groups.find((known) => known === name);
+  if (group === undefined) throw fields.wrong('group', 'known group of states');
+  return { id: fields.id('id'), name: fields.text('name'), group };
+}
+
+/** The community edition tells neither role nor, to guests, the e-mail address. */
+function memberOf(fields: Fields): PlaneMember {
+  return {
+    id: fields.id('id'),
+    email: fields.textOrNull('email') ?? '',
+    displayName: fields.textOrNull('display_name') ?? '',
+    role: fields.integerOrNull('role'),
+  };
+}

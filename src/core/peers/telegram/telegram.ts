@@ -1,0 +1,84 @@
+import { OrchError } from '../../model/index.ts';
+import type { TelegramPort } from '../../model/index.ts';
+import { systemClock } from '../../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { createHttp } from '../http/client.ts';
+import { createPeerErrors } from '../http/errors.ts';
+import { jsonOf, messageOf, parseJson } from '../http/json.ts';
+import { baseAddress } from '../http/paths.ts';
+import type { HttpAnswer, PeerErrors } from '../http/types.ts';
+import { cutHtml } from './cut-html.ts';
+
+export interface TelegramOptions {
+  token: () => string;
+  chatId: string;
+  /** Default `https://api.telegram.org`. */
+  apiUrl?: string;
+  /** Milliseconds until the message must be accepted; default 5 s (spec 10). */
+  timeoutMs?: number;
+  clock?: Clock;
+}
+
+/** Longest message Telegram takes (Bot API, sendMessage). */
+const longestMessage = 4096;
+
+/**
+ * Sends messages to one chat. The token is a part of the address, so no error names the address. Throws OrchError
+ * `telegram_unreachable`, `telegram_rate_limited`, `telegram_server_error`, `telegram_garbage` (all `retry`),
+ * `telegram_token_refused` (exit `authentication`), `telegram_refused`.
+ */
+export function createTelegram(options: TelegramOptions): TelegramPort {
+  const url = options.apiUrl ?? 'https://api.telegram.org';
+  const timeoutMs = options.timeoutMs ?? 5_000;
+  const clock = options.clock ?? systemClock;
+  const secrets = (): string[] => [options.token()];
+  const errors = createPeerErrors({ peer: 'telegram', label: 'Telegram', url, secrets, now: () => clock.now() });
+  const http = createHttp({ errors, timeouts: { readMs: timeoutMs, writeMs: timeoutMs } });
+  return {
+    send: async (html) => {
+      const answer = await http({
+        method: 'POST',
+        url: `${baseAddress(url)}/bot${encodeURIComponent(options.token()).replaceAll('%3A', ':')}/sendMessage`,
+        what: 'sendMessage',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          chat_id: options.chatId,
+          text: cutHtml(html, longestMessage),
+          parse_mode: 'HTML',
+          link_preview_options: { is_disabled: true },
+        }),
+      });
+      if (answer.status !== 200) throw failure(answer, errors);
+      const body = jsonOf(answer, errors);
+      if (typeof body !== 'object' || body === null || !('ok' in body) || body.ok !== true) {
+        throw errors.garbage(answer.what, 'no "ok" in the answer');
+      }
+    },
+  };
+}
+
+function failure(answer: HttpAnswer, errors: PeerErrors): OrchError {
+  const message = messageOf(answer, ['description']);
+  // A token of the wrong form is answered with 404, a revoked one with 401.
+  if (answer.status === 401 || (answer.status === 404 && parseJson(answer.text).ok)) {
+    return errors.refusal(answer, message, {
+      code: 'token_refused',
+      authentication: true,
+      hint: 'Give orch a valid bot token (ORCH_TELEGRAM_BOT_TOKEN).',
+    });
+  }
+  const error = errors.ofStatus(answer, message);
+  const wait = retryAfterOf(answer);
+  if (answer.status !== 429 || wait === null) return error;
+  return new OrchError(error.message, { code: error.code, retry: 'retry', retryAfterMs: wait });
+}
+
+/** Telegram writes the wait into the body: `parameters.retry_after`, seconds. */
+function retryAfterOf(answer: HttpAnswer): number | null {
+  const parsed = parseJson(answer.text);
+  if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null) return null;
+  const parameters = (parsed.value as Record<string, unknown>)['parameters'];
+  if (typeof parameters !== 'object' || parameters === null) return null;
+  const seconds = (parameters as Record<string, unknown>)['retry_after'];
+  return typeof seconds === 'number' && seconds >= 0 && seconds <= 3_600 ? Math.ceil(seconds * 1000) : null;
+}
