@@ -1,0 +1,30 @@
+/** JSON with sorted keys and without undefined values: equal texts are equal values, whatever order they were built in. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) => {
+    if (part === null || typeof part !== 'object' || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  });
+}
+
+/** A JSON column as the type that was written into it; only this program writes them. */
+export function decode<T>(text: string): T {
+  return JSON.parse(text) as T;
+}
+
+export function decodeOrNull<T>(text: string | null): T | null {
+  return text === null ? null : decode<T>(text);
+}
+
+export function encodeOrNull(value: unknown): string | null {
+  return value === null || value === undefined ? null : JSON.stringify(value);
+}
+
+/** SQLite has no booleans, and the driver refuses to guess. */
+export function bit(value: boolean): 0 | 1 {
+  return value ? 1 : 0;
+}
+
+/** The integer key behind an id that left the process as text; -1, which no row has, when it is none. */
+export function rowId(id: string): number {
+  return /^\d{1,15}$/.test(id) ? Number(id) : -1;
+}

@@ -1,0 +1,124 @@
+import type { Effect, EffectId, NewEffect, TaskId } from '../model/index.ts';
+import { bit, decode, rowId } from './codec.ts';
+import type { Sql } from './connection.ts';
+
+export interface EffectColumns {
+  id: number;
+  key: string;
+  lane: string;
+  body: string;
+  report: number;
+  task_id: string | null;
+  state: string;
+  attempts: number;
+  lease_token: number;
+  error: string | null;
+  created_at: number;
+}
+
+export function decodeEffect(row: EffectColumns): Effect {
+  return {
+    id: String(row.id) as EffectId,
+    key: row.key,
+    lane: row.lane,
+    body: decode(row.body),
+    report: row.report === 1,
+    taskId: row.task_id as TaskId | null,
+    attempts: row.attempts,
+    createdAt: row.created_at,
+  };
+}
+
+/** The first undelivered effect of every lane; the others wait behind it, whatever became due. */
+const laneHeads = `FROM outbox AS e WHERE e.state IN ('pending', 'in_flight') AND NOT EXISTS (
+    SELECT 1 FROM outbox AS p WHERE p.lane = e.lane AND p.id < e.id AND p.state IN ('pending', 'in_flight'))`;
+
+const claimEffect = `UPDATE outbox SET state = 'in_flight', attempts = attempts + 1, lease_owner = @owner,
+    lease_token = lease_token + 1, lease_expires_at = @now + @leaseMs
+  WHERE id = (SELECT e.id ${laneHeads}
+    AND ((e.state = 'pending' AND e.available_at <= @now) OR (e.state = 'in_flight' AND e.lease_expires_at <= @now))
+    ORDER BY e.id LIMIT 1)
+  RETURNING *`;
+
+// Of the states wanted for one item only the newest is worth sending; one that is on its way is let be.
+const supersede = `UPDATE outbox SET state = 'superseded', settled_at = @now
+  WHERE kind = 'plane.state' AND state = 'pending' AND lane = @lane AND id < @id
+    AND json_extract(body, '$.itemId') = json_extract(@body, '$.itemId')`;
+
+// A state that was refused and has a younger one for the same item must not come back after it.
+const revive = `UPDATE outbox SET state = 'pending', available_at = 0, error = NULL, settled_at = NULL
+  WHERE task_id = @task_id AND state = 'dead' AND NOT (kind = 'plane.state' AND EXISTS (
+    SELECT 1 FROM outbox AS n WHERE n.kind = 'plane.state' AND n.lane = outbox.lane AND n.id > outbox.id
+      AND json_extract(n.body, '$.itemId') = json_extract(outbox.body, '$.itemId')))`;
+
+/** The outbox. Each function is one fenced statement; the callers hold the transaction. */
+export function outboxStatements(sql: Sql) {
+  return {
+    /** An existing key is the same effect, whatever became of it. */
+    insert(effect: NewEffect, taskId: TaskId | null, now: number): void {
+      const body = JSON.stringify(effect.body);
+      const row = sql<{ id: number }>(
+        `INSERT INTO outbox (key, lane, kind, body, report, task_id, state, available_at, created_at)
+         VALUES (@key, @lane, @kind, @body, @report, @task_id, 'pending', 0, @now)
+         ON CONFLICT (key) DO NOTHING RETURNING id`,
+      ).get({
+        key: effect.key,
+        lane: effect.lane,
+        kind: effect.body.kind,
+        body,
+        report: bit(effect.report),
+        task_id: taskId,
+        now,
+      });
+      if (row === undefined || effect.body.kind !== 'plane.state') return;
+      sql(supersede).run({ id: row.id, lane: effect.lane, body, now });
+    },
+    claim(owner: string, leaseMs: number, now: number): EffectColumns | null {
+      return sql<EffectColumns>(claimEffect).get({ owner, leaseMs, now }) ?? null;
+    },
+    /** When the head of some lane becomes due, or its sender's lease ends. */
+    nextDue(): number | null {
+      const at = `min(CASE e.state WHEN 'pending' THEN e.available_at ELSE e.lease_expires_at END)`;
+      return sql<{ at: number | null }>(`SELECT ${at} AS at ${laneHeads}`).get()?.at ?? null;
+    },
+    inFlight(id: EffectId, token: number): EffectColumns | null {
+      return (
+        sql<EffectColumns>(`SELECT * FROM outbox WHERE id = ? AND lease_token = ? AND state = 'in_flight'`).get(
+          rowId(id),
+          token,
+        ) ?? null
+      );
+    },
+    finish(id: number, state: 'done' | 'dead', result: string | null, error: string | null, now: number): void {
+      sql(
+        `UPDATE outbox SET state = ?, result = ?, error = ?, settled_at = ?, lease_owner = NULL, lease_expires_at = NULL
+         WHERE id = ?`,
+      ).run(state, result, error, now, id);
+    },
+    retry(id: number, availableAt: number, error: string): void {
+      sql(
+        `UPDATE outbox SET state = 'pending', available_at = ?, error = ?, lease_owner = NULL, lease_expires_at = NULL
+         WHERE id = ?`,
+      ).run(availableAt, error, id);
+    },
+    pendingOf(taskId: TaskId): number {
+      const row = sql<{ n: number }>(
+        `SELECT count(*) AS n FROM outbox WHERE task_id = ? AND state IN ('pending', 'in_flight')`,
+      ).get(taskId);
+      return row?.n ?? 0;
+    },
+    revive(taskId: TaskId): number {
+      return sql(revive).run({ task_id: taskId }).changes;
+    },
+    list(filter: { taskId?: TaskId; state?: 'pending' | 'dead'; limit: number }): EffectColumns[] {
+      // For a reader an effect on its way is still pending.
+      return sql<EffectColumns>(
+        `SELECT * FROM outbox WHERE (@task_id IS NULL OR task_id = @task_id)
+           AND (@state IS NULL OR state = @state OR (@state = 'pending' AND state = 'in_flight'))
+         ORDER BY id DESC LIMIT @limit`,
+      ).all({ task_id: filter.taskId ?? null, state: filter.state ?? null, limit: filter.limit });
+    },
+  };
+}
+
+export type OutboxStatements = ReturnType<typeof outboxStatements>;

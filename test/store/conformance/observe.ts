@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import type { TaskId } from '../../../src/core/model/index.ts';
+import type { Bench } from '../bench.ts';
+import {
+  branchMirror,
+  itemMirror,
+  lead,
+  message,
+  observation,
+  present,
+  projectId,
+  sha,
+  start,
+  task,
+  taskId,
+} from '../bench.ts';
+
+export function observeSuite(get: () => Bench): void {
+  describe('observe', () => {
+    it('makes a new task, awake, with its first mirror', async () => {
+      const { store } = get();
+      const seen = observation(await lead(store), { newTasks: [{ task: task(), mirror: itemMirror() }] });
+      expect(await store.observe(seen)).toEqual({ woken: [taskId] });
+      expect(await store.dueTasks(10)).toEqual([taskId]);
+      const snapshot = present(await store.load(taskId));
+      expect(snapshot.task).toEqual(task());
+      expect(snapshot.item).toEqual(itemMirror());
+      expect(snapshot.meta).toEqual({
+        version: 0,
+        wakeSeq: 1,
+        wakeAt: start,
+        runs: 0,
+        spentMicros: 0,
+        reservedMicros: 0,
+      });
+    });
+
+    it('leaves a known task as it is', async () => {
+      const { store } = get();
+      const leader = await lead(store);
+      await store.addTask(task(), itemMirror());
+      const again = observation(leader, {
+        newTasks: [{ task: task({ title: 'other' }), mirror: itemMirror({ name: 'other' }) }],
+      });
+      expect(await store.observe(again)).toEqual({ woken: [] });
+      const sameItem = observation(leader, {
+        newTasks: [{ task: task({ id: 'XX-009' as TaskId, itemId: task().itemId }), mirror: itemMirror() }],
+      });
+      expect(await store.observe(sameItem)).toEqual({ woken: [] });
+      expect(present(await store.load(taskId)).item?.name).toBe('A title');
+      expect(await store.tasks({})).toHaveLength(1);
+    });
+
+    it('writes nothing when nothing differs', async () => {
+      const { store, writes } = get();
+      const leader = await lead(store);
+      const project = { projectId, firstNumber: 3, itemWatermark: 5, prWatermark: null, resolved: { a: 1, b: 2 } };
+      const full = observation(leader, {
+        project,
+        newTasks: [{ task: task(), mirror: itemMirror() }],
+        mirrors: [{ taskId, mirror: branchMirror(sha('a')) }],
+        messages: [message('m1')],
+      });
+      await store.observe(full);
+      await store.rest(taskId, present(await store.load(taskId)).meta.wakeSeq, null);
+      const before = writes();
+      const { kind, ...rest } = itemMirror();
+      // The same content, keys in another order.
+      const reordered = observation(leader, {
+        ...full,
+        project: { ...project, resolved: { b: 2, a: 1 } },
+        mirrors: [...full.mirrors, { taskId, mirror: { ...rest, kind } }],
+      });
+      expect(await store.observe(reordered)).toEqual({ woken: [] });
+      expect(writes()).toBe(before);
+      expect(await store.dueTasks(10)).toEqual([]);
+    });
+
+    it('wakes the task of a changed mirror, and only that one', async () => {
+      const { store } = get();
+      const leader = await lead(store);
+      const other = 'ET-002' as TaskId;
+      await store.addTask(task(), itemMirror());
+      await store.addTask(task({ id: other }), itemMirror());
+      for (const id of [taskId, other]) await store.rest(id, 1, null);
+      const mirrors = [
+        { taskId, mirror: itemMirror({ name: 'changed' }) },
+        { taskId: other, mirror: itemMirror() },
+      ];
+      expect(await store.observe(observation(leader, { mirrors }))).toEqual({ woken: [taskId] });
+      expect(await store.dueTasks(10)).toEqual([taskId]);
+      expect(present(await store.load(taskId)).item?.name).toBe('changed');
+    });
+
+    it('queues a message once, and passes over tasks it does not know', async () => {
+      const { store } = get();
+      const leader = await lead(store);
+      await store.addTask(task(), itemMirror());
+      const unknown = 'ZZ-404' as TaskId;
+      const messages = [message('m1'), message('m1'), message('m2', { taskId: unknown })];
+      const mirrors = [{ taskId: unknown, mirror: itemMirror() }];
+      expect(await store.observe(observation(leader, { messages, mirrors }))).toEqual({ woken: [taskId] });
+      expect(await store.observe(observation(leader, { messages, mirrors }))).toEqual({ woken: [] });
+      expect(present(await store.task(taskId)).queuedMessages).toBe(1);
+    });
+
+    it('keeps the watermarks of a project', async () => {
+      const { store } = get();
+      expect(await store.project(projectId)).toEqual({
+        projectId,
+        firstNumber: null,
+        itemWatermark: null,
+        prWatermark: null,
+        resolved: {},
+      });
+      const project = {
+        projectId,
+        firstNumber: 7,
+        itemWatermark: 1,
+        prWatermark: 2,
+        resolved: { states: { blocked: 'x' } },
+      };
+      await store.observe(observation(await lead(store), { project }));
+      expect(await store.project(projectId)).toEqual(project);
+    });
+
+    it('refuses what was seen under a lease that is gone', async () => {
+      const { store, clock } = get();
+      const old = await lead(store, 'p1');
+      clock.at += 60_000;
+      const seen = { newTasks: [{ task: task(), mirror: itemMirror() }] };
+      expect(await store.observe(observation(old, seen))).toBe('lost');
+      const next = await lead(store, 'p2');
+      expect(await store.observe(observation(old, seen))).toBe('lost');
+      expect(await store.observe(observation({ ...next, owner: 'p1' }, seen))).toBe('lost');
+      expect(await store.task(taskId)).toBeNull();
+      expect(await store.observe(observation(next, seen))).toEqual({ woken: [taskId] });
+    });
+  });
+
+  describe('post and addTask', () => {
+    it('post wakes, knows its source keys and its tasks', async () => {
+      const { store } = get();
+      expect(await store.post(message('m1'))).toBe(false);
+      expect(await store.addTask(task(), itemMirror())).toBe(true);
+      expect(await store.addTask(task(), itemMirror())).toBe(false);
+      await store.rest(taskId, 1, null);
+      expect(await store.post(message('m1'))).toBe(true);
+      expect(await store.dueTasks(1)).toEqual([taskId]);
+      await store.rest(taskId, 2, null);
+      expect(await store.post(message('m1'))).toBe(false);
+      expect(await store.dueTasks(1)).toEqual([]);
+    });
+  });
+}
