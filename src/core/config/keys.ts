@@ -26,7 +26,7 @@ function variableOf(path: string): string {
 }
 
 function typeOf(node: SchemaNode): { type: KeyType; nullable: boolean } {
-  const types = Array.isArray(node.type) ? node.type : [node.type ?? ''];
+  const types = (node.anyOf ?? [node]).flatMap((one) => one.type ?? []);
   const nullable = types.includes('null');
   const type = types.find((t) => t !== 'null');
   if (type === 'number' || type === 'integer' || type === 'boolean' || type === 'string') return { type, nullable };

@@ -112,7 +112,7 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
   const origin = originsOf(name, fileContent, set);
   const secrets = literalSecrets(fileContent);
   const result = settingsSchema.safeParse(values);
-  const issues = problemsOf(result.success ? [] : result.error.issues, schema);
+  const issues = problemsOf(result.success ? [] : result.error.issues, schema, (path) => hasPath(values, path));
   const problems = [
     ...environment.problems,
     ...secrets,
@@ -125,7 +125,7 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
       origin,
     ).filter(({ path }) => !secrets.some((secret) => secret.path === path)),
   ];
-  if (problems.length > 0) throw configInvalid(problems, name ?? 'no file');
+  if (problems.length > 0) throw configInvalid(problems, name ?? 'no file', environment.warnings);
   if (!result.success)
     throw new OrchError('the configuration was refused without a reason', { code: 'config_invalid' });
   const config = resolveConfig(result.data, {

@@ -28,12 +28,10 @@ function allowedKeys(schema: SchemaNode, path: readonly PropertyKey[]): string[]
   return Object.keys(node.properties ?? {});
 }
 
-function sentence(issue: core.$ZodIssue): string {
+function sentence(issue: core.$ZodIssue, given: boolean): string {
   if (issue.code === 'invalid_type') {
     // The value itself is never repeated: a token may stand in the wrong place.
-    return issue.message.endsWith('received undefined')
-      ? `is required (${issue.expected})`
-      : `must be of type ${issue.expected}`;
+    return given ? `must be of type ${issue.expected}` : `is required (${issue.expected})`;
   }
   if (issue.code === 'too_small' && typeof issue.minimum === 'number' && issue.origin !== 'array') {
     return issue.origin === 'string'
@@ -46,10 +44,16 @@ function sentence(issue: core.$ZodIssue): string {
   return issue.message;
 }
 
-/** Every issue of the schema as a problem; an unknown key becomes one problem each, with the key it may have meant. */
-export function problemsOf(issues: core.$ZodIssue[], schema: SchemaNode): Problem[] {
+/**
+ * Every issue of the schema as a problem; an unknown key becomes one problem each, with the key it may have meant.
+ * @param given whether a path has a value at all
+ */
+export function problemsOf(issues: core.$ZodIssue[], schema: SchemaNode, given: (path: string) => boolean): Problem[] {
   return issues.flatMap((issue) => {
-    if (issue.code !== 'unrecognized_keys') return [{ path: pathText(issue.path), problem: sentence(issue) }];
+    if (issue.code !== 'unrecognized_keys') {
+      const path = pathText(issue.path);
+      return [{ path, problem: sentence(issue, given(path)) }];
+    }
     const allowed = allowedKeys(schema, issue.path);
     return issue.keys.map((key) => {
       const near = closest(key, allowed);
@@ -61,9 +65,10 @@ export function problemsOf(issues: core.$ZodIssue[], schema: SchemaNode): Proble
   });
 }
 
-/** One error for all problems (spec 9: all reported at once, with their paths). */
-export function configInvalid(problems: Problem[], source: string): OrchError {
+/** One error for all problems (spec 9: all reported at once, with their paths); warnings may name the reason. */
+export function configInvalid(problems: Problem[], source: string, warnings: string[]): OrchError {
   const lines = problems.map(({ path, problem }) => `  ${path === '' ? '(the whole)' : path}: ${problem}`);
+  lines.push(...warnings.map((warning) => `  beside that, ${warning}`));
   const count = problems.length === 1 ? 'one mistake' : `${problems.length} mistakes`;
   return new OrchError(`the configuration has ${count} (${source}):\n${lines.join('\n')}`, {
     code: 'config_invalid',

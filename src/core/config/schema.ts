@@ -49,6 +49,8 @@ export interface SchemaNode {
   description?: string;
   default?: unknown;
   enum?: unknown[];
+  /** Used for `null` beside a constrained type only. */
+  anyOf?: SchemaNode[];
   properties?: Record<string, SchemaNode>;
   required?: string[];
   additionalProperties?: boolean | SchemaNode;
