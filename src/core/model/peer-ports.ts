@@ -45,7 +45,7 @@ export interface PlaneMember {
 /**
  * Plane's API, narrowed. Every call spends one request of the shared budget; throws OrchError: `plane_rate_limited`
  * (`retryAfterMs`), `plane_unreachable`, `plane_garbage`, `plane_server_error` (all `retry`), `plane_token_refused`
- * (exit `authentication`), `plane_not_found` (exit `notFound`), `plane_refused`.
+ * and `plane_forbidden` (exit `authentication`), `plane_not_found` (exit `notFound`), `plane_refused`.
  */
 export interface PlanePort {
   /** Id of the account whose token this is. */
@@ -56,6 +56,8 @@ export interface PlanePort {
   members(projectId: ProjectId): Promise<PlaneMember[]>;
   /** One page of items, most recently updated first; `cursor` null for the first. */
   items(projectId: ProjectId, cursor: string | null): Promise<{ items: PlaneItem[]; next: string | null }>;
+  /** Number of the newest item (`order_by=-sequence_id&per_page=1`); 0 in an empty project. */
+  highestNumber(projectId: ProjectId): Promise<number>;
   /** Null when it is gone: deleted, archived, or in an archived project. */
   item(projectId: ProjectId, itemId: ItemId): Promise<PlaneItem | null>;
   itemByKey(identifier: string, number: number): Promise<{ id: ItemId; projectId: ProjectId } | null>;
@@ -98,8 +100,8 @@ export interface MergeRequest {
 }
 
 /**
- * Gitea's API through gitea-js, narrowed. Throws OrchError: `gitea_unreachable`, `gitea_garbage`, `gitea_server_error`
- * (`retry`), `gitea_token_refused` (exit `authentication`), `gitea_not_found` (exit `notFound`), `gitea_refused`.
+ * Gitea's API through gitea-js, narrowed. Throws OrchError: `gitea_unreachable`, `gitea_garbage`, `gitea_server_error`,
+ * `gitea_rate_limited` (all `retry`), `gitea_token_refused` (exit `authentication`), `gitea_not_found` (exit `notFound`), `gitea_refused`.
  */
 export interface GiteaPort {
   me(): Promise<{ login: string }>;

@@ -6,7 +6,7 @@ import { jsonOf, messageOf } from '../http/json.ts';
 import { baseAddress } from '../http/paths.ts';
 import type { Http, HttpAnswer, PeerErrors } from '../http/types.ts';
 
-export type GiteaClient = Api<unknown>;
+type GiteaClient = Api<unknown>;
 
 /** What the resources of Gitea share: a gitea-js client over orch's transport, and the meaning of an answer. */
 export interface GiteaApi {

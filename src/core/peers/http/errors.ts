@@ -5,7 +5,7 @@ import { parseJson } from './json.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { HttpAnswer, PeerErrors } from './types.ts';
 
-export type PeerName = 'plane' | 'gitea' | 'telegram';
+type PeerName = 'plane' | 'gitea' | 'telegram';
 
 export interface PeerErrorOptions {
   peer: PeerName;

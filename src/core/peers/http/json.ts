@@ -17,14 +17,16 @@ export function jsonOf(answer: HttpAnswer, errors: PeerErrors): unknown {
   throw errors.garbage(answer.what, html ? 'a web page instead of JSON' : 'no complete JSON');
 }
 
-/** Reads the first of the named keys that holds text, for error messages of any shape; empty when there is none. */
+/**
+ * What the server said: the first of the named keys that holds text, or the start of the JSON itself where messages have
+ * other shapes (`{"name": ["too long"]}`); empty for anything but an object.
+ */
 export function messageOf(answer: HttpAnswer, keys: readonly string[]): string {
   const parsed = parseJson(answer.text);
   if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null) return '';
   const values = parsed.value as Record<string, unknown>;
-  for (const key of keys) {
-    const value = values[key];
-    if (typeof value === 'string' && value !== '') return value;
-  }
-  return Array.isArray(parsed.value) ? '' : answer.text.slice(0, 2_000);
+  const texts = keys.map((key) => values[key]).filter((value) => typeof value === 'string');
+  const filled = texts.find((text) => text !== '');
+  if (filled !== undefined || texts.length > 0 || Array.isArray(parsed.value)) return filled ?? '';
+  return answer.text.slice(0, 2_000);
 }

@@ -7,7 +7,7 @@ import { baseAddress, segment } from '../http/paths.ts';
 import type { Http, HttpAnswer, PeerErrors } from '../http/types.ts';
 import type { RequestBudget } from './budget.ts';
 
-export interface PlaneRequest {
+interface PlaneRequest {
   method: 'GET' | 'POST' | 'PATCH';
   /** Below the workspace, or from the server's root when it starts with `/`; always ends in a slash. */
   path: string;

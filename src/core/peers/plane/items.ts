@@ -9,7 +9,7 @@ import { pageQuery, readPage } from './pages.ts';
 /** Named, because the whole row carries the collaborative document in base64. Unknown names are dropped silently. */
 const listFields = 'id,sequence_id,name,state,priority,labels,updated_at,updated_by,archived_at';
 
-type ItemPort = Pick<PlanePort, 'items' | 'item' | 'itemByKey' | 'setState'>;
+type ItemPort = Pick<PlanePort, 'items' | 'highestNumber' | 'item' | 'itemByKey' | 'setState'>;
 
 /** Work items: the polled list, one item, look-up by key, change of state. */
 export function createItems(api: PlaneApi): ItemPort {
@@ -26,6 +26,15 @@ export function createItems(api: PlaneApi): ItemPort {
       const page = readPage(api, answer, (fields) => itemOf(fields, null));
       if (page.next !== null && page.next === cursor) throw api.garbage(answer, 'the next page is this page');
       return { items: page.rows, next: page.next };
+    },
+    highestNumber: async (project) => {
+      const query = pageQuery(null, { per_page: '1', order_by: '-sequence_id', fields: 'id,sequence_id' });
+      const answer = await api.sendItem((route) => ({
+        method: 'GET',
+        path: `projects/${segment(project)}/${route}/`,
+        query,
+      }));
+      return readPage(api, answer, (fields) => fields.integer('sequence_id')).rows[0] ?? 0;
     },
     item: async (project, item) => {
       const answer = await api.sendItem((route) => ({
