@@ -21,6 +21,8 @@ export type MessageBody =
       exhausted: 'attempts' | 'transient' | 'interruptions' | 'cancelled' | 'refused' | null;
       /** Changes left in the workspace that are not on the server (spec 7). */
       unpushed: boolean;
+      /** Why a run that succeeded could not be published: the branch moved, or the server refused it. */
+      notPublished?: string;
     }
   | {
       kind: 'comment';

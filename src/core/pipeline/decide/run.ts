@@ -15,13 +15,12 @@ export function decideRun(draft: Draft, run: RunFinished): Ruling {
   }
   if (run.jobKind === 'check') return checkEnded(draft, run, cause);
   if (run.exhausted === 'cancelled') return commit(draft, 'run.cancelled', `run ${run.runId} was stopped`, cause);
-  if (run.unpushed) {
-    holdTask(draft, 'unpushed', `the work of run ${run.runId} could not be pushed: the branch moved on the server`, {
-      run: run.runId,
-    });
+  if (run.exhausted !== null) return exhausted(draft, run, cause);
+  if (run.published === null) {
+    const reason = run.notPublished ?? 'the branch moved on the server';
+    holdTask(draft, 'unpushed', `the work of run ${run.runId} could not be pushed: ${reason}`, { run: run.runId });
     return commit(draft, 'run.unpushed', `run ${run.runId} ended, its work is not on the server`, cause);
   }
-  if (run.exhausted !== null || run.published === null) return exhausted(draft, run, cause);
   visit.finished = { runId: run.runId, sha: run.published.sha, result: run.outcome.result, at: draft.now };
   tell(draft, {
     event: 'agent_finished',
@@ -58,11 +57,15 @@ function exhausted(draft: Draft, run: RunFinished, cause: string): Ruling {
     attempts: 'the attempts of its job are used up',
     transient: 'the retries after passing faults are used up',
     interruptions: 'it was interrupted too often',
-    refused: 'it could not be started',
+    refused: 'another run would end the same way',
   };
-  const text = `${run.role} did not finish (${outcome.detail}); ${why[run.exhausted ?? 'refused'] ?? ''}`;
+  const left = run.unpushed ? '; its changes stay in the workspace' : '';
+  const text = `${run.role} did not finish (${outcome.detail}); ${why[run.exhausted ?? 'refused'] ?? ''}${left}`;
   const kind = outcome.kind === 'timeout' ? 'timeout' : 'exhausted';
   tell(draft, { event: 'run_failed', role: run.role, kind, detail: outcome.detail, runId: run.runId });
-  holdTask(draft, 'attempts_used', text, { run: run.runId, tail: outcome.tail.slice(-1500) });
+  holdTask(draft, outcome.cause === 'agent_alive' ? 'agent_alive' : 'attempts_used', text, {
+    run: run.runId,
+    tail: outcome.tail.slice(-1500),
+  });
   return commit(draft, 'run.exhausted', text, cause, { outcome: outcome.kind, detail: outcome.cause });
 }

@@ -1,0 +1,51 @@
+import type { Claim, Lease, RunOutcome, RunPatch } from '../model/index.ts';
+import type { WorkerDeps } from './deps.ts';
+import type { GateKeeper } from './gate.ts';
+import type { Keeper } from './keeper.ts';
+
+/** One run on its way from claim to settlement. */
+export interface RunContext {
+  deps: WorkerDeps;
+  gate: GateKeeper;
+  claim: Claim;
+  lease: Lease;
+  keeper: Keeper;
+  /** Aborted when the worker stops: no new step is begun, agents go on under their supervisor. */
+  signal: AbortSignal;
+  /** Called when the run stops counting against the host's limit. */
+  onSlotFree: () => void;
+}
+
+/** How the worker's part in a run ended; only `settled` wrote an outcome. */
+export type DriveEnd = 'settled' | 'detached' | 'lost';
+
+/** Thrown inside one run to leave it at once; never leaves `drive`. */
+export class LeaseLost extends Error {}
+
+/** Writes under the lease. @throws LeaseLost when another owner has it: then nothing more may be written. */
+export async function patchRun(context: RunContext, patch: RunPatch): Promise<void> {
+  if ((await context.deps.store.patchRun(context.lease, patch)) === 'lost') throw new LeaseLost(context.lease.runId);
+  Object.assign(context.claim.run, patch);
+}
+
+/** An outcome that no agent process had a part in: made by the worker itself, and free. */
+export function ownOutcome(
+  kind: RunOutcome['kind'],
+  cause: string,
+  detail: string,
+  resetAt: number | null = null,
+): RunOutcome {
+  return {
+    kind,
+    cause,
+    detail,
+    exitCode: null,
+    resetAt,
+    costMicros: 0,
+    tokens: null,
+    sessionId: null,
+    turns: null,
+    result: null,
+    tail: '',
+  };
+}

@@ -1,0 +1,64 @@
+import type {
+  CommitSha,
+  GitPort,
+  LauncherPort,
+  Notice,
+  ProjectPolicy,
+  RepoSlug,
+  Role,
+  Store,
+  Task,
+  TaskId,
+  WorkspacePort,
+} from '../model/index.ts';
+import type { BreakerPolicy } from '../pipeline/breaker.ts';
+import type { BackoffPolicy } from '../platform/backoff.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+
+/** Settings of one worker process; times in milliseconds. */
+export interface WorkerConfig {
+  /** Most runs in `preparing` or `running` on this host; enforced in the claim. */
+  maxConcurrency: number;
+  /** 60 s and 15 s: `research/queues.md` §2. */
+  leaseMs: number;
+  heartbeatMs: number;
+  /** Behind the wake-up by database change; `ORCH_QUEUE_POLL_INTERVAL`. */
+  pollIntervalMs: number;
+  /** How long a stopping worker lets publishing finish. */
+  drainMs: number;
+  /** For transient failures of a run and for failed publishing. */
+  backoff: BackoffPolicy;
+  breaker: BreakerPolicy;
+}
+
+/** Everything a worker needs; nothing is kept at module level. */
+export interface WorkerDeps {
+  store: Store;
+  launcher: LauncherPort;
+  git: GitPort;
+  workspaces: WorkspacePort;
+  clock: Clock;
+  /** Milliseconds that no clock change touches; tells a jump of the wall clock or a suspend. */
+  monotonic: () => number;
+  /** 0 ≤ random < 1 */
+  random: () => number;
+  log: Log;
+  host: string;
+  /** `host|boot id|pid|start time` of this process. */
+  owner: string;
+  policyOf: (repo: RepoSlug) => ProjectPolicy | null;
+  /** Time limit of a role in a repository, for jobs that name none. */
+  timeoutOf: (role: Role, repo: RepoSlug) => number;
+  /** The project's own prompt of a role, read at this commit of the base branch; null: the one orch ships. */
+  promptOf: (repo: RepoSlug, baseSha: CommitSha, role: Role) => Promise<string | null>;
+  /** Link to the work item for the orders, made from configured addresses. */
+  itemUrlOf: (task: Task) => string | null;
+  /** Calls back when the database changed; answers the function that ends it. */
+  onChange: (callback: () => void) => () => void;
+  /** A task got a message; called after the settlement is committed, so that the engine can reconcile at once. */
+  onTask: (taskId: TaskId) => Promise<void>;
+  /** Alerts that belong to no task. The key makes a repeated one the same. */
+  announce: (key: string, notice: Notice) => Promise<void>;
+  config: WorkerConfig;
+}

@@ -1,0 +1,84 @@
+import { errorText, OrchError, type CommitSha, type Role, type RunOutcome, type RunSpec } from '../model/index.ts';
+import { crashPoint } from '../platform/crash-point.ts';
+import { ownOutcome, patchRun, type RunContext } from './context.ts';
+
+/** Base branch of a repository that no project names (ad-hoc runs): what Gitea and git call it by default. */
+const usualBaseBranch = 'main';
+
+export type Prepared = { kind: 'ready'; spec: RunSpec; folder: string } | { kind: 'failed'; outcome: RunOutcome };
+
+/**
+ * Step 2 of a run: the bare copy brought up to date, the branch checked out, the orders written. Everything here can be
+ * repeated; what fails is the run's own fault, network trouble is transient (spec 6), and neither wedges the slot.
+ */
+export async function prepare(context: RunContext): Promise<Prepared> {
+  try {
+    return { kind: 'ready', ...(await prepareSteps(context)) };
+  } catch (error) {
+    if (!(error instanceof OrchError) || error.code.startsWith('database_')) throw error;
+    return { kind: 'failed', outcome: launchFailure(error, context.deps.store.now()) };
+  }
+}
+
+/** The outcome of a run whose start failed. @param now ms since the epoch */
+export function launchFailure(error: OrchError, now: number): RunOutcome {
+  const detail = error.hint === undefined ? errorText(error) : `${errorText(error)} (${error.hint})`;
+  if (error.retry === 'never') return ownOutcome('own_fault', error.code, detail);
+  return ownOutcome(
+    'transient',
+    error.code,
+    detail,
+    error.retryAfterMs === undefined ? null : now + error.retryAfterMs,
+  );
+}
+
+async function prepareSteps(context: RunContext): Promise<{ spec: RunSpec; folder: string }> {
+  const { deps, claim } = context;
+  const { repo, branch } = claim.job;
+  await deps.git.fetch(repo);
+  const workspace = await deps.workspaces.prepare(repo, branch);
+  await patchRun(context, { workspace: workspace.path, baseSha: workspace.head });
+  crashPoint('workspace.after');
+  const spec = await specOf(context, workspace.path, workspace.head);
+  const { folder } = await deps.launcher.prepare(spec);
+  await patchRun(context, { folder });
+  crashPoint('prepare.after');
+  return { spec, folder };
+}
+
+async function specOf(context: RunContext, workspace: string, baseSha: CommitSha): Promise<RunSpec> {
+  const { deps, claim } = context;
+  const { job, run, task } = claim;
+  const baseBranch = task?.baseBranch ?? deps.policyOf(job.repo)?.baseBranch ?? usualBaseBranch;
+  const snapshot = task === null ? null : await deps.store.load(task.id);
+  return {
+    runId: run.id,
+    kind: job.kind,
+    role: job.role,
+    taskId: job.taskId,
+    repo: job.repo,
+    branch: job.branch,
+    baseBranch,
+    stage: task?.stage ?? null,
+    title: task?.title ?? '',
+    priority: snapshot?.item?.priority ?? 'none',
+    itemUrl: task === null ? null : deps.itemUrlOf(task),
+    workspace,
+    baseSha,
+    attempt: job.attempts + 1,
+    maxAttempts: job.maxAttempts,
+    orders: job.orders,
+    command: job.kind === 'check' ? job.command : null,
+    timeoutMs: job.timeoutMs ?? deps.timeoutOf(job.role, job.repo),
+    budgetMicros: claim.budgetMicros,
+    resumeSession: claim.resumeSession,
+    prompt: job.kind === 'check' ? null : await promptOf(context, baseBranch, job.role),
+  };
+}
+
+/** From the base branch, so that an agent cannot rewrite the next agent's orders (spec 7). */
+async function promptOf(context: RunContext, baseBranch: string, role: Role): Promise<string | null> {
+  const { deps, claim } = context;
+  const base = await deps.git.head(claim.job.repo, baseBranch);
+  return base === null ? null : deps.promptOf(claim.job.repo, base, role);
+}

@@ -1,0 +1,86 @@
+import path from 'node:path';
+import { errorText, OrchError, type Claim, type Published } from '../model/index.ts';
+import { backoffMs } from '../platform/backoff.ts';
+import { crashPoint } from '../platform/crash-point.ts';
+import { LeaseLost, type RunContext } from './context.ts';
+
+/** A refusal that is not about the network is believed after this many tries: hooks and protections do flap. */
+const refusals = 3;
+
+/** What publishing came to. `failed`: the work stays in the workspace, and a person has to look. */
+export type Publication =
+  | { kind: 'published'; published: Published }
+  | { kind: 'failed'; cause: 'moved' | 'refused' | 'cancelled'; error: string }
+  | { kind: 'detached' };
+
+/**
+ * Step 6: commit, hand over to the bare copy, push, each looking at the world first, so that all of it can be repeated
+ * after a crash at any line. Trouble with the server is retried for as long as it lasts, on this run's own backoff,
+ * without a slot of the host and without the agent (spec 7).
+ */
+export async function publish(context: RunContext): Promise<Publication> {
+  const { deps, keeper, signal } = context;
+  let refused = 0;
+  for (let n = 1; ; n++) {
+    if (keeper.state() === 'lost') throw new LeaseLost(context.lease.runId);
+    if (keeper.state() === 'cancel')
+      return { kind: 'failed', cause: 'cancelled', error: 'cancelled before its work was on the server' };
+    try {
+      return await publishOnce(context);
+    } catch (error) {
+      if (!(error instanceof OrchError)) throw error;
+      // A refused token is mended by an administrator while the work waits; other refusals are answers.
+      const mayPass = error.retry === 'retry' || error.exit === 'authentication';
+      if (!mayPass && ++refused >= refusals) return { kind: 'failed', cause: 'refused', error: errorText(error) };
+      const wait = backoffMs(n, deps.config.backoff, error.retryAfterMs ?? 0, deps.random());
+      deps.log.warn('publishing failed, it will be tried again', {
+        run: context.lease.runId,
+        error: errorText(error),
+        waitMs: wait,
+      });
+      await deps.clock.sleep(wait, AbortSignal.any([signal, keeper.changed]));
+      if (signal.aborted) return { kind: 'detached' };
+    }
+  }
+}
+
+async function publishOnce(context: RunContext): Promise<Publication> {
+  const { deps, claim } = context;
+  const { job, run } = claim;
+  const base = run.baseSha;
+  if (base === null) throw new OrchError(`run ${run.id} has no base commit`, { code: 'no_base' });
+  const made = await deps.workspaces.commit({
+    repo: job.repo,
+    branch: job.branch,
+    base,
+    allowed: deps.launcher.scope(job.role, job.taskId, job.repo),
+    message: commitMessage(claim),
+    patchFile: path.join(run.folder, 'out-of-scope.patch'),
+  });
+  crashPoint('publish.committed');
+  if (made.sha === base) return { kind: 'published', published: made };
+  await deps.workspaces.deliver(job.repo, job.branch, made.sha);
+  crashPoint('publish.fetched');
+  if ((await deps.git.push(job.repo, made.sha, job.branch, base)) === 'moved') {
+    return {
+      kind: 'failed',
+      cause: 'moved',
+      error: `branch ${job.branch} was moved on the server while the run worked`,
+    };
+  }
+  crashPoint('publish.pushed');
+  return { kind: 'published', published: made };
+}
+
+/** `docs(ET-012): analyst, run 47`, `feat` for the developer, with trailers that say whose work it is (spec 7). */
+export function commitMessage(claim: Pick<Claim, 'job' | 'run' | 'task'>): string {
+  const { job, run, task } = claim;
+  const type = job.role === 'developer' ? 'feat' : 'docs';
+  const scope = job.taskId === null ? '' : `(${job.taskId})`;
+  const trailers = [
+    ...(job.taskId === null ? [] : [`Orch-Task: ${job.taskId}`]),
+    `Orch-Run: ${run.id}`,
+    ...(task === null ? [] : [`Orch-Item: ${task.itemId}`]),
+  ];
+  return `${type}${scope}: ${job.role}, run ${run.id}\n\n${trailers.join('\n')}\n`;
+}

@@ -1,0 +1,37 @@
+import { errorText } from '../model/index.ts';
+import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
+import { deadOwners, orphans, unknownFolders } from './repairs/runs.ts';
+import { deadLeaders, lostProbe, oldWorkspaces } from './repairs/state.ts';
+
+/** Everything `orch recover` and the start of a service look for, in this order: runs before what depends on them. */
+export const repairs: readonly Repair[] = [deadOwners, orphans, lostProbe, deadLeaders, oldWorkspaces, unknownFolders];
+
+/** Lines for people. `fixed` is empty on a dry run; `needsPerson` holds what orch will not or could not do. */
+export interface Recovery {
+  found: string[];
+  fixed: string[];
+  needsPerson: string[];
+}
+
+/**
+ * Looks for what crashes left behind and mends it. One repair that fails does not keep the others from their work; each
+ * is safe beside living workers and can be repeated.
+ */
+export async function recover(deps: RepairDeps, options: { dryRun: boolean }): Promise<Recovery> {
+  const recovery: Recovery = { found: [], fixed: [], needsPerson: [] };
+  for (const repair of repairs) {
+    try {
+      for (const finding of await repair.find(deps)) await mend(finding, options, recovery);
+    } catch (error) {
+      recovery.needsPerson.push(`${repair.name}: ${errorText(error)}`);
+    }
+  }
+  for (const line of recovery.fixed) deps.log.info('recovered', { what: line });
+  return recovery;
+}
+
+async function mend(finding: Finding, options: { dryRun: boolean }, recovery: Recovery): Promise<void> {
+  recovery.found.push(finding.line);
+  if (finding.fix === null) recovery.needsPerson.push(finding.line);
+  else if (!options.dryRun) recovery.fixed.push(await finding.fix());
+}

@@ -1,0 +1,23 @@
+import type { WorkerDeps } from '../deps.ts';
+
+/** What the repairs need beside a worker's parts. */
+export interface RepairDeps extends WorkerDeps {
+  /** Folder of the run folders. */
+  runsDir: string;
+  /** How long the workspace of a done task is kept, milliseconds. */
+  workspaceRetentionMs: number;
+}
+
+/** Something that a crash, a reboot or a hand left behind, in one line, and what is done about it. */
+export interface Finding {
+  /** What was found, for people. */
+  line: string;
+  /** Mends it and says what was done; null where only a person can. Repeatable, safe beside living workers. */
+  fix: (() => Promise<string>) | null;
+}
+
+/** One kind of damage: looked for without changing anything, mended one by one. */
+export interface Repair {
+  name: string;
+  find: (deps: RepairDeps) => Promise<Finding[]>;
+}

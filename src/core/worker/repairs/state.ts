@@ -1,0 +1,72 @@
+import type { NamedLease, TaskRow } from '../../model/index.ts';
+import { existsSync } from 'node:fs';
+import { ownerAlive, parseOwner } from '../../platform/processes.ts';
+import { createGateKeeper, probeVanished } from '../gate.ts';
+import type { Finding, Repair, RepairDeps } from './repair.ts';
+
+/** A probe whose run is settled or whose claimer is dead would keep the agent gate shut for ever. */
+export const lostProbe: Repair = {
+  name: 'agent gate waiting for a lost probe',
+  find: async (deps) => {
+    if (!(await probeVanished(deps, await deps.store.agentGate()))) return [];
+    return [{ line: 'the agent gate waits for a probe that is gone', fix: () => freeProbe(deps) }];
+  },
+};
+
+async function freeProbe(deps: RepairDeps): Promise<string> {
+  await createGateKeeper(deps).freeLostProbe();
+  return 'the agent gate lets another probe through';
+}
+
+/** Leadership held by a dead process of this host: given back at once instead of when it lapses. */
+export const deadLeaders: Repair = {
+  name: 'leases of dead processes',
+  find: async (deps) => {
+    const leases = await deps.store.leases();
+    return leases
+      .filter((lease) => isDead(deps, lease))
+      .map((lease) => ({
+        line: `${lease.name} is held by a process that is dead`,
+        fix: async () => {
+          // Released under its token: whoever took it meanwhile keeps it.
+          await deps.store.releaseLease(lease);
+          return `${lease.name} is free`;
+        },
+      }));
+  },
+};
+
+function isDead(deps: RepairDeps, lease: NamedLease): boolean {
+  if (lease.expiresAt <= deps.store.now() || parseOwner(lease.owner)?.host !== deps.host) return false;
+  return !ownerAlive(lease.owner, deps.host);
+}
+
+/** Workspaces of done tasks, after their retention: removed when everything in them is on the server. */
+export const oldWorkspaces: Repair = {
+  name: 'workspaces of done tasks',
+  find: async (deps) => {
+    const before = deps.store.now() - deps.workspaceRetentionMs;
+    const done = (await deps.store.tasks({ stage: 'done' })).filter(({ task }) => task.updatedAt < before);
+    const findings: Finding[] = [];
+    for (const row of done) {
+      const finding = await oldWorkspace(deps, row);
+      if (finding !== null) findings.push(finding);
+    }
+    return findings;
+  },
+};
+
+async function oldWorkspace(deps: RepairDeps, { task, liveJob }: TaskRow): Promise<Finding | null> {
+  const folder = deps.workspaces.pathOf(task.repo, task.branch);
+  if (liveJob !== null || !existsSync(folder)) return null;
+  if (await deps.workspaces.unpushed(task.repo, task.branch)) {
+    return { line: `${task.id} is done, but ${folder} holds work that is not on the server`, fix: null };
+  }
+  return {
+    line: `${task.id} is done, its workspace is not needed any more`,
+    fix: async () => {
+      await deps.workspaces.remove(task.repo, task.branch);
+      return `workspace of ${task.id} removed`;
+    },
+  };
+}

@@ -1,0 +1,129 @@
+import { existsSync } from 'node:fs';
+import { errorText, OrchError, type RunOutcome } from '../model/index.ts';
+import { crashPoint } from '../platform/crash-point.ts';
+import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
+import type { WorkerDeps } from './deps.ts';
+import { launchFailure, prepare } from './prepare.ts';
+
+/** How often the follower looks at the worker's wishes (cancel, lost lease), milliseconds. */
+const beatMs = 1000;
+/** How far back in a repository's runs the former run of a branch is looked for. */
+const formerRuns = 200;
+/** A tree that survived a kill is killed again this often before the run gives up on it. */
+const killTries = 3;
+
+export type RunEnd = { kind: 'ended'; outcome: RunOutcome; started: boolean } | { kind: 'detached' };
+
+/** Steps 2 to 5 for a run that was just claimed. @throws LeaseLost */
+export async function startAndFollow(context: RunContext): Promise<RunEnd> {
+  if (!(await clearFormer(context))) return { kind: 'ended', outcome: agentAlive(nothingRan), started: false };
+  const prepared = await prepare(context);
+  if (prepared.kind === 'failed') return { kind: 'ended', outcome: prepared.outcome, started: false };
+  const { spec, folder } = prepared;
+  const stop = stopBeforeStart(context);
+  if (stop !== null) return { kind: 'ended', outcome: stop, started: false };
+  try {
+    const identity = await context.deps.launcher.start(spec, folder);
+    crashPoint('spawn.after');
+    await patchRun(context, { phase: 'running', pid: identity.pid, pidStart: identity.start });
+  } catch (error) {
+    if (!(error instanceof OrchError) || error.code.startsWith('database_')) throw error;
+    return { kind: 'ended', outcome: launchFailure(error, context.deps.store.now()), started: false };
+  }
+  crashPoint('run.recorded');
+  return follow(context, folder);
+}
+
+/** A cancelled run is not started, a stopping worker starts nothing; a lost lease throws. */
+function stopBeforeStart(context: RunContext): RunOutcome | null {
+  const state = context.keeper.state();
+  if (state === 'lost') throw new LeaseLost(context.lease.runId);
+  if (state === 'cancel') return ownOutcome('cancelled', 'cancelled', 'cancelled before it started');
+  if (context.signal.aborted)
+    return ownOutcome('interrupted', 'worker_stopped', 'the worker stopped before the agent started');
+  return null;
+}
+
+/**
+ * Goes on with a run of a dead worker. In `preparing` there may be a process that the worker had started but not yet
+ * recorded: it is followed like any other; without one the run is an interruption.
+ */
+export async function adoptRun(context: RunContext): Promise<RunEnd> {
+  const { run } = context.claim;
+  const nothingStarted =
+    run.folder === '' || (run.phase === 'preparing' && !(await context.deps.launcher.alive(run.folder)));
+  if (nothingStarted) {
+    return {
+      kind: 'ended',
+      outcome: ownOutcome('interrupted', 'worker_died', 'the worker died before the agent started'),
+      started: false,
+    };
+  }
+  if (run.phase === 'preparing') await patchRun(context, { phase: 'running' });
+  return follow(context, run.folder);
+}
+
+/** Watches the process to its end, by whoever it was started, and takes the outcome from its files. */
+async function follow(context: RunContext, folder: string): Promise<RunEnd> {
+  const { deps, keeper, signal } = context;
+  const end = await deps.launcher.follow(folder, {
+    beat: () => Promise.resolve(keeper.state()),
+    everyMs: beatMs,
+    signal,
+  });
+  if (end === 'lost') throw new LeaseLost(context.lease.runId);
+  if (end === 'detached') return { kind: 'detached' };
+  crashPoint('run.ended');
+  const outcome = await outcomeOf(context, folder);
+  return {
+    kind: 'ended',
+    outcome: (await clearTree(context.deps, folder)) ? outcome : agentAlive(outcome),
+    started: true,
+  };
+}
+
+async function outcomeOf(context: RunContext, folder: string): Promise<RunOutcome> {
+  try {
+    return await context.deps.launcher.outcome(folder);
+  } catch (error) {
+    // Files that cannot be read will not become readable; the run counts as one that left nothing.
+    const unreadable = ownOutcome('interrupted', 'no_files', `the run's files cannot be read: ${errorText(error)}`);
+    return { ...unreadable, costMicros: null };
+  }
+}
+
+/**
+ * Whatever still works for the branch's former run is ended first: two agents never share a workspace. Looked for by the
+ * former run's folder, which knows what belongs to it; before this run has one, so that a refused run leaves no younger
+ * folder that would hide the leftovers from the next.
+ */
+async function clearFormer(context: RunContext): Promise<boolean> {
+  const { deps, claim } = context;
+  const { repo, branch } = claim.job;
+  const workspace = deps.workspaces.pathOf(repo, branch);
+  const runs = await deps.store.runs({ repo, limit: formerRuns });
+  const former = runs.find((run) => run.workspace === workspace && run.folder !== '' && run.host === deps.host);
+  if (former === undefined || former.id === claim.run.id || !existsSync(former.folder)) return true;
+  return clearTree(deps, former.folder);
+}
+
+/** Ends what is left of a run's tree; false when something cannot be ended. */
+export async function clearTree(
+  { launcher, log }: Pick<WorkerDeps, 'launcher' | 'log'>,
+  folder: string,
+): Promise<boolean> {
+  for (let n = 0; n < killTries; n++) {
+    if (!(await launcher.alive(folder))) return true;
+    const { left } = await launcher.kill(folder, 'orphan');
+    if (left > 0) log.warn('processes of a run are still alive', { folder, left });
+  }
+  return !(await launcher.alive(folder));
+}
+
+const nothingRan = ownOutcome('own_fault', 'agent_alive', '');
+
+/** The outcome of a run whose workspace is not quiet; what the agent cost and said is kept. */
+function agentAlive(outcome: RunOutcome): RunOutcome {
+  const detail = 'processes of this workspace could not be ended';
+  return { ...outcome, kind: 'own_fault', cause: 'agent_alive', detail };
+}

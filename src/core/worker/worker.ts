@@ -1,0 +1,115 @@
+import { errorText } from '../model/index.ts';
+import { findAdoptable, takeOver } from './adopt.ts';
+import { claimNext, type Claiming } from './claim.ts';
+import { createClockGuard } from './clock-guard.ts';
+import type { WorkerDeps } from './deps.ts';
+import { createGateKeeper } from './gate.ts';
+import { createSlots } from './slots.ts';
+import { createBell } from './wake.ts';
+
+/** How often a serving worker looks for runs of dead ones, milliseconds (`research/queues.md` §2). */
+const adoptEveryMs = 5_000;
+
+export interface Worker {
+  /** One job to its end, publishing included; an orphaned run of a dead worker goes before a new one. */
+  runOnce(signal?: AbortSignal): Promise<'ran' | 'idle'>;
+  /** Until nothing is due; delayed jobs are left. Answers how many runs it saw to their end. */
+  runUntilEmpty(signal?: AbortSignal): Promise<number>;
+  /**
+   * Until the signal aborts: then nothing more is claimed, agents go on under their supervisor for the next worker to
+   * adopt, and publishing gets `drainMs` to finish.
+   */
+  serve(signal: AbortSignal): Promise<void>;
+}
+
+export function createWorker(deps: WorkerDeps): Worker {
+  const gate = createGateKeeper(deps);
+  const slots = createSlots(deps, gate);
+  const guard = createClockGuard(() => deps.store.now(), deps.monotonic, deps.config.leaseMs);
+  const bell = createBell((ms, signal) => deps.clock.sleep(ms, signal));
+  const never = new AbortController().signal;
+  let finished = 0;
+  let adoptedAt = Number.NEGATIVE_INFINITY;
+  let seenAt = Number.NEGATIVE_INFINITY;
+
+  function start(claim: Parameters<typeof slots.start>[0], entry: 'claimed' | 'adopted', signal: AbortSignal): void {
+    void slots.start(claim, entry, signal, bell.ring).then((end) => {
+      if (end === 'settled') finished++;
+    });
+  }
+
+  async function adoptAll(signal: AbortSignal): Promise<void> {
+    for (const found of await findAdoptable(deps, slots.ids())) {
+      const claim = signal.aborted ? null : await takeOver(deps, found);
+      if (claim !== null) start(claim, 'adopted', signal);
+    }
+  }
+
+  async function claimAll(signal: AbortSignal): Promise<Claiming['kind'] | 'stopped'> {
+    while (!signal.aborted) {
+      const claiming = await claimNext(deps, gate);
+      if (claiming.kind === 'preflight') deps.log.warn('the agent cannot be started here', { reason: claiming.reason });
+      if (claiming.kind !== 'claimed') return claiming.kind;
+      start(claiming.claim, 'claimed', signal);
+    }
+    return 'stopped';
+  }
+
+  /** One round of a serving worker. Adoption and claims take turns, so no run is seen between its claim and its slot. */
+  async function turn(signal: AbortSignal): Promise<void> {
+    if (guard.jumped()) {
+      deps.log.warn('the clock jumped, leases are renewed first');
+      await slots.renewAll();
+    }
+    const now = deps.monotonic();
+    if (now - adoptedAt >= adoptEveryMs && guard.mayReclaim()) {
+      adoptedAt = now;
+      await adoptAll(signal);
+      await gate.freeLostProbe();
+    }
+    const state = await claimAll(signal);
+    if (now - seenAt < deps.config.heartbeatMs) return;
+    seenAt = now;
+    const detail = { concurrency: deps.config.maxConcurrency, runs: [...slots.ids()], intake: state };
+    await deps.store.heartbeat({ name: `worker@${deps.host}`, owner: deps.owner, kind: 'worker', detail });
+  }
+
+  return {
+    async runOnce(signal = never) {
+      const orphan = (await findAdoptable(deps, slots.ids()))[0];
+      const adopted = orphan === undefined ? null : await takeOver(deps, orphan);
+      if (adopted !== null) {
+        await slots.start(adopted, 'adopted', signal, () => {});
+        return 'ran';
+      }
+      const claiming = await claimNext(deps, gate);
+      if (claiming.kind !== 'claimed') return 'idle';
+      await slots.start(claiming.claim, 'claimed', signal, () => {});
+      return 'ran';
+    },
+    async runUntilEmpty(signal = never) {
+      finished = 0;
+      await adoptAll(signal);
+      for (;;) {
+        await claimAll(signal);
+        if (slots.ids().size === 0) return finished;
+        await bell.wait(deps.config.pollIntervalMs, never);
+      }
+    },
+    async serve(signal) {
+      const unwatch = deps.onChange(bell.ring);
+      while (!signal.aborted) {
+        try {
+          await turn(signal);
+        } catch (error) {
+          deps.log.warn('the worker looks again shortly', { error: errorText(error) });
+        }
+        await bell.wait(deps.config.pollIntervalMs, signal);
+      }
+      unwatch();
+      const drained = new AbortController();
+      void slots.idle().then(() => drained.abort());
+      await deps.clock.sleep(deps.config.drainMs, drained.signal);
+    },
+  };
+}
