@@ -54,7 +54,7 @@ export function databaseError(error: unknown, file: string): unknown {
   return error;
 }
 
-/** The file or its folder refuses this user, or the file was moved away under a running process. */
+/** The file or its folder refuses this user, or is no place for a database. */
 export function unwritable(file: string, cause: unknown): OrchError {
   return new OrchError(`The database ${file} cannot be opened for writing.`, {
     code: 'database_unwritable',

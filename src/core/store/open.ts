@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { OrchError } from '../model/index.ts';
@@ -57,7 +57,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
 }
 
 function ensureFile(file: string, readonly: boolean): void {
-  if (existsSync(file)) return;
+  if (look(file) === 'file') return;
   if (readonly) {
     throw new OrchError(`There is no database at ${file}.`, {
       code: 'database_missing',
@@ -73,6 +73,17 @@ function ensureFile(file: string, readonly: boolean): void {
   } catch (error) {
     if (!isExists(error)) throw unwritable(file, error);
   }
+}
+
+function look(file: string): 'file' | 'nothing' {
+  let isFile: boolean | undefined;
+  try {
+    isFile = statSync(file, { throwIfNoEntry: false })?.isFile();
+  } catch (error) {
+    throw unwritable(file, error);
+  }
+  if (isFile === false) throw unwritable(file, new Error('not a regular file'));
+  return isFile === true ? 'file' : 'nothing';
 }
 
 function isExists(error: unknown): boolean {
