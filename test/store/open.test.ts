@@ -18,7 +18,7 @@ import { patiently } from '../../src/core/store/connection.ts';
 import { databaseError } from '../../src/core/store/errors.ts';
 import { migrate, migrations } from '../../src/core/store/migrate.ts';
 import { applicationId, openStore } from '../../src/core/store/open.ts';
-import { adhoc, itemMirror, task, testClock } from './bench.ts';
+import { adhoc, claimOn, itemMirror, lead, observation, task, taskId, testClock } from './bench.ts';
 
 let folder: string;
 let file: string;
@@ -184,6 +184,21 @@ describe('a lock', () => {
     expect(ticks).toBeGreaterThanOrEqual(30);
     // 25 ms inside SQLite, and what two busy cores add; a synchronous wait would show the whole time in one piece.
     expect(longest).toBeLessThan(150);
+    other.close();
+    await store.close();
+  });
+
+  it('does not concern what has nothing to write: idle polls, claims and deliveries', async () => {
+    const store = await open();
+    await store.addTask(task(), itemMirror());
+    const leader = await lead(store);
+    const other = new Database(file);
+    other.exec('BEGIN IMMEDIATE');
+    expect(await store.observe(observation(leader, { mirrors: [{ taskId, mirror: itemMirror() }] }))).toEqual({
+      woken: [],
+    });
+    expect(await claimOn(store)).toBeNull();
+    expect(await store.claimEffect('w', 1000)).toBeNull();
     other.close();
     await store.close();
   });
