@@ -96,6 +96,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv, keys: ConfigKey[]): EnvR
       const value =
         key.path === 'projects' ? parseProjectsJson(text, env['ORCH_GITEA_OWNER']) : parseText(text, key, variable);
       reading.values.push({ path: key.path, variable, value });
+      // The old variable always meant Claude, whatever the program is called.
+      if (variable === 'ORCH_CLAUDE_BIN') reading.values.push({ path: 'agent.kind', variable, value: 'claude' });
     } catch (error) {
       reading.problems.push({ path: variable, problem: `${(error as Error).message} (${key.path})` });
     }

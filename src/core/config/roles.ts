@@ -5,8 +5,8 @@ import type { Settings } from './schema.ts';
 import type { RoleSection } from './schema/agent.ts';
 import type { ProjectSection } from './schema/project.ts';
 
-/** `claude`: orch knows the flags and the output of the Claude Code CLI; `command`: any other program. */
-export type AgentKind = 'claude' | 'command';
+/** `claude`: orch knows the flags and the output of the Claude Code CLI; `other`: any other program. */
+export type AgentKind = 'claude' | 'other';
 export type SandboxMode = 'auto' | 'bwrap' | 'none';
 
 /** How the agent of one role is run for one project; times in milliseconds. */
@@ -27,22 +27,19 @@ export interface RoleSettings {
   /** Absolute paths. */
   readPaths: string[];
   writePaths: string[];
-  /** Paths below the repository's root whose changes are committed; `.` is everything. */
-  commitPaths: string[];
+  /** Paths below the repository's root whose changes are committed; null: the role's own rule (spec 7). */
+  commitPaths: string[] | null;
   sandbox: SandboxMode;
   /** Paths below the repository's root that are never committed, whatever `commitPaths` says. */
   protectedPaths: string[];
 }
 
 /** What differs between the roles when nothing is configured (spec 7). */
-const standard: Record<Role, { model: string | null; timeoutMinutes: number | null; commitPaths: string[] }> = {
-  analyst: { model: null, timeoutMinutes: null, commitPaths: ['docs/'] },
-  architect: { model: 'opus', timeoutMinutes: null, commitPaths: ['docs/'] },
-  developer: { model: null, timeoutMinutes: null, commitPaths: ['.'] },
-  reviewer: { model: 'opus', timeoutMinutes: null, commitPaths: ['docs/'] },
+const standard: Partial<Record<Role, { model?: string; timeoutMinutes?: number }>> = {
+  architect: { model: 'opus' },
+  reviewer: { model: 'opus' },
   // The replaced system's testers took 25 of their 30 minutes (replaced-system.md, ET-006).
-  tester: { model: null, timeoutMinutes: 45, commitPaths: ['docs/'] },
-  deployer: { model: null, timeoutMinutes: null, commitPaths: ['docs/'] },
+  tester: { timeoutMinutes: 45 },
 };
 
 const standardTools = ['Read', 'Write', 'Edit', 'Bash'];
@@ -64,6 +61,19 @@ function first<K extends keyof RoleSection>(key: K, sections: (Partial<RoleSecti
   return sections.find((section) => section?.[key] !== undefined)?.[key] as RoleSection[K];
 }
 
+type Level = Pick<RoleSection, 'command' | 'kind'> | undefined;
+
+/**
+ * Command and its kind. A kind counts for the command of its own level or of a more general one, so that `agent.kind`
+ * does not describe another program a role names; without one the program's name decides.
+ */
+function commandOf(levels: Level[], standardCommand: string[]): Pick<RoleSettings, 'command' | 'kind'> {
+  const at = levels.findIndex((level) => level?.command !== undefined);
+  const command = levels[at]?.command ?? standardCommand;
+  const kind = levels.slice(0, at + 1).find((level) => level?.kind !== undefined)?.kind;
+  return { command, kind: kind ?? (/^claude\b/.test(path.basename(command[0] ?? '')) ? 'claude' : 'other') };
+}
+
 /**
  * Settings of a role: the project's own for the role, those of the role, the project's for all roles, those of all
  * roles, built-in ones. Lists of variable names are added up, everything else is replaced.
@@ -80,12 +90,11 @@ export function roleSettingsOf(
   const sections = [own?.roles[role], agent.roles[role]];
   const builtIn = standard[role];
   const timeoutMinutes =
-    first('timeoutMinutes', sections) ?? own?.timeoutMinutes ?? builtIn.timeoutMinutes ?? agent.timeoutMinutes;
+    first('timeoutMinutes', sections) ?? own?.timeoutMinutes ?? builtIn?.timeoutMinutes ?? agent.timeoutMinutes;
   const names = [agent.env, agent.roles[role]?.env, own?.env, own?.roles[role]?.env].flatMap((list) => list ?? []);
   return {
-    command: first('command', sections) ?? own?.command ?? agent.command,
-    kind: first('kind', sections) ?? own?.kind ?? agent.kind,
-    model: first('model', sections) ?? builtIn.model,
+    ...commandOf([...sections, own, agent], agent.command),
+    model: first('model', sections) ?? builtIn?.model ?? null,
     allowedTools: first('allowedTools', sections) ?? standardTools,
     timeoutMs: timeoutMinutes * minuteMs,
     idleMs: (first('idleMinutes', sections) ?? own?.idleMinutes ?? agent.idleMinutes) * minuteMs,
@@ -93,7 +102,7 @@ export function roleSettingsOf(
     env: [...new Set(names)],
     readPaths: (first('readPaths', sections) ?? []).map(absolute),
     writePaths: (first('writePaths', sections) ?? []).map(absolute),
-    commitPaths: first('commitPaths', sections) ?? builtIn.commitPaths,
+    commitPaths: first('commitPaths', sections) ?? null,
     sandbox: own?.sandbox ?? agent.sandbox,
     protectedPaths: own?.protectedPaths ?? agent.protectedPaths,
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { count, commandLine, filePath, repositoryPaths, time, variableNames } from './parts.ts';
 
-const kind = z.enum(['claude', 'command']);
+const kind = z.enum(['claude', 'other']);
 const sandbox = z.enum(['auto', 'bwrap', 'none']);
 const minutes = z.number().min(0.01).max(10_080);
 const graceSeconds = z.number().min(0).max(3600);
@@ -27,7 +27,7 @@ const roleSection = z
     commitPaths: repositoryPaths()
       .optional()
       .describe(
-        'What of its work is committed; `.` is everything but `protectedPaths`. Default: `docs/`, `.` for the developer.',
+        'What of its work is committed: folders, files, `**` for everything but `protectedPaths`, `{task}` for the task id. Default: `docs/`, everything for the developer.',
       ),
     env: variableNames().optional().describe('Names of variables passed to this role, beside `agent.env`.'),
     readPaths: z
@@ -60,9 +60,9 @@ export const agentSection = z
       .default(['claude'])
       .describe('Program and first arguments of the agent. A path that is found in PATH or absolute.'),
     kind: kind
-      .default('claude')
+      .optional()
       .describe(
-        '`claude`: the Claude Code CLI, its flags are added; `command`: any other program, placeholders are filled in.',
+        "`claude`: the Claude Code CLI, its flags are added; `other`: any other program, placeholders are filled in. Default: by the program's name.",
       ),
     sandbox: sandbox
       .default('auto')

@@ -37,7 +37,7 @@ export function variableNames() {
   );
 }
 
-/** A path below the root of a repository; `.` is the whole repository. */
+/** A path below the root of a repository. */
 export function repositoryPaths() {
   return z.array(
     z
