@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { bubblewrap, claudeCli, claudeEnv, headlessArgs, startClaude } from '../support/claude-cli.ts';
+import { bubblewrap, claudeCli, claudeEnv, cliReadPaths, headlessArgs, startClaude } from '../support/claude-cli.ts';
 import {
   type Failure,
   type MessagesApi,
@@ -59,11 +59,11 @@ function run(
 
 /** The sandbox of research: a read-only system, the workspace and the CLI's own folders, a process namespace. */
 function sandbox(): string[] {
-  const own = [workspace, path.join(folder, 'claude-config'), path.join(folder, 'home')].flatMap((dir) => [
-    '--bind',
-    dir,
-    dir,
-  ]);
+  const writable = [workspace, path.join(folder, 'claude-config'), path.join(folder, 'home')];
+  const own = [
+    ...cliReadPaths.flatMap((dir) => ['--ro-bind', dir, dir]),
+    ...writable.flatMap((dir) => ['--bind', dir, dir]),
+  ];
   const system = ['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp'];
   return ['bwrap', ...system, ...own, '--unshare-pid', '--die-with-parent', '--new-session', '--chdir', workspace];
 }

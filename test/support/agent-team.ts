@@ -41,7 +41,7 @@ export interface Team {
 export function teamScript(options: TeamOptions = {}): Team {
   const runs: TeamRun[] = [];
   const script: Script = (request) => {
-    const role = roleOf(request.system) ?? roleOf(request.prompt);
+    const role = roleOf(request.prompt, request.system);
     if (role === null) return { text: 'no role is named in the prompt' };
     const run = runOf(runs, role, request);
     const special = options.on?.(run, request);
@@ -51,13 +51,13 @@ export function teamScript(options: TeamOptions = {}): Team {
   return { script, runs };
 }
 
-/** The role a system prompt speaks to: a line or phrase that names it, else the first role it mentions. */
-export function roleOf(text: string): Role | null {
-  const names = roles.join('|');
-  const named =
-    new RegExp(`\\b(?:you are|act as|role|agent)\\b[^\\n.]{0,40}?\\b(${names})\\b`, 'i').exec(text) ??
-    new RegExp(`\\b(${names})\\b`, 'i').exec(text);
-  return named === null ? null : ((named[1] ?? '').toLowerCase() as Role);
+const named = new RegExp(`\\b(?:you are|as|role:|act as)\\W+(?:the |an? )?\\W*(${roles.join('|')})\\b`, 'i');
+const mentioned = new RegExp(`\\b(${roles.join('|')})\\b`, 'i');
+
+/** The role that a run's prompt, or else its system prompt, speaks to; failing that the first one either mentions. */
+export function roleOf(prompt: string, system: string): Role | null {
+  const found = named.exec(prompt) ?? named.exec(system) ?? mentioned.exec(system) ?? mentioned.exec(prompt);
+  return found === null ? null : ((found[1] ?? '').toLowerCase() as Role);
 }
 
 function runOf(runs: TeamRun[], role: Role, request: ScriptRequest): TeamRun {
@@ -84,7 +84,7 @@ function act(run: TeamRun, request: ScriptRequest, options: TeamOptions): Answer
   if (request.turn === 0) return { text: `I am the ${run.role}.`, toolUses: [read('.orch/task.md')] };
   if (run.task === '') return { text: 'the orders name no work item' };
   const head = /\b[0-9a-f]{40}\b/.exec(request.results.at(-1)?.text ?? '')?.[0] ?? null;
-  const files = filesOf(run, options, head);
+  const files = { ...resultOf(run, options), ...filesOf(run, options, head) };
   if (request.turn === 1) {
     const look = { name: 'Bash', input: { command: 'git rev-parse HEAD', description: 'The commit under work' } };
     return { toolUses: [...Object.keys(files).map(read), look] };
@@ -103,7 +103,14 @@ function read(file: string): { name: string; input: Record<string, unknown> } {
   return { name: 'Read', input: { file_path: file } };
 }
 
-/** What the role leaves behind, by path relative to the workspace. */
+/** What every run says about itself. */
+function resultOf(run: TeamRun, options: TeamOptions): Record<string, string> {
+  const plain = { status: 'success', summary: `${run.role}, round ${run.round}` };
+  const deployed = options.deploy ?? { status: 'success', summary: `deployed ${run.task}`, rolled_back: false };
+  return { '.orch/result.json': `${JSON.stringify(run.role === 'deployer' ? deployed : plain)}\n` };
+}
+
+/** What the role leaves in the repository, by path relative to the workspace. */
 function filesOf(run: TeamRun, options: TeamOptions, head: string | null): Record<string, string> {
   const { round, task } = run;
   const folder = `docs/work-items/${task}`;
@@ -135,9 +142,7 @@ function filesOf(run: TeamRun, options: TeamOptions, head: string | null): Recor
         [`${folder}/13-test-report.md`]: `---\nresult: ${result}\n---\n\n# Test report, round ${round}\n\n1 case run.\n`,
       };
     }
-    case 'deployer': {
-      const report = options.deploy ?? { status: 'success', summary: `deployed ${task}`, rolled_back: false };
-      return { '.orch/result.json': `${JSON.stringify(report)}\n` };
-    }
+    case 'deployer':
+      return {};
   }
 }

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import path from 'node:path';
+
+const modules = path.resolve(import.meta.dirname, '../../node_modules');
 
 /** The real Claude Code CLI that the development dependencies bring, or why it cannot be run. */
 export function claudeCli(): { binary: string; version: string } | { missing: string } {
-  const link = path.resolve(import.meta.dirname, '../../node_modules/.bin/claude');
+  const link = path.join(modules, '.bin/claude');
   try {
     accessSync(link, constants.X_OK);
   } catch {
@@ -13,8 +15,11 @@ export function claudeCli(): { binary: string; version: string } | { missing: st
   const answer = spawnSync(link, ['--version'], { encoding: 'utf8', timeout: 30_000 });
   if (answer.status !== 0)
     return { missing: `${link} --version ended with ${answer.status ?? answer.signal ?? 'nothing'}: ${answer.stderr}` };
-  return { binary: realpathSync(link), version: answer.stdout.trim() };
+  return { binary: link, version: answer.stdout.trim() };
 }
+
+/** What a sandbox must show of the CLI where the checkout itself lies below something hidden, such as /tmp. */
+export const cliReadPaths = [modules];
 
 /** Whether agents can be put into bubblewrap here, or why not. */
 export function bubblewrap(): { binary: string } | { missing: string } {
@@ -46,6 +51,16 @@ export function claudeEnv(folder: string, apiUrl: string, retries = 0): Record<s
   mkdirSync(env.CLAUDE_CONFIG_DIR, { recursive: true });
   return env;
 }
+
+/** The names of `claudeEnv` that orch must be told to pass through (`agent.env`). */
+export const cliVariables = [
+  'ANTHROPIC_BASE_URL',
+  'ANTHROPIC_API_KEY',
+  'CLAUDE_CONFIG_DIR',
+  'CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC',
+  'CLAUDE_CODE_MAX_RETRIES',
+  'DISABLE_AUTOUPDATER',
+];
 
 /** Arguments of a headless run that obeys nothing the branch under work says about hooks, servers and memory. */
 export const headlessArgs = [

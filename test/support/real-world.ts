@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { CommitSha, RepoSlug } from '../../src/core/model/index.ts';
 import { type Team, type TeamOptions, teamScript } from './agent-team.ts';
-import { bubblewrap, claudeCli, claudeEnv } from './claude-cli.ts';
+import { bubblewrap, claudeCli, claudeEnv, cliReadPaths, cliVariables } from './claude-cli.ts';
 import { type MessagesApi, startMessagesApi } from './messages-api.ts';
 import { type RealGitea, startRealGitea } from './real-gitea.ts';
 
@@ -19,6 +19,8 @@ export interface RealWorld {
   claude: string;
   /** Whether bubblewrap works here, for `agent.sandbox`. */
   sandbox: 'bwrap' | 'none';
+  /** For `agent.readPaths`: where the CLI lies. */
+  readPaths: string[];
   /** Environment of orch and, through `agent.env`, of the agents; the API key is in it, Gitea's tokens are not. */
   env: Record<string, string>;
   /** Names in `env` that agents need. */
@@ -27,15 +29,6 @@ export interface RealWorld {
   folder: string;
   stop(): Promise<void>;
 }
-
-const passed = [
-  'ANTHROPIC_BASE_URL',
-  'ANTHROPIC_API_KEY',
-  'CLAUDE_CONFIG_DIR',
-  'CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC',
-  'CLAUDE_CODE_MAX_RETRIES',
-  'DISABLE_AUTOUPDATER',
-];
 
 /** Starts Gitea, the scripted Messages API and makes `acme/shop`, or says which program cannot be had. */
 export async function startRealWorld(options: TeamOptions = {}): Promise<RealWorld | { missing: string }> {
@@ -63,8 +56,9 @@ export async function startRealWorld(options: TeamOptions = {}): Promise<RealWor
       team,
       claude: cli.binary,
       sandbox: 'missing' in bubblewrap() ? 'none' : 'bwrap',
+      readPaths: cliReadPaths,
       env,
-      agentEnv: passed,
+      agentEnv: cliVariables,
       folder,
       stop,
     };
