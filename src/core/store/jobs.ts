@@ -104,7 +104,11 @@ export function jobStatements(sql: Sql) {
       return row === undefined ? null : decodeJob(row);
     },
     byCause(taskId: TaskId | null, cause: string): Job | null {
-      const row = sql<JobColumns>('SELECT * FROM jobs WHERE task_id IS ? AND cause = ?').get(taskId, cause);
+      // Two texts: a partial index serves only a query that repeats its condition.
+      const row =
+        taskId === null
+          ? sql<JobColumns>('SELECT * FROM jobs WHERE task_id IS NULL AND cause = ?').get(cause)
+          : sql<JobColumns>('SELECT * FROM jobs WHERE task_id = ? AND cause = ?').get(taskId, cause);
       return row === undefined ? null : decodeJob(row);
     },
     live(taskId: TaskId): Job | null {

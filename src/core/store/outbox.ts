@@ -42,7 +42,7 @@ const claimEffect = `UPDATE outbox SET state = 'in_flight', attempts = attempts 
 
 // Of the states wanted for one item only the newest is worth sending; one that is on its way is let be.
 const supersede = `UPDATE outbox SET state = 'superseded', settled_at = @now
-  WHERE kind = 'plane.state' AND state = 'pending' AND lane = @lane AND id < @id
+  WHERE state IN ('pending', 'in_flight') AND state = 'pending' AND kind = 'plane.state' AND lane = @lane AND id < @id
     AND json_extract(body, '$.itemId') = json_extract(@body, '$.itemId')`;
 
 // A state that was refused and has a younger one for the same item must not come back after it.
