@@ -26,7 +26,7 @@ export async function deliverMerge(
   if (known !== null) return known;
   await git.fetch(body.repo);
   const base = await git.head(body.repo, body.baseBranch);
-  if (base !== null && effect.attempts > 0) {
+  if (base !== null && effect.attempts > 1) {
     const found = await git.findCommit(body.repo, base, body.marker, markerDepth);
     // The server merged and was cut off before it said so: its pull request stays open for ever (`research/apis.md` B11).
     if (found !== null)

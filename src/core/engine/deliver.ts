@@ -91,7 +91,7 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
       const sent = await deps.plane.comment(body.projectId, body.itemId, {
         html,
         externalId: effect.key,
-        look: effect.attempts > 0,
+        look: effect.attempts > 1,
       });
       return done({ id: sent.id, ...(sent.at === null ? {} : { at: String(sent.at) }) });
     }
@@ -133,7 +133,7 @@ async function sendTelegram(
   body: Extract<EffectBody, { kind: 'telegram.message' }>,
   deps: DeliverDeps,
 ): Promise<Delivery> {
-  if (deps.telegram === null || (!body.alert && effect.attempts > 0)) return done({ sent: 'no' });
+  if (deps.telegram === null || (!body.alert && effect.attempts > 1)) return done({ sent: 'no' });
   await deps.telegram.send(telegramHtml(body.notice, deps.catalogue));
   return done({ sent: 'yes' });
 }

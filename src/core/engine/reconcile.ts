@@ -58,6 +58,7 @@ export async function reconcileDue(
       decisions += await reconcile(taskId, deps);
     } catch (error) {
       failed.push(taskId);
+      await postpone(taskId, deps);
       deps.log.error('reconcile failed', {
         task: taskId,
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -65,6 +66,14 @@ export async function reconcileDue(
     }
   }
   return { tasks: due.length, decisions, failed };
+}
+
+/** A task whose decision failed must not keep its place in front of the others for ever. */
+const postponeMs = 60_000;
+
+async function postpone(taskId: TaskId, { store }: ReconcileDeps): Promise<void> {
+  const snapshot = await store.load(taskId).catch(() => null);
+  if (snapshot !== null) await store.rest(taskId, snapshot.meta.wakeSeq, store.now() + postponeMs);
 }
 
 /** The policy of a repository, for parts that know only that. */

@@ -1,0 +1,246 @@
+import { hostname } from 'node:os';
+import path from 'node:path';
+import type { Config } from './config/config.ts';
+import type { Secrets } from './config/secrets.ts';
+import { catalogueOf } from './engine/messages/render.ts';
+import type { DeliverDeps } from './engine/deliver.ts';
+import { policyOfRepo, type ReconcileDeps } from './engine/reconcile.ts';
+import { createGit } from './git/git.ts';
+import { createWorkspaces } from './git/workspaces.ts';
+import { createLauncher } from './launcher/launcher.ts';
+import type { AgentSettings } from './launcher/settings.ts';
+import type {
+  GitPort,
+  GiteaPort,
+  LauncherPort,
+  PlanePort,
+  PlanePhase,
+  ProjectId,
+  ProjectPolicy,
+  Role,
+  Store,
+  Task,
+  WorkspacePort,
+} from './model/index.ts';
+import { OrchError } from './model/index.ts';
+import { createGitea } from './peers/gitea/gitea.ts';
+import { createPlane } from './peers/plane/plane.ts';
+import { createTelegram } from './peers/telegram/telegram.ts';
+import type { Clock } from './platform/clock.ts';
+import type { Log } from './platform/log.ts';
+import { ownerId } from './platform/processes.ts';
+import type { Redactor } from './platform/redact.ts';
+import { openStore } from './store/open.ts';
+import { watchDatabase } from './store/watch.ts';
+import { areFresh, factsOf, readFacts, stateFor } from './engine/project-facts.ts';
+import type { RepairDeps } from './worker/repairs/repair.ts';
+
+export interface AppOptions {
+  config: Config;
+  secrets: Secrets;
+  redactor: Redactor;
+  env: NodeJS.ProcessEnv;
+  clock: Clock;
+  log: Log;
+  /** Whether waits for the database may be long. */
+  mode: 'service' | 'command';
+}
+
+/** The program put together; everything that needs more than the database starts here. */
+export interface App {
+  config: Config;
+  store: Store;
+  git: GitPort;
+  workspaces: WorkspacePort;
+  plane: PlanePort;
+  gitea: GiteaPort;
+  launcher: LauncherPort;
+  log: Log;
+  owner: string;
+  /** What decides and delivers. */
+  engine: ReconcileDeps & DeliverDeps;
+  /** What runs agents and repairs; `onTask` is what follows a settled run. */
+  workerDeps: (onTask: RepairDeps['onTask']) => RepairDeps;
+  close: () => Promise<void>;
+}
+
+/**
+ * Wires the parts. Tokens are read when they are first used, so that a command that needs none asks for none.
+ * @throws OrchError of `openStore`
+ */
+export async function openApp(options: AppOptions): Promise<App> {
+  const { config, secrets, clock, log, redactor, env } = options;
+  const store = await openStore({ file: config.dbPath, clock, mode: options.mode });
+  const owner = ownerId();
+  const { git, workspaces } = gitParts(options);
+  const plane = createPlane({
+    url: config.plane.url,
+    workspace: config.plane.workspace,
+    token: () => secrets.read('plane'),
+    requestsPerMinute: config.plane.requestsPerMinute,
+    clock,
+    timeouts: config.timeouts,
+    log,
+  });
+  const gitea = createGitea({
+    url: config.gitea.url,
+    token: () => secrets.read('gitea'),
+    reviewerToken: config.gitea.reviewer ? () => secrets.read('gitea-reviewer') : null,
+    timeouts: config.timeouts,
+    mergeTimeoutMs: config.timeouts.mergeMs,
+    clock,
+    log,
+  });
+  const launcher = createLauncher({
+    runsDir: config.runsDir,
+    settingsOf: (role, repo) => agentSettings(config, role, repo === null ? null : policyOfRepo(config.projects, repo)),
+    identity: config.identity,
+    hide: hiddenPaths(config, env),
+    log,
+    clock,
+    redactor,
+    env,
+    preflightTtlMs: config.agent.preflightCacheMs,
+  });
+  const policyOf = (task: Pick<Task, 'projectId'>): ProjectPolicy | null =>
+    config.projects.find((policy) => policy.planeProject === task.projectId) ?? null;
+  const engine: ReconcileDeps & DeliverDeps = {
+    store,
+    git,
+    gitea,
+    plane,
+    telegram: telegramOf(options),
+    policyOf,
+    policyOfRepo: (repo) => policyOfRepo(config.projects, repo),
+    stateOf: (projectId, phase) => stateOf(projectId, phase, store, plane, config),
+    catalogue: catalogueOf(config.language),
+    owner,
+    log,
+  };
+  const workerDeps = (onTask: RepairDeps['onTask']): RepairDeps => ({
+    ...workerParts(config, { store, launcher, git, workspaces, clock, log, owner }),
+    onTask,
+    runsDir: config.runsDir,
+    workspaceRetentionMs: config.retention.workspacesMs,
+  });
+  return {
+    config,
+    store,
+    git,
+    workspaces,
+    plane,
+    gitea,
+    launcher,
+    log,
+    owner,
+    engine,
+    workerDeps,
+    close: () => store.close(),
+  };
+}
+
+function gitParts({ config, secrets, log }: AppOptions): { git: GitPort; workspaces: WorkspacePort } {
+  const git = createGit({
+    reposDir: config.reposDir,
+    remoteUrl: (repo) => `${config.gitea.cloneUrl}/${repo}.git`,
+    token: () => secrets.read('gitea'),
+    identity: config.identity,
+    timeouts: config.timeouts,
+    log,
+  });
+  return {
+    git,
+    workspaces: createWorkspaces({ workspacesDir: config.workspacesDir, git, identity: config.identity, log }),
+  };
+}
+
+function telegramOf({ config, secrets, clock }: AppOptions): DeliverDeps['telegram'] {
+  if (config.telegram === null || !secrets.has('telegram')) return null;
+  const { chatId, apiUrl } = config.telegram;
+  return createTelegram({
+    token: () => secrets.read('telegram'),
+    chatId,
+    apiUrl,
+    timeoutMs: config.timeouts.telegramMs,
+    clock,
+  });
+}
+
+/** Configuration speaks of `.` for the whole repository and of `command` for an agent that is not Claude. */
+function agentSettings(config: Config, role: Role, project: ProjectPolicy | null): AgentSettings {
+  const settings = config.agent.roleSettings(role, project);
+  return {
+    ...settings,
+    kind: settings.kind === 'claude' ? 'claude' : 'other',
+    commitPaths: settings.commitPaths?.map((entry) => (entry === '.' ? '**' : entry)) ?? null,
+  };
+}
+
+/** What no agent may see: state, configuration, and the files that hold tokens (spec 12). */
+function hiddenPaths(config: Config, env: NodeJS.ProcessEnv): string[] {
+  const files = Object.entries(env)
+    .filter(
+      ([name, value]) =>
+        name.startsWith('ORCH_') && name.endsWith('_FILE') && value !== undefined && path.isAbsolute(value),
+    )
+    .map(([, value]) => value as string);
+  const credentials = env['CREDENTIALS_DIRECTORY'];
+  return [
+    config.stateDir,
+    path.dirname(config.dbPath),
+    config.reposDir,
+    ...(config.file === null ? [] : [config.file]),
+    ...files,
+    ...(credentials === undefined ? [] : [credentials]),
+  ];
+}
+
+/** Plane's state for a phase, from what the last poll kept, or from Plane when that is too old. */
+async function stateOf(
+  projectId: ProjectId,
+  phase: PlanePhase,
+  store: Store,
+  plane: PlanePort,
+  config: Config,
+): Promise<string> {
+  const policy = config.projects.find((other) => other.planeProject === projectId);
+  if (policy === undefined)
+    throw new OrchError(`Plane project ${projectId} is no longer configured`, { code: 'project_unknown' });
+  const known = factsOf(await store.project(projectId));
+  const facts = areFresh(known, store.now()) ? known : await readFacts(plane, projectId, store.now());
+  return stateFor(facts, phase, policy).id;
+}
+
+type WorkerParts = Pick<RepairDeps, 'store' | 'launcher' | 'git' | 'workspaces' | 'clock' | 'log' | 'owner'>;
+
+function workerParts(
+  config: Config,
+  parts: WorkerParts,
+): Omit<RepairDeps, 'onTask' | 'runsDir' | 'workspaceRetentionMs'> {
+  const { git, store } = parts;
+  const policyOf: RepairDeps['policyOf'] = (repo) => policyOfRepo(config.projects, repo);
+  return {
+    ...parts,
+    monotonic: () => performance.now(),
+    random: Math.random,
+    host: hostname(),
+    policyOf,
+    timeoutOf: (role, repo) => config.agent.roleSettings(role, policyOf(repo)).timeoutMs,
+    promptOf: (repo, sha, role) => git.readFile(repo, sha, `.openclaw/agents/${role}.md`, longestPrompt),
+    itemUrlOf: (task) =>
+      `${config.plane.publicUrl}/${config.plane.workspace}/projects/${task.projectId}/issues/${task.itemId}`,
+    onChange: (callback) => {
+      const watching = watchDatabase(config.dbPath, callback);
+      return () => watching.close();
+    },
+    announce: (key, notice) =>
+      store.announce([{ key, lane: 'telegram', body: { kind: 'telegram.message', notice, alert: true } }]),
+    config: {
+      ...config.worker,
+      breaker: { threshold: config.agent.breakerThreshold, pauseMs: config.agent.breakerPauseMs },
+    },
+  };
+}
+
+/** A prompt of a project is a page or two; more than this is no prompt. */
+const longestPrompt = 256 * 1024;

@@ -1,0 +1,58 @@
+import type { PlanePort, ProjectPolicy, Store, TaskId } from '../model/index.ts';
+import { OrchError, taskIdOf } from '../model/index.ts';
+import { newTask } from '../pipeline/intake.ts';
+import { mirrorOf, readFacts } from './project-facts.ts';
+
+/**
+ * Brings one Plane item into the pipeline by its key (`SHOP-12`), whatever its number, label or state (spec 4.1). The
+ * gate of the intake is asked all the same.
+ * @throws OrchError `work_item_unknown`, `project_not_registered`, `pipeline_unknown`
+ */
+export async function bringIn(
+  key: string,
+  pipeline: string | null,
+  deps: { plane: PlanePort; store: Store },
+  policies: ProjectPolicy[],
+): Promise<{ taskId: TaskId; created: boolean }> {
+  const match = /^([A-Za-z0-9]+)-(\d+)$/.exec(key.trim());
+  if (match?.[1] === undefined) {
+    throw new OrchError(`"${key}" is no key of a work item`, {
+      code: 'bad_key',
+      exit: 'usage',
+      hint: 'A key is the identifier of the Plane project and a number, such as SHOP-12.',
+    });
+  }
+  const found = await deps.plane.itemByKey(match[1].toUpperCase(), Number(match[2]));
+  if (found === null)
+    throw new OrchError(`there is no work item ${key}`, {
+      code: 'work_item_unknown',
+      exit: 'notFound',
+      hint: 'Look for its key in Plane.',
+    });
+  const policy = policies.find((other) => other.planeProject === found.projectId);
+  if (policy === undefined) {
+    throw new OrchError(`the Plane project of ${key} is not registered`, {
+      code: 'project_not_registered',
+      exit: 'notConfigured',
+      hint: 'Add it under `projects` of the configuration.',
+    });
+  }
+  if (pipeline !== null && policy.pipelines[pipeline] === undefined) {
+    throw new OrchError(`project ${policy.name} has no pipeline "${pipeline}"`, {
+      code: 'pipeline_unknown',
+      exit: 'usage',
+      hint: `Pipelines: ${Object.keys(policy.pipelines).join(', ')}.`,
+    });
+  }
+  const item = await deps.plane.item(policy.planeProject, found.id);
+  if (item === null)
+    throw new OrchError(`work item ${key} is archived or deleted`, {
+      code: 'work_item_unknown',
+      exit: 'notFound',
+      hint: 'Restore it in Plane first.',
+    });
+  const facts = await readFacts(deps.plane, policy.planeProject, deps.store.now());
+  const mirror = mirrorOf(item, policy, facts);
+  const created = await deps.store.addTask(newTask(mirror, policy, deps.store.now(), pipeline), mirror);
+  return { taskId: taskIdOf(policy.prefix, item.number), created };
+}

@@ -1,0 +1,116 @@
+import type {
+  ItemMirror,
+  PlaneItem,
+  PlaneMember,
+  PlanePhase,
+  PlanePort,
+  PlaneState,
+  ProjectId,
+  ProjectPolicy,
+  ProjectRow,
+} from '../model/index.ts';
+import { OrchError } from '../model/index.ts';
+
+/** What changes rarely in a Plane project and is therefore kept between polls: states, labels, members. */
+export interface ProjectFacts {
+  at: number;
+  states: PlaneState[];
+  labels: Record<string, string>;
+  members: PlaneMember[];
+}
+
+/** Facts older than this are read again. */
+const factsAgeMs = 60 * 60_000;
+
+/** State group in which a missing state name falls back to another one (spec 4.2). */
+const groupOfPhase: Record<PlanePhase, PlaneState['group']> = {
+  in_progress: 'started',
+  in_review: 'started',
+  needs_input: 'started',
+  blocked: 'started',
+  done: 'completed',
+  cancelled: 'cancelled',
+};
+
+export function factsOf(row: ProjectRow): ProjectFacts | null {
+  const facts = row.resolved['facts'];
+  return facts === undefined ? null : (facts as ProjectFacts);
+}
+
+/** Facts that are fresh enough, and know `stateId` where one is asked about. */
+export function areFresh(
+  facts: ProjectFacts | null,
+  now: number,
+  stateId: string | null = null,
+): facts is ProjectFacts {
+  return (
+    facts !== null &&
+    now - facts.at < factsAgeMs &&
+    (stateId === null || facts.states.some((state) => state.id === stateId))
+  );
+}
+
+export async function readFacts(plane: PlanePort, projectId: ProjectId, now: number): Promise<ProjectFacts> {
+  const states = await plane.states(projectId);
+  const labels = await plane.labels(projectId);
+  const members = await plane.members(projectId);
+  return { at: now, states, labels: Object.fromEntries(labels.map((label) => [label.id, label.name])), members };
+}
+
+/**
+ * The state that shows a phase: by its configured name, else the first of its group.
+ * @throws OrchError when the project has no state of that group at all
+ */
+export function stateFor(facts: ProjectFacts, phase: PlanePhase, policy: ProjectPolicy): PlaneState {
+  const wanted = policy.states[phase].toLowerCase();
+  const named = facts.states.find((state) => state.name.toLowerCase() === wanted);
+  const state = named ?? facts.states.find((other) => other.group === groupOfPhase[phase]);
+  if (state === undefined) {
+    throw new OrchError(
+      `Plane project "${policy.name}" has no state "${policy.states[phase]}" and none of the group ${groupOfPhase[phase]}`,
+      {
+        code: 'plane_state_missing',
+        hint: 'Create the state in Plane, or name another one under `states` of the project; `orch doctor` lists what is missing.',
+      },
+    );
+  }
+  return state;
+}
+
+/** Member or higher (spec 4.3); a guest has 5. */
+const memberRole = 15;
+
+/** Whether this user may approve: listed by id or e-mail, or, without a list, a member where the server tells roles. */
+export function mayApprove(userId: string | null, policy: ProjectPolicy, facts: ProjectFacts): boolean {
+  if (userId === null) return false;
+  const member = facts.members.find((other) => other.id === userId);
+  if (policy.approvers.length > 0) {
+    const listed = policy.approvers.map((name) => name.toLowerCase());
+    return (
+      listed.includes(userId.toLowerCase()) ||
+      (member !== undefined && member.email !== '' && listed.includes(member.email.toLowerCase()))
+    );
+  }
+  return member !== undefined && member.role !== null && member.role >= memberRole;
+}
+
+/** A work item as orch keeps it: names instead of ids, and whether its last editor may approve. */
+export function mirrorOf(item: PlaneItem, policy: ProjectPolicy, facts: ProjectFacts): ItemMirror {
+  const state = facts.states.find((other) => other.id === item.stateId);
+  return {
+    kind: 'item',
+    itemId: item.id,
+    projectId: policy.planeProject,
+    number: item.number,
+    present: !item.archived,
+    name: item.name,
+    descriptionHtml: item.descriptionHtml ?? '',
+    priority: item.priority,
+    stateId: item.stateId,
+    stateName: state?.name ?? '',
+    stateGroup: state?.group ?? '',
+    labels: item.labels.map((id) => facts.labels[id] ?? id).sort(),
+    updatedBy: item.updatedBy,
+    updatedByAllowed: mayApprove(item.updatedBy, policy, facts),
+  };
+}

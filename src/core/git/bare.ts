@@ -1,0 +1,102 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { GitIdentity, RepoSlug } from '../model/index.ts';
+import { OrchError, parseRepoSlug } from '../model/index.ts';
+import { privateFolder } from '../platform/files.ts';
+import { runGit, type GitAnswer } from './run.ts';
+
+export interface GitTimeouts {
+  /** Local calls and calls that move data, milliseconds (spec 5: 60 s and 120 s). */
+  gitMs: number;
+  transferMs: number;
+}
+
+/** The folder of bare copies and how git is run on one of them. */
+export interface Bare {
+  timeouts: GitTimeouts;
+  identity: GitIdentity;
+  pathOf: (repo: RepoSlug) => string;
+  /** Makes the bare copy when there is none. */
+  ensure: (repo: RepoSlug) => Promise<string>;
+  run: (
+    repo: RepoSlug,
+    args: string[],
+    options?: { env?: Record<string, string>; input?: string | Buffer; answers?: number[]; timeoutMs?: number },
+  ) => Promise<GitAnswer>;
+}
+
+/** A file in the bare copy that says whose it is. */
+const mark = 'orch-bare';
+/** Never published: orders and results of runs. */
+const excluded = '/.orch/\n';
+
+export function createBare(options: { reposDir: string; timeouts: GitTimeouts; identity: GitIdentity }): Bare {
+  const making = new Map<string, Promise<string>>();
+  const pathOf = (repo: RepoSlug): string => path.join(options.reposDir, `${parseRepoSlug(repo)}.git`);
+
+  async function make(repo: RepoSlug): Promise<string> {
+    const folder = pathOf(repo);
+    const ordinary = folder.replace(/\.git$/, '');
+    if (existsSync(path.join(ordinary, '.git'))) throw foreign(ordinary);
+    if (existsSync(folder)) {
+      if (!existsSync(path.join(folder, mark))) throw foreign(folder);
+      return folder;
+    }
+    privateFolder(path.dirname(folder));
+    // Made aside and renamed, so that a crash leaves no half of one.
+    const temporary = `${folder}.${process.pid}.tmp`;
+    await runGit({ args: ['init', '--quiet', '--bare', temporary], timeoutMs: options.timeouts.gitMs });
+    privateFolder(path.join(temporary, 'info'));
+    writeFileSync(path.join(temporary, 'info', 'exclude'), excluded);
+    writeFileSync(path.join(temporary, mark), `${repo}\n`);
+    const { rename, rm } = await import('node:fs/promises');
+    await rename(temporary, folder).catch(async (error: unknown) => {
+      await rm(temporary, { recursive: true, force: true });
+      if (!existsSync(path.join(folder, mark))) throw error;
+    });
+    return folder;
+  }
+
+  async function ensure(repo: RepoSlug): Promise<string> {
+    const folder = pathOf(repo);
+    if (existsSync(path.join(folder, mark)) && readFileSync(path.join(folder, mark), 'utf8').trim() === repo)
+      return folder;
+    let made = making.get(repo);
+    if (made === undefined) {
+      made = make(repo).finally(() => making.delete(repo));
+      making.set(repo, made);
+    }
+    return made;
+  }
+
+  return {
+    timeouts: options.timeouts,
+    identity: options.identity,
+    pathOf,
+    ensure,
+    run: async (repo, args, more = {}) =>
+      runGit({
+        args: ['--git-dir', await ensure(repo), ...args],
+        timeoutMs: more.timeoutMs ?? options.timeouts.gitMs,
+        ...more,
+      }),
+  };
+}
+
+function foreign(folder: string): OrchError {
+  return new OrchError(`${folder} is not orch's own copy of a repository`, {
+    code: 'repos_foreign',
+    exit: 'notConfigured',
+    hint: 'Point `reposDir` (ORCH_REPOS_DIR) at an empty folder; nothing was touched.',
+  });
+}
+
+/** Variables of a commit by the bot. */
+export function identityEnv(identity: GitIdentity): Record<string, string> {
+  return {
+    GIT_AUTHOR_NAME: identity.name,
+    GIT_AUTHOR_EMAIL: identity.email,
+    GIT_COMMITTER_NAME: identity.name,
+    GIT_COMMITTER_EMAIL: identity.email,
+  };
+}

@@ -1,0 +1,137 @@
+import type { CommitSha, GitPort, RepoSlug, TreeEntry } from '../model/index.ts';
+import { isCommitSha, parseCommitSha } from '../model/index.ts';
+import type { Bare } from './bare.ts';
+import { utf8 } from './run.ts';
+import { removeFromIndex, withIndex } from './scratch.ts';
+
+type Reads = Pick<
+  GitPort,
+  'has' | 'head' | 'readFile' | 'listTree' | 'codeTree' | 'commitsSince' | 'isAncestor' | 'mergeTree' | 'findCommit'
+>;
+
+/** Code trees are asked for again and again and never change; this many are remembered. */
+const remembered = 2000;
+/** Commits of one branch that are looked at. */
+const mostCommits = 1000;
+
+/** What is read from the bare copy without asking the server. */
+export function reads(bare: Bare): Reads {
+  const trees = new Map<string, string>();
+
+  async function has(repo: RepoSlug, sha: CommitSha): Promise<boolean> {
+    return (await bare.run(repo, ['cat-file', '-e', `${sha}^{commit}`], { answers: [0, 1, 128] })).code === 0;
+  }
+
+  async function head(repo: RepoSlug, branch: string): Promise<CommitSha | null> {
+    const answer = await bare.run(
+      repo,
+      ['rev-parse', '--verify', '--quiet', '--end-of-options', `refs/heads/${branch}^{commit}`],
+      { answers: [0, 1, 128] },
+    );
+    const sha = answer.stdout.trim();
+    return answer.code === 0 && isCommitSha(sha) ? sha : null;
+  }
+
+  async function listTree(repo: RepoSlug, sha: CommitSha, folder: string): Promise<TreeEntry[]> {
+    const out = (await bare.run(repo, ['ls-tree', '-r', '-z', '--long', '--full-tree', sha, '--', `${folder}/`]))
+      .stdout;
+    return out
+      .split('\0')
+      .map((line) => /^(\d{6}) blob ([0-9a-f]{40}) +(\d+)\t(.+)$/s.exec(line))
+      .filter((match) => match !== null && match[1] !== '120000')
+      .map((match) => ({
+        mode: match?.[1] ?? '',
+        blob: match?.[2] ?? '',
+        size: Number(match?.[3]),
+        path: utf8(match?.[4] ?? ''),
+      }));
+  }
+
+  async function readFile(repo: RepoSlug, sha: CommitSha, path: string, maxBytes: number): Promise<string | null> {
+    const out = (await bare.run(repo, ['ls-tree', '-z', '--full-tree', sha, '--', path])).stdout;
+    const match = /^(100644|100755) blob ([0-9a-f]{40})\t/.exec(out);
+    if (match?.[2] === undefined) return null;
+    const blob = await bare.run(repo, ['cat-file', 'blob', match[2]]);
+    const bytes = Buffer.from(blob.stdout, 'latin1');
+    const text = bytes.subarray(0, maxBytes).toString('utf8');
+    // A cut may end within a character; anything else that is not UTF-8 is no text.
+    return text.slice(0, -1).includes('\ufffd') ? null : text.replace(/\ufffd$/, '');
+  }
+
+  async function codeTree(repo: RepoSlug, sha: CommitSha, folder: string): Promise<string> {
+    const key = `${repo} ${sha} ${folder}`;
+    const known = trees.get(key);
+    if (known !== undefined) return known;
+    const tree = await withIndex(bare, repo, async (env) => {
+      await bare.run(repo, ['read-tree', sha], { env });
+      const inside = (
+        await bare.run(repo, ['ls-tree', '-r', '-z', '--name-only', '--full-tree', sha, '--', `${folder}/`])
+      ).stdout;
+      await removeFromIndex(
+        bare,
+        repo,
+        env,
+        inside.split('\0').filter((path) => path !== ''),
+      );
+      return (await bare.run(repo, ['write-tree'], { env })).stdout.trim();
+    });
+    if (trees.size >= remembered) trees.clear();
+    trees.set(key, tree);
+    return tree;
+  }
+
+  async function commitsSince(
+    repo: RepoSlug,
+    base: CommitSha,
+    tip: CommitSha,
+  ): Promise<{ sha: CommitSha; message: string }[]> {
+    const out = (
+      await bare.run(repo, [
+        'log',
+        '-z',
+        `--max-count=${mostCommits}`,
+        '--first-parent',
+        '--format=%H%n%B',
+        tip,
+        '--not',
+        base,
+        '--',
+      ])
+    ).stdout;
+    return out
+      .split('\0')
+      .filter((text) => text !== '')
+      .map((text) => ({ sha: parseCommitSha(text.slice(0, 40)), message: utf8(text.slice(41)) }));
+  }
+
+  async function isAncestor(repo: RepoSlug, ancestor: CommitSha, descendant: CommitSha): Promise<boolean> {
+    return (
+      (await bare.run(repo, ['merge-base', '--is-ancestor', ancestor, descendant], { answers: [0, 1, 128] })).code === 0
+    );
+  }
+
+  async function mergeTree(
+    repo: RepoSlug,
+    base: CommitSha,
+    tip: CommitSha,
+  ): Promise<{ clean: boolean; conflicts: string[] }> {
+    const answer = await bare.run(
+      repo,
+      ['merge-tree', '--write-tree', '-z', '--name-only', '--no-messages', base, tip],
+      { answers: [0, 1] },
+    );
+    const [, ...paths] = answer.stdout.split('\0');
+    return {
+      clean: answer.code === 0,
+      conflicts: answer.code === 0 ? [] : [...new Set(paths.filter((path) => path !== '').map(utf8))],
+    };
+  }
+
+  async function findCommit(repo: RepoSlug, ref: CommitSha, text: string, limit: number): Promise<CommitSha | null> {
+    const out = (await bare.run(repo, ['log', `--max-count=${limit}`, '-z', '--format=%H%n%B', ref, '--'])).stdout;
+    const found = out.split('\0').find((commit) => utf8(commit).includes(text));
+    return found === undefined ? null : parseCommitSha(found.slice(0, 40));
+  }
+
+  return { has, head, readFile, listTree, codeTree, commitsSince, isAncestor, mergeTree, findCommit };
+}

@@ -1,0 +1,74 @@
+import { OrchError } from '../model/index.ts';
+import type { RunSpec } from '../model/index.ts';
+import { agentEnvironment } from './environment.ts';
+import type { RunRecord } from './run-folder.ts';
+import { claudePaths, probeSandbox, sandboxPrefix } from './sandbox.ts';
+import type { AgentSettings, LauncherDeps } from './settings.ts';
+
+/** What every operation shares: the dependencies, and whether the sandbox works here, asked once. */
+export interface Context extends LauncherDeps {
+  sandboxOf: (settings: AgentSettings) => Promise<'bwrap' | 'none'>;
+}
+
+export function createContext(deps: LauncherDeps): Context {
+  return { ...deps, sandboxOf: sandboxChoice(deps) };
+}
+
+/** `auto` falls back with a warning, once; `bwrap` that does not work is an error, because isolation was asked for. */
+function sandboxChoice(deps: LauncherDeps): Context['sandboxOf'] {
+  let probe: Promise<string | null> | null = null;
+  let warned = false;
+  return async (settings) => {
+    if (settings.sandbox === 'none') return 'none';
+    const trouble = await (probe ??= probeSandbox(deps.env));
+    if (trouble === null) return 'bwrap';
+    if (settings.sandbox === 'bwrap') {
+      throw new OrchError(`the sandbox does not work here: ${trouble}`, {
+        code: 'sandbox_unavailable',
+        exit: 'notConfigured',
+        hint: 'Install bubblewrap and allow user namespaces, or set agent.sandbox to "auto".',
+      });
+    }
+    if (!warned) deps.log.warn('agents run without a sandbox: bubblewrap does not work here', { reason: trouble });
+    warned = true;
+    return 'none';
+  };
+}
+
+/** The environment of a run with these settings. */
+export function environmentOf(
+  context: Context,
+  settings: AgentSettings,
+  sandbox: 'bwrap' | 'none',
+  tmp: string,
+  run: Pick<RunSpec, 'role' | 'taskId'> & { runId: string },
+): Record<string, string> {
+  return agentEnvironment({
+    env: context.env,
+    passThrough: settings.env,
+    identity: context.identity,
+    tmp,
+    readOnlyHome: sandbox === 'bwrap',
+    run: { id: run.runId, role: run.role, taskId: run.taskId },
+  });
+}
+
+/**
+ * The sandbox around a command: all run folders and what orch hides are covered, the workspace, the temporary folder
+ * and `readPaths` are shown. Claude's own folder is writable for Claude only: a check runs the branch's code.
+ */
+export function sandboxAround(
+  context: Context,
+  settings: AgentSettings,
+  kind: RunRecord['agentKind'],
+  env: Record<string, string>,
+  shown: { workspace: string; tmp: string; readPaths: string[] },
+): string[] {
+  const claude = kind === 'claude' ? claudePaths(env) : { read: [], write: [] };
+  return sandboxPrefix({
+    workspace: shown.workspace,
+    hide: [context.runsDir, ...context.hide],
+    readPaths: [...settings.readPaths, ...claude.read, ...shown.readPaths],
+    writePaths: [...settings.writePaths, ...claude.write, shown.tmp],
+  });
+}

@@ -1,0 +1,130 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import type { LauncherPort, RepoSlug, Role, RunOutcome } from '../model/index.ts';
+import { errorText } from '../model/index.ts';
+import { privateFolder, writeFileAtomic } from '../platform/files.ts';
+import type { Context } from './context.ts';
+import { createContext, environmentOf, sandboxAround } from './context.ts';
+import { followRun } from './follow.ts';
+import { killRun } from './kill.ts';
+import { readResult } from './orders.ts';
+import { classify } from './outcome.ts';
+import type { PreflightAnswer } from './preflight.ts';
+import { askLogin, askVersion, cachedFor, findExecutable } from './preflight.ts';
+import { prepareRun } from './prepare.ts';
+import { hasExit, hasRecord, readExit, readRecord, readSmall, readStop, runFiles } from './run-folder.ts';
+import { findProcesses } from './run-processes.ts';
+import { scopeOf } from './scope.ts';
+import type { AgentSettings, LauncherDeps } from './settings.ts';
+import { startRun } from './start.ts';
+import { readTail } from './stream.ts';
+import { emptySummary, summarise } from './summary.ts';
+
+/** End of each output file that is looked at for agents without structured output (the system replaced: 16 KiB). */
+const tailBytes = 16 * 1024;
+/** How long an answer of the preflight holds (spec 7). */
+const preflightTtlMs = 45_000;
+
+/**
+ * Supervision of agent processes on this host. Holds nothing of a run: everything is in the run's folder. A folder
+ * without `run.json` belongs to a run that died before anything could be started: nothing lives there.
+ */
+export function createLauncher(deps: LauncherDeps): LauncherPort {
+  const context = createContext(deps);
+  const cached = cachedFor<PreflightAnswer>(deps.preflightTtlMs ?? preflightTtlMs, deps.clock);
+  return {
+    prepare: (spec) => prepareRun(context, spec),
+    start: (spec, folder) => startRun(context, spec, folder),
+    follow: (folder, hooks) => followRun(folder, hooks, deps),
+    outcome: (folder) => outcome(context, folder),
+    alive: (folder) => Promise.resolve(isRunning(folder)),
+    kill: (folder, why) => (hasRecord(folder) ? killRun(folder, why, deps.clock) : Promise.resolve({ left: 0 })),
+    preflight: (role, repo = null) =>
+      cached(`${role} ${repo ?? ''}`, async () => {
+        try {
+          return await preflight(await question(context, role, repo));
+        } catch (error) {
+          return { ok: false, reason: errorText(error) };
+        }
+      }),
+    loggedIn: async () => {
+      const { kind, argv, env } = await question(context, 'developer', null);
+      return kind === 'claude' ? askLogin(argv, env) : null;
+    },
+    scope: (role, taskId, repo = null) => scopeOf(role, taskId, deps.settingsOf(role, repo)),
+  };
+}
+
+function isRunning(folder: string): boolean {
+  if (!hasRecord(folder)) return false;
+  const { supervisor, agent } = findProcesses(folder);
+  return supervisor.length + agent.length > 0;
+}
+
+/**
+ * Judged once, when nothing runs any more: later calls, also of other processes, get the same answer whatever has
+ * happened to the workspace since. A crash before the answer is saved judges the same files again.
+ */
+async function outcome(context: Context, folder: string): Promise<RunOutcome> {
+  const files = runFiles(folder);
+  const known = readSmall(files['outcome.json'], 1024 * 1024);
+  if (known !== null) return JSON.parse(known) as RunOutcome;
+  const judged = redacted(context, await judge(context, folder));
+  if (hasRecord(folder) && (hasExit(folder) || !isRunning(folder))) {
+    writeFileAtomic(files['outcome.json'], `${JSON.stringify(judged)}\n`);
+    rmSync(files.tmp, { recursive: true, force: true });
+  }
+  return judged;
+}
+
+async function judge(context: Context, folder: string): Promise<RunOutcome> {
+  const files = runFiles(folder);
+  const record = hasRecord(folder) ? readRecord(folder) : null;
+  const isAgent = record !== null && record.agentKind !== 'check';
+  return classify({
+    agentKind: record?.agentKind ?? 'other',
+    resumed: record !== null && record.spec.resumeSession !== null,
+    timeoutMs: record?.timeoutMs ?? 0,
+    exit: readExit(folder),
+    stop: readStop(folder),
+    stream: isAgent ? await summarise(files['stdout.ndjson']) : emptySummary(),
+    result: isAgent ? readResult(record.spec.workspace) : null,
+    stdoutTail: await readTail(files['stdout.ndjson'], tailBytes),
+    stderrTail: await readTail(files['stderr.log'], tailBytes),
+    now: context.clock.now(),
+  });
+}
+
+function redacted({ redactor }: Context, judged: RunOutcome): RunOutcome {
+  const result = judged.result === null ? null : { ...judged.result, summary: redactor.redact(judged.result.summary) };
+  return { ...judged, detail: redactor.redact(judged.detail), tail: redactor.redact(judged.tail), result };
+}
+
+interface Question {
+  kind: AgentSettings['kind'];
+  program: string;
+  argv: string[];
+  env: Record<string, string>;
+}
+
+/**
+ * The bare command of a role, in the sandbox and environment that its runs get. Of another agent than Claude only the
+ * program is asked: its arguments are orders, and it must not begin to work.
+ */
+async function question(context: Context, role: Role, repo: RepoSlug | null): Promise<Question> {
+  const settings = context.settingsOf(role, repo);
+  const sandbox = await context.sandboxOf(settings);
+  const tmp = privateFolder(path.join(privateFolder(context.runsDir), '.preflight'));
+  const env = environmentOf(context, settings, sandbox, tmp, { runId: 'preflight', role, taskId: null });
+  const command = settings.kind === 'claude' ? settings.command : settings.command.slice(0, 1);
+  const prefix =
+    sandbox === 'none'
+      ? []
+      : sandboxAround(context, settings, settings.kind, env, { workspace: tmp, tmp, readPaths: [] });
+  return { kind: settings.kind, program: command[0] ?? '', argv: [...prefix, ...command], env };
+}
+
+async function preflight({ program, argv, env }: Question): Promise<PreflightAnswer> {
+  if (findExecutable(program, env['PATH'] ?? '', '/') === null) return { ok: false, reason: `${program} not found` };
+  return askVersion(argv, env);
+}

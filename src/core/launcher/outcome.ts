@@ -1,0 +1,238 @@
+import type { AgentResult, OutcomeKind, RunOutcome } from '../model/index.ts';
+import { oneLine } from './orders.ts';
+import { resetInText, retryAfterSeconds, speaksOfLimit, speaksOfLogin, transientCause } from './patterns.ts';
+import type { RunRecord, StopReason } from './run-folder.ts';
+import type { ResultEvent, StreamSummary } from './summary.ts';
+
+/** Everything a run left behind, read once. */
+export interface RunEvidence {
+  agentKind: RunRecord['agentKind'];
+  resumed: boolean;
+  timeoutMs: number;
+  exit: { status: number; endedAt: number } | null;
+  stop: StopReason | null;
+  stream: StreamSummary;
+  result: AgentResult | null;
+  stdoutTail: string;
+  stderrTail: string;
+  /** For a `Retry-After` when the end is unknown, ms since the epoch. */
+  now: number;
+}
+
+/** What was found out: kind, cause, one line, and when to look again. */
+interface Finding {
+  kind: OutcomeKind;
+  cause: string;
+  detail: string;
+  resetAt?: number | null;
+}
+
+/** Exit status of a run that was stopped from outside, as operators know it. */
+const stoppedExit = -9;
+const detailLimit = 300;
+const tailLimit = 4 * 1024;
+
+/**
+ * What became of a run, from its files alone. First what the result event says, then why it was stopped, then the exit
+ * status; text only for agents without structured output (spec 7). A run whose result said success and that was
+ * stopped afterwards (grace, or a clock that ran out while it ended) has succeeded.
+ */
+export function classify(evidence: RunEvidence): RunOutcome {
+  const { stream, exit } = evidence;
+  const finding = find(evidence);
+  const stopped = evidence.stop !== null && evidence.stop !== 'grace' && finding.kind !== 'success';
+  const denied = [...new Set(stream.result?.denials ?? [])].map((tool) => oneLine(tool));
+  const detail = oneLine(finding.detail) + (denied.length === 0 ? '' : ` (permission denied: ${denied.join(', ')})`);
+  return {
+    kind: finding.kind,
+    cause: finding.cause,
+    detail: detail.length > detailLimit ? `${detail.slice(0, detailLimit - 1)}…` : detail,
+    exitCode: stopped ? stoppedExit : (exit?.status ?? null),
+    resetAt: finding.resetAt ?? null,
+    costMicros: stream.costUsd === null ? null : Math.ceil(stream.costUsd * 1e6),
+    tokens: stream.tokens,
+    sessionId: stream.sessionId,
+    turns: stream.result?.turns ?? null,
+    result: evidence.result,
+    tail: tailOf(evidence),
+  };
+}
+
+function find(evidence: RunEvidence): Finding {
+  const { stop, stream, agentKind } = evidence;
+  // A check has only its exit status; whatever a test prints that looks like an event is test output.
+  const result = agentKind === 'check' ? null : stream.result;
+  if (stop === 'cancel') return { kind: 'cancelled', cause: 'cancelled', detail: 'stopped on request' };
+  if (result !== null && !result.isError && result.subtype === 'success') return success(evidence, result);
+  if (stop !== null && stop !== 'grace') return stoppedBy(stop, evidence.timeoutMs);
+  if (result !== null) return failedResult(result, evidence);
+  if (evidence.exit === null)
+    return { kind: 'interrupted', cause: 'no_exit', detail: 'ended without a trace: the host or its supervisor died' };
+  return byExit(evidence, evidence.exit.status);
+}
+
+function success(evidence: RunEvidence, result: ResultEvent): Finding {
+  const status = evidence.exit?.status ?? 0;
+  const odd = status === 0 || evidence.stop !== null ? '' : ` (exit status ${status} after the result)`;
+  return { kind: 'success', cause: 'success', detail: (result.text.trim() === '' ? 'done' : result.text) + odd };
+}
+
+function stoppedBy(stop: Exclude<StopReason, 'cancel' | 'grace'>, timeoutMs: number): Finding {
+  switch (stop) {
+    case 'timeout':
+      return {
+        kind: 'timeout',
+        cause: 'wall_clock',
+        detail: `stopped after its time limit of ${Math.round(timeoutMs / 1000)} s`,
+      };
+    case 'idle':
+      return { kind: 'timeout', cause: 'idle', detail: 'stopped because it had printed nothing for too long' };
+    case 'output':
+      return { kind: 'own_fault', cause: 'output_limit', detail: 'stopped because its output was past the size limit' };
+    case 'orphan':
+      return { kind: 'interrupted', cause: 'orphan', detail: 'stopped because nobody supervised it any more' };
+  }
+}
+
+/** Causes of a failed result that need no more than its own fields. */
+const plainFailures: Record<string, Finding> = {
+  error_max_turns: { kind: 'own_fault', cause: 'max_turns', detail: 'reached its limit of turns' },
+  error_max_budget_usd: { kind: 'budget', cause: 'budget', detail: 'reached its limit of dollars' },
+  max_turns: { kind: 'own_fault', cause: 'max_turns', detail: 'reached its limit of turns' },
+  budget_exhausted: { kind: 'budget', cause: 'budget', detail: 'reached its limit of dollars' },
+  prompt_too_long: { kind: 'own_fault', cause: 'prompt_too_long', detail: 'the conversation no longer fits the model' },
+};
+
+function failedResult(result: ResultEvent, evidence: RunEvidence): Finding {
+  const plain = plainFailures[result.subtype] ?? plainFailures[result.terminalReason ?? ''];
+  if (plain !== undefined) return plain;
+  const detail = result.text.trim() === '' ? `failed: ${result.subtype || 'no reason given'}` : result.text;
+  const { limit, lastError } = evidence.stream;
+  if (/^prompt is too long/i.test(result.text)) return { kind: 'own_fault', cause: 'prompt_too_long', detail };
+  if (speaksOfLogin(result.text)) return { kind: 'authentication', cause: 'authentication', detail };
+  if (limit !== null || speaksOfLimit(result.text) || lastError === 'billing_error') {
+    const resetAt = limit?.resetAt ?? resetInText(result.text);
+    return {
+      kind: 'usage_limit',
+      cause: limit?.type ?? (lastError === 'billing_error' ? 'billing' : 'usage'),
+      detail,
+      resetAt,
+    };
+  }
+  return byStatus(result.apiStatus, detail) ?? byError(lastError, detail) ?? byText(result, evidence, detail);
+}
+
+function byStatus(status: number | null, detail: string): Finding | null {
+  if (status === null) return null;
+  if (status === 401 || status === 403) return { kind: 'authentication', cause: 'authentication', detail };
+  if (status === 429) return { kind: 'transient', cause: 'rate_limit', detail };
+  if (status === 529) return { kind: 'transient', cause: 'overloaded', detail };
+  if (status === 408 || status >= 500) return { kind: 'transient', cause: 'server_error', detail };
+  return { kind: 'own_fault', cause: status === 404 ? 'model_not_found' : 'api_error', detail };
+}
+
+/** `error` of a synthetic message; what is not here is the run's own fault. */
+function byError(error: string | null, detail: string): Finding | null {
+  switch (error) {
+    case 'rate_limit':
+    case 'overloaded':
+    case 'server_error':
+      return { kind: 'transient', cause: error, detail };
+    case 'authentication_failed':
+    case 'oauth_org_not_allowed':
+      return { kind: 'authentication', cause: 'authentication', detail };
+    case 'model_not_found':
+    case 'invalid_request':
+    case 'max_output_tokens':
+      return { kind: 'own_fault', cause: error, detail };
+    default:
+      return null;
+  }
+}
+
+/** Connection trouble has no status: then the CLI's own error text, which begins with its marker, says so. */
+function byText(result: ResultEvent, evidence: RunEvidence, detail: string): Finding {
+  const cause = result.text.startsWith('API Error') ? (transientCause(result.text) ?? timedOut(result.text)) : null;
+  if (cause !== null) return { kind: 'transient', cause, detail };
+  const status = evidence.exit?.status;
+  if (status !== undefined && endedBySignal(status)) return interrupted(status);
+  return {
+    kind: 'own_fault',
+    cause: result.subtype === 'success' ? 'error_result' : result.subtype || 'error_result',
+    detail,
+  };
+}
+
+const timedOut = (text: string): string | null => (/timed out/i.test(text) ? 'network' : null);
+
+/** Somebody outside ended it (shutdown, out of memory, an operator): HUP, INT, KILL, TERM as a shell reports them. */
+const endedBySignal = (status: number): boolean => [129, 130, 137, 143].includes(status);
+const interrupted = (status: number): Finding => ({
+  kind: 'interrupted',
+  cause: 'signal',
+  detail: `ended by signal ${status - 128} from outside`,
+});
+
+function byExit(evidence: RunEvidence, status: number): Finding {
+  const { agentKind, stderrTail, stdoutTail } = evidence;
+  if (agentKind === 'check') {
+    return status === 0
+      ? { kind: 'success', cause: 'success', detail: 'the command succeeded' }
+      : { kind: 'own_fault', cause: 'exit_status', detail: `the command ended with exit status ${status}` };
+  }
+  if (endedBySignal(status)) return interrupted(status);
+  if (status === 126 || status === 127)
+    return { kind: 'own_fault', cause: 'not_startable', detail: `could not be started: ${lastLine(stderrTail)}` };
+  if (agentKind === 'claude') return withoutResult(evidence, status);
+  if (status === 0) return { kind: 'success', cause: 'success', detail: lastLine(stdoutTail) || 'done' };
+  const text = `${stdoutTail}\n${stderrTail}`;
+  const cause = transientCause(text);
+  const detail = `exit status ${status}: ${lastLine(stderrTail) || lastLine(stdoutTail)}`;
+  if (cause === null) return { kind: 'own_fault', cause: 'exit_status', detail };
+  const seconds = retryAfterSeconds(text);
+  const resetAt = seconds === null ? null : (evidence.exit?.endedAt ?? evidence.now) + seconds * 1000;
+  return { kind: 'transient', cause, detail, resetAt };
+}
+
+/** Claude ended by itself and left no result event: refused arguments, a missing session, or a crash. */
+function withoutResult(evidence: RunEvidence, status: number): Finding {
+  const { stderrTail, stdoutTail, stream, resumed } = evidence;
+  const said = lastLine(stderrTail) || lastLine(stdoutTail);
+  if (resumed && /No conversation found with session ID/.test(`${stderrTail}\n${stdoutTail}`)) {
+    return { kind: 'own_fault', cause: 'resume_failed', detail: said };
+  }
+  const cause = status === 0 ? 'no_result' : 'exit_status';
+  const detail = `ended with exit status ${status} and no result${said === '' ? '' : `: ${said}`}`;
+  return byError(stream.lastError, stream.lastText || detail) ?? { kind: 'own_fault', cause, detail };
+}
+
+/** The last line that says something; an event of a stream is not for people. */
+function lastLine(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.findLast((line) => line !== '' && !line.startsWith('{')) ?? '';
+}
+
+/** Last words for people: of Claude its final text, of others what they printed, error output last. */
+function tailOf(evidence: RunEvidence): string {
+  const { agentKind, stream, stderrTail, stdoutTail } = evidence;
+  const spoken = stream.result?.text.trim() === '' ? stream.lastText : (stream.result?.text ?? stream.lastText);
+  const out = agentKind === 'claude' ? spoken || stdoutTail : stdoutTail;
+  const errors = stderrTail.trim();
+  const room = Math.max(tailLimit / 2, tailLimit - Buffer.byteLength(errors) - 1);
+  const first = lastBytes(out.trim(), errors === '' ? tailLimit : room);
+  return lastBytes(
+    [first, errors === '' ? '' : lastBytes(errors, tailLimit - Buffer.byteLength(first) - 1)]
+      .filter((part) => part !== '')
+      .join('\n'),
+    tailLimit,
+  );
+}
+
+/** The end of a text in at most so many bytes, cut on a character. */
+function lastBytes(text: string, limit: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= limit) return text;
+  let start = bytes.length - limit;
+  while (start < bytes.length && ((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;
+  return bytes.toString('utf8', start);
+}

@@ -1,0 +1,47 @@
+/**
+ * Text patterns, the last resort (spec 7): for agents without structured output, and for the text of Claude's own final
+ * error, never for what an agent wrote or quoted. A bare "timeout" is none: test suites print it all the time.
+ */
+const transient: [RegExp, string][] = [
+  [/\b(?:HTTP|status|error|code)\D{0,12}429\b|\brate[ _-]?limit|too many requests|\bquota\b/i, 'rate_limit'],
+  [/\b(?:HTTP|status|error|code)\D{0,12}529\b|\boverloaded/i, 'overloaded'],
+  [
+    /\b(?:HTTP|status|error|code)\D{0,12}50[0234]\b|service unavailable|temporarily unavailable|\bbad gateway\b/i,
+    'server_error',
+  ],
+  [/\bretry[ _-]after\b/i, 'rate_limit'],
+  [/\bECONN(?:RESET|REFUSED|ABORTED)\b|\bETIMEDOUT\b|\bEAI_AGAIN\b|\bENETUNREACH\b/, 'network'],
+  [
+    /connection (?:error|reset|refused|aborted|closed)|fetch failed|socket hang up|network (?:error|is unreachable)/i,
+    'network',
+  ],
+];
+
+/** Machine name of the transient trouble a text speaks of; null when it speaks of none. */
+export function transientCause(text: string): string | null {
+  return transient.find(([pattern]) => pattern.test(text))?.[1] ?? null;
+}
+
+/** Claude's own words for a spent allowance (research: CLI 4.4). */
+export function speaksOfLimit(text: string): boolean {
+  return /you've hit your .{0,20}limit|usage limit reached|spend limit reached|credit balance is too low/i.test(text);
+}
+
+export function speaksOfLogin(text: string): boolean {
+  return /not logged in|please run \/login|login expired|invalid api key|oauth token.{0,30}(?:expired|revoked)/i.test(
+    text,
+  );
+}
+
+/** Seconds that a `Retry-After` header or a `retry_after` value asks for; null when there is none. The last one counts. */
+export function retryAfterSeconds(text: string): number | null {
+  const found = [...text.matchAll(/retry[-_ ]?after(?:_seconds)?["']?\s*[:=]\s*["']?(\d{1,7})\b/gi)];
+  const last = found.at(-1)?.[1];
+  return last === undefined ? null : Number(last);
+}
+
+/** `Claude AI usage limit reached|<epoch seconds>`, the oldest form; ms since the epoch, or null. */
+export function resetInText(text: string): number | null {
+  const match = /limit reached\|(\d{10})\b/.exec(text);
+  return match === null ? null : Number(match[1]) * 1000;
+}

@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import path from 'node:path';
+import type { Clock } from '../platform/clock.ts';
+import { oneLine } from './orders.ts';
+
+/** Longest wait for `--version` (spec 7). */
+const versionMs = 5_000;
+const loginMs = 15_000;
+
+export type PreflightAnswer = { ok: true; version: string } | { ok: false; reason: string };
+
+/**
+ * Where a command will be found: a path as it is (relative ones from `folder`), a name in PATH. Null when there is no
+ * executable file.
+ */
+export function findExecutable(command: string, searchPath: string, folder: string): string | null {
+  const candidates = command.includes('/')
+    ? [path.resolve(folder, command)]
+    : searchPath.split(':').map((part) => path.resolve(folder, part, command));
+  return candidates.find(isExecutable) ?? null;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a command that answers at once; never rejects. */
+function ask(
+  argv: string[],
+  env: Record<string, string>,
+  timeout: number,
+): Promise<{ status: number | null; out: string; error: string }> {
+  const [file, ...rest] = argv;
+  return new Promise((resolve) => {
+    const child = execFile(
+      file ?? '',
+      rest,
+      { env, cwd: '/', timeout, killSignal: 'SIGKILL', maxBuffer: 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error === null) return resolve({ status: 0, out: stdout, error: stderr });
+        const status = typeof error.code === 'number' ? error.code : null;
+        const late = error.killed === true ? `no answer within ${timeout / 1000} s` : error.message;
+        resolve({
+          status,
+          out: stdout,
+          error: status === null ? late : stderr.trim() || stdout.trim() || `exit status ${status}`,
+        });
+      },
+    );
+    child.stdin?.end();
+  });
+}
+
+/** Asks the very command that will be spawned, sandbox included, for its version. No tokens are spent. */
+export async function askVersion(argv: string[], env: Record<string, string>): Promise<PreflightAnswer> {
+  const answer = await ask([...argv, '--version'], env, versionMs);
+  const line = (text: string): string => oneLine(text).slice(0, 200);
+  if (answer.status === 0) return { ok: true, version: line(answer.out.trim().split('\n')[0] ?? '') };
+  return { ok: false, reason: line(answer.error) };
+}
+
+/** `claude auth status`: exit status 0 when logged in, 1 when not; null when it could not be asked. */
+export async function askLogin(argv: string[], env: Record<string, string>): Promise<boolean | null> {
+  const { status } = await ask([...argv, 'auth', 'status'], env, loginMs);
+  return status === 0 ? true : status === 1 ? false : null;
+}
+
+/** Keeps answers for a while; two questions at once share one answer. */
+export function cachedFor<T>(ttlMs: number, clock: Clock): (key: string, make: () => Promise<T>) => Promise<T> {
+  const kept = new Map<string, { at: number; answer: Promise<T> }>();
+  return (key, make) => {
+    const now = clock.now();
+    const old = kept.get(key);
+    // A clock that was set back makes the age negative: then the answer is asked for again.
+    if (old !== undefined && now >= old.at && now - old.at < ttlMs) return old.answer;
+    const answer = make();
+    kept.set(key, { at: now, answer });
+    return answer;
+  };
+}

@@ -1,0 +1,156 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { OrchError } from '../model/index.ts';
+import type { RunSpec } from '../model/index.ts';
+import { writeFileAtomic } from '../platform/files.ts';
+import type { Identity } from '../platform/processes.ts';
+
+/** Raised when `run.json` changes so that an older orch would misread it. */
+const formatVersion = 1;
+
+/** Why a run was stopped from outside; `output` is past the size limit of its files. */
+export type StopReason = 'timeout' | 'idle' | 'grace' | 'cancel' | 'orphan' | 'output';
+
+/** `run.json`: all that following, killing and judging a run needs. Role prompt and orders have files of their own. */
+export interface RunRecord {
+  version: number;
+  spec: Omit<RunSpec, 'prompt' | 'orders'>;
+  agentKind: 'claude' | 'other' | 'check';
+  /** What has to be found for the command to start: its first word, not the sandbox's. */
+  program: string;
+  /** The command as the supervisor runs it, sandbox included. Never holds a secret. */
+  argv: string[];
+  sandbox: 'bwrap' | 'none';
+  session: string | null;
+  timeoutMs: number;
+  idleMs: number | null;
+  graceMs: number;
+  killGraceMs: number;
+  /** Kernel boot and clock ticks before which no process of this run was started. */
+  boot: string;
+  since: number;
+}
+
+/** The files of a run folder. */
+export function runFiles(folder: string): Record<RunFileName, string> {
+  return Object.fromEntries(fileNames.map((name) => [name, path.join(folder, name)])) as Record<RunFileName, string>;
+}
+
+const fileNames = [
+  'run.json',
+  'prompt.md',
+  'system-prompt.md',
+  'stdout.ndjson',
+  'stderr.log',
+  'pid',
+  'agent',
+  'started',
+  'exit',
+  'stop.json',
+  'offset',
+  'outcome.json',
+  'tmp',
+] as const;
+type RunFileName = (typeof fileNames)[number];
+
+/**
+ * The start of a regular file, at most `limit` bytes; null when there is none. Links are not followed and nothing that
+ * is not a file is opened for longer than a look, because agents can write to some of these places.
+ */
+export function readSmall(file: string, limit: number): string | null {
+  let handle: number;
+  try {
+    handle = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
+  try {
+    if (!fstatSync(handle).isFile()) return null;
+    const buffer = Buffer.alloc(limit);
+    return buffer.toString('utf8', 0, readSync(handle, buffer, 0, limit, 0));
+  } catch {
+    return null;
+  } finally {
+    closeSync(handle);
+  }
+}
+
+export function writeRecord(folder: string, record: Omit<RunRecord, 'version'>): void {
+  writeFileAtomic(runFiles(folder)['run.json'], `${JSON.stringify({ version: formatVersion, ...record }, null, 2)}\n`);
+}
+
+/** Whether the folder got as far as a record; without one nothing was ever started in it. */
+export function hasRecord(folder: string): boolean {
+  return folder !== '' && existsSync(runFiles(folder)['run.json']);
+}
+
+/** @throws OrchError `run_folder` when the folder holds no readable record, or one of a newer orch. */
+export function readRecord(folder: string): RunRecord {
+  let record: RunRecord | null = null;
+  try {
+    record = JSON.parse(readSmall(runFiles(folder)['run.json'], 4 * 1024 * 1024) ?? '') as RunRecord;
+  } catch {
+    // Reported below, like a record of another version.
+  }
+  if (record?.version !== formatVersion) {
+    throw new OrchError(`run folder ${folder} has no run.json that this version of orch can read`, {
+      code: 'run_folder',
+      hint: 'It was removed, damaged, or written by a newer orch; `orch recover` reports the run.',
+    });
+  }
+  return record;
+}
+
+/** The supervisor, once it has written who it is; null before, and after a reboot. */
+export function readSupervisor(folder: string, boot: string): Identity | null {
+  const [pid, start, itsBoot] = (readSmall(runFiles(folder).pid, 256) ?? '').trim().split(' ');
+  return start === undefined || itsBoot !== boot ? null : { pid: Number(pid), start };
+}
+
+/** The command itself, leader of a session of its own. */
+export function readAgent(folder: string): Identity | null {
+  const [pid, start] = (readSmall(runFiles(folder).agent, 256) ?? '').trim().split(' ');
+  return start === undefined ? null : { pid: Number(pid), start };
+}
+
+/** Exit status as the supervisor saw it, and when, ms since the epoch; null while there is none. */
+export function readExit(folder: string): { status: number; endedAt: number } | null {
+  const match = /^(\d+) (\d+)$/.exec((readSmall(runFiles(folder).exit, 256) ?? '').trim());
+  return match === null ? null : { status: Number(match[1]), endedAt: Number(match[2]) * 1000 };
+}
+
+export function hasExit(folder: string): boolean {
+  return existsSync(runFiles(folder).exit);
+}
+
+export function readStop(folder: string): StopReason | null {
+  const match = /"why":"(timeout|idle|grace|cancel|orphan|output)"/.exec(
+    readSmall(runFiles(folder)['stop.json'], 1024) ?? '',
+  );
+  return (match?.[1] ?? null) as StopReason | null;
+}
+
+/** Says why the run is about to be stopped, before it is; the first reason stands, whoever gave it (link, not rename). */
+export function writeStop(folder: string, why: StopReason, at: number): void {
+  const file = runFiles(folder)['stop.json'];
+  const temporary = `${file}.${randomUUID()}`;
+  writeFileSync(temporary, `${JSON.stringify({ why, by: 'orch', at })}\n`, { mode: 0o600 });
+  try {
+    linkSync(temporary, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}

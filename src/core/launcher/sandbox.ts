@@ -1,0 +1,94 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { realPath } from '../platform/processes.ts';
+
+/** What an agent sees: everything read-only, less what is hidden, plus these. All paths absolute. */
+export interface SandboxView {
+  workspace: string;
+  /** Folders and files covered by nothing at all. */
+  hide: string[];
+  readPaths: string[];
+  writePaths: string[];
+}
+
+/** The system part: read-only root, fresh /dev, /proc and /tmp, its own process namespace that dies with its parent. */
+const systemArguments = [
+  ...['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp'],
+  ...['--unshare-pid', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+];
+
+type Mount = { target: string; args: string[] };
+
+function hidden(target: string): Mount {
+  const folder = statSync(target).isDirectory();
+  return { target, args: folder ? ['--tmpfs', target] : ['--ro-bind', '/dev/null', target] };
+}
+
+/**
+ * The command prefix that puts an agent into bubblewrap. Mounts are laid from the outside in: the workspace may lie
+ * below the hidden state folder, and something hidden may lie below a folder that is shown. Where both name the same
+ * path, showing wins, because somebody asked for it. Paths that do not exist are left out: there is nothing to hide, and
+ * a mount point cannot be made on a read-only root. Standard input and output stay the inherited files.
+ */
+export function sandboxPrefix(view: SandboxView): string[] {
+  const existing = (paths: string[]): string[] => [...new Set(paths.map(realPath))].filter((item) => existsSync(item));
+  const mounts = [
+    ...existing(view.hide).map(hidden),
+    ...existing(view.readPaths).map((target) => ({ target, args: ['--ro-bind', target, target] })),
+    ...existing([...view.writePaths, view.workspace]).map((target) => ({ target, args: ['--bind', target, target] })),
+  ];
+  const depth = (mount: Mount): number => mount.target.split('/').length;
+  return [
+    'bwrap',
+    ...systemArguments,
+    ...mounts.toSorted((a, b) => depth(a) - depth(b)).flatMap((mount) => mount.args),
+    '--chdir',
+    realPath(view.workspace),
+    '--',
+  ];
+}
+
+/**
+ * Claude's own files: its folder is writable (credentials are refreshed, sessions are kept), but not what would give
+ * orders to the next agent there. Made if missing, because a missing path cannot be bound.
+ */
+export function claudePaths(env: Record<string, string>): { read: string[]; write: string[] } {
+  const home = env['HOME'];
+  const folder = env['CLAUDE_CONFIG_DIR'] ?? (home === undefined ? null : path.join(home, '.claude'));
+  if (folder === null) return { read: [], write: [] };
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const orders = [
+    'settings.json',
+    'settings.local.json',
+    'CLAUDE.md',
+    'agents',
+    'commands',
+    'skills',
+    'hooks',
+    'plugins',
+  ];
+  const beside = env['CLAUDE_CONFIG_DIR'] === undefined && home !== undefined ? [path.join(home, '.claude.json')] : [];
+  for (const file of beside) if (!existsSync(file)) writeFileSync(file, '{}\n', { mode: 0o600 });
+  return { read: orders.map((name) => path.join(folder, name)), write: [folder, ...beside] };
+}
+
+/** Whether bubblewrap works here (installed, and user namespaces allowed); null when it does, else why not. */
+export function probeSandbox(env: NodeJS.ProcessEnv): Promise<string | null> {
+  return new Promise((resolve) => {
+    execFile(
+      'bwrap',
+      [...systemArguments, '--', 'true'],
+      { env: { PATH: env['PATH'] ?? '/usr/bin:/bin' }, timeout: 5_000 },
+      (error, _stdout, stderr) => {
+        if (error === null) resolve(null);
+        else
+          resolve(
+            (error as NodeJS.ErrnoException).code === 'ENOENT'
+              ? 'bwrap is not installed'
+              : stderr.trim() || error.message,
+          );
+      },
+    );
+  });
+}

@@ -1,0 +1,242 @@
+import type {
+  ItemId,
+  NamedLease,
+  NewMessage,
+  Observation,
+  PlaneComment,
+  PlaneItem,
+  PlanePort,
+  ProjectPolicy,
+  ProjectRow,
+  Store,
+  TaskId,
+} from '../core/model/index.ts';
+import { taskIdOf } from '../core/model/index.ts';
+import { admits, newTask } from '../core/pipeline/intake.ts';
+import { htmlText, markerOf } from '../core/pipeline/markers.ts';
+import { areFresh, factsOf, mayApprove, mirrorOf, readFacts, type ProjectFacts } from '../core/engine/project-facts.ts';
+
+export interface PlanePollDeps {
+  store: Store;
+  plane: PlanePort;
+  leader: NamedLease;
+}
+
+/** Plane stamps items before it commits them and again by an asynchronous worker: the last minutes are looked at again. */
+const overlapMs = 3 * 60_000;
+/** How often tasks are looked at one by one although nothing was listed: comments whose bump was lost, deleted items. */
+const sweepMs = 5 * 60_000;
+/** Tasks swept in one tick at most. */
+const sweepBatch = 10;
+/** Requests left over for writes and for other projects. */
+const reserve = 5;
+/** Pages of one tick; the rest follows in the next. */
+const mostPages = 20;
+
+type Recent = Record<string, number>;
+
+/**
+ * One look at a Plane project: first contact, then everything updated since the watermark, then the slow sweep. What it
+ * saw is applied in one transaction; it decides nothing.
+ * @returns whether something was left for the next tick because the request budget ran out
+ */
+export async function pollPlane(policy: ProjectPolicy, deps: PlanePollDeps): Promise<{ behind: boolean }> {
+  const { store, plane } = deps;
+  const row = await store.project(policy.planeProject);
+  if (row.firstNumber === null) return firstContact(policy, row, deps);
+  const facts = await freshFacts(policy, row, deps);
+  const look: Look = {
+    policy,
+    row,
+    facts,
+    recent: (row.resolved['recent'] as Recent | undefined) ?? {},
+    observation: emptyObservation(deps.leader),
+  };
+  const changed = await listChanged(look, plane);
+  const behind = await lookAt(changed, look, deps);
+  if (!behind) await sweep(look, deps);
+  finishRow(look, changed, behind);
+  await store.observe(look.observation);
+  return { behind };
+}
+
+interface Look {
+  policy: ProjectPolicy;
+  row: ProjectRow;
+  facts: ProjectFacts;
+  /** Items of the overlap that were read already, with the time they had then. */
+  recent: Recent;
+  observation: Observation & { project: ProjectRow | null };
+}
+
+function emptyObservation(leader: NamedLease): Observation {
+  return { leader, project: null, newTasks: [], mirrors: [], messages: [] };
+}
+
+/** The first poll records where the project stands and starts nothing (spec 4.1). */
+async function firstContact(
+  policy: ProjectPolicy,
+  row: ProjectRow,
+  { store, plane, leader }: PlanePollDeps,
+): Promise<{ behind: boolean }> {
+  const first = await plane.highestNumber(policy.planeProject);
+  const page = await plane.items(policy.planeProject, null);
+  const facts = await readFacts(plane, policy.planeProject, store.now());
+  const recent = Object.fromEntries(page.items.map((item) => [item.id, item.updatedAt]));
+  const watermark = page.items.reduce((newest, item) => Math.max(newest, item.updatedAt), 0);
+  const project = {
+    ...row,
+    firstNumber: first,
+    itemWatermark: watermark,
+    resolved: { ...row.resolved, facts, recent, sweptAt: store.now() },
+  };
+  await store.observe({ ...emptyObservation(leader), project });
+  return { behind: false };
+}
+
+async function freshFacts(
+  policy: ProjectPolicy,
+  row: ProjectRow,
+  { store, plane }: PlanePollDeps,
+): Promise<ProjectFacts> {
+  const known = factsOf(row);
+  return areFresh(known, store.now()) ? known : readFacts(plane, policy.planeProject, store.now());
+}
+
+/** Items updated since the watermark (less the overlap) that were not read in that state yet, oldest change first. */
+async function listChanged(look: Look, plane: PlanePort): Promise<PlaneItem[]> {
+  const since = (look.row.itemWatermark ?? 0) - overlapMs;
+  const changed = new Map<ItemId, PlaneItem>();
+  let cursor: string | null = null;
+  for (let page = 0; page < mostPages; page += 1) {
+    const { items, next } = await plane.items(look.policy.planeProject, cursor);
+    for (const item of items)
+      if (item.updatedAt >= since && look.recent[item.id] !== item.updatedAt) changed.set(item.id, item);
+    if (next === null || items.some((item) => item.updatedAt < since)) break;
+    cursor = next;
+  }
+  return [...changed.values()].sort((a, b) => a.updatedAt - b.updatedAt);
+}
+
+/** Reads what changed, oldest first, so that the watermark may stop where the budget did. */
+async function lookAt(changed: PlaneItem[], look: Look, deps: PlanePollDeps): Promise<boolean> {
+  for (const item of changed) {
+    if (deps.plane.remaining() <= reserve) return true;
+    await readItem(item, look, deps);
+    look.recent[item.id] = item.updatedAt;
+  }
+  return false;
+}
+
+async function readItem(listed: PlaneItem, look: Look, deps: PlanePollDeps): Promise<void> {
+  const { policy, observation } = look;
+  const taskId = await deps.store.taskOfItem(listed.id);
+  if (
+    taskId === null &&
+    look.row.firstNumber !== null &&
+    listed.number <= look.row.firstNumber &&
+    policy.intake.label === null
+  )
+    return;
+  const item = await deps.plane.item(policy.planeProject, listed.id);
+  if (item === null) {
+    if (taskId !== null) await noteGone(taskId, listed.id, look, deps);
+    return;
+  }
+  if (!areFresh(look.facts, deps.store.now(), item.stateId))
+    look.facts = await readFacts(deps.plane, policy.planeProject, deps.store.now());
+  const mirror = mirrorOf(item, policy, look.facts);
+  if (taskId === null) {
+    if (!admits(mirror, policy, look.row.firstNumber)) return;
+    observation.newTasks.push({ task: newTask(mirror, policy, deps.store.now()), mirror });
+  } else {
+    observation.mirrors.push({ taskId, mirror });
+  }
+  const comments = await deps.plane.comments(policy.planeProject, item.id);
+  observation.messages.push(
+    ...messagesOf(comments, taskId ?? taskIdOf(policy.prefix, item.number), policy, look.facts),
+  );
+}
+
+/**
+ * Comments as messages. The key makes each count once: a comment counts when it is seen first, and once more when a marker
+ * appears in it; other edits change nothing (spec 4.3). orch's own never count, however its token is shared.
+ */
+function messagesOf(
+  comments: PlaneComment[],
+  taskId: TaskId,
+  policy: ProjectPolicy,
+  facts: ProjectFacts,
+): NewMessage[] {
+  return comments
+    .filter((comment) => comment.externalSource !== 'orch')
+    .sort((a, b) => a.updatedAt - b.updatedAt)
+    .map((comment) => {
+      const marker = markerOf(comment.html);
+      const editor = comment.updatedBy ?? comment.actor;
+      const member = facts.members.find((other) => other.id === comment.actor);
+      return {
+        taskId,
+        sourceKey: marker === null ? `comment:${comment.id}` : `comment:${comment.id}:${marker.kind}`,
+        body: {
+          kind: 'comment',
+          commentId: comment.id,
+          actor: comment.actor,
+          actorName: member?.displayName ?? comment.actor,
+          updatedBy: comment.updatedBy,
+          allowed: mayApprove(comment.actor, policy, facts) && mayApprove(editor, policy, facts),
+          marker,
+          text: htmlText(comment.html),
+          updatedAt: comment.updatedAt,
+        },
+      };
+    });
+}
+
+async function noteGone(taskId: TaskId, itemId: ItemId, look: Look, { store }: PlanePollDeps): Promise<void> {
+  const last = (await store.load(taskId))?.item;
+  if (last === null || last === undefined) return;
+  look.observation.mirrors.push({ taskId, mirror: { ...last, itemId, present: false } });
+}
+
+/** Every active task is looked at one by one now and then: a lost bump or a deleted item shows in no list. */
+async function sweep(look: Look, deps: PlanePollDeps): Promise<void> {
+  const { store, plane } = deps;
+  const sweptAt = Number(look.row.resolved['sweptAt'] ?? 0);
+  if (store.now() - sweptAt < sweepMs) return;
+  const from = Number(look.row.resolved['sweepFrom'] ?? 0);
+  const tasks = (await store.tasks({ active: true, projectId: look.policy.planeProject }))
+    .map((row) => row.task)
+    .sort((a, b) => a.number - b.number);
+  const batch = [...tasks.filter((task) => task.number > from), ...tasks.filter((task) => task.number <= from)].slice(
+    0,
+    sweepBatch,
+  );
+  let last = from;
+  for (const task of batch) {
+    if (plane.remaining() <= reserve) break;
+    const item = await plane.item(look.policy.planeProject, task.itemId);
+    if (item === null) await noteGone(task.id, task.itemId, look, deps);
+    else {
+      look.observation.mirrors.push({ taskId: task.id, mirror: mirrorOf(item, look.policy, look.facts) });
+      look.observation.messages.push(
+        ...messagesOf(await plane.comments(look.policy.planeProject, item.id), task.id, look.policy, look.facts),
+      );
+    }
+    last = task.number;
+  }
+  look.row = { ...look.row, resolved: { ...look.row.resolved, sweptAt: store.now(), sweepFrom: last } };
+}
+
+/** Watermark: the newest change read; where the budget stopped, the last one that was read. */
+function finishRow(look: Look, changed: PlaneItem[], behind: boolean): void {
+  const read = changed.filter((item) => look.recent[item.id] === item.updatedAt);
+  const newest = read.reduce((max, item) => Math.max(max, item.updatedAt), look.row.itemWatermark ?? 0);
+  const watermark = behind ? Math.max(look.row.itemWatermark ?? 0, (read.at(-1)?.updatedAt ?? 0) - 1) : newest;
+  const recent = Object.fromEntries(Object.entries(look.recent).filter(([, at]) => at >= watermark - overlapMs));
+  look.observation.project = {
+    ...look.row,
+    itemWatermark: watermark,
+    resolved: { ...look.row.resolved, facts: look.facts, recent },
+  };
+}

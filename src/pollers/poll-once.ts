@@ -1,0 +1,87 @@
+import type { NamedLease, ProjectPolicy } from '../core/model/index.ts';
+import { OrchError, errorText } from '../core/model/index.ts';
+import { crashPoint } from '../core/platform/crash-point.ts';
+import { deliverDue, type DeliverDeps } from '../core/engine/deliver.ts';
+import { reconcileDue, type ReconcileDeps } from '../core/engine/reconcile.ts';
+import { pollGitea } from './gitea.ts';
+import { pollPlane } from './plane.ts';
+
+export interface PollDeps extends ReconcileDeps, DeliverDeps {
+  policies: ProjectPolicy[];
+  /** Repairs that need no person, done first (architecture.md: a broken login never stops recovery). */
+  repair: () => Promise<void>;
+}
+
+export interface TickReport {
+  /** False: another poller leads; nothing was looked at. */
+  leading: boolean;
+  decisions: number;
+  delivered: number;
+  /** Projects whose polling is behind because the request budget ran out. */
+  behind: string[];
+  problems: { what: string; error: OrchError }[];
+}
+
+export const leaseName = 'poller';
+
+/**
+ * One tick, in order: repairs, Plane, Gitea, decisions, deliveries – and decisions and deliveries again until neither
+ * follows. Trouble with one project or peer does not keep the others waiting; it is reported and met again next tick.
+ */
+export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: AbortSignal): Promise<TickReport> {
+  const report: TickReport = { leading: true, decisions: 0, delivered: 0, behind: [], problems: [] };
+  await guarded('repairs', report, deps, deps.repair);
+  for (const policy of rotated(deps.policies, deps.store.now())) {
+    if (signal?.aborted === true) break;
+    await guarded(`Plane project ${policy.name}`, report, deps, async () => {
+      const { behind } = await pollPlane(policy, { ...deps, leader });
+      if (behind) report.behind.push(policy.name);
+    });
+    await guarded(`Gitea repository ${policy.repo}`, report, deps, () => pollGitea(policy, { ...deps, leader }));
+  }
+  crashPoint('observe.after');
+  await settle(report, deps, signal);
+  return report;
+}
+
+/** Rounds of decisions and deliveries in one tick; what is left after them waits for the next. */
+const mostRounds = 50;
+
+/** Decides and delivers until nothing follows; used by the worker and the commands, too. */
+export async function settle(
+  report: Pick<TickReport, 'decisions' | 'delivered' | 'problems'>,
+  deps: ReconcileDeps & DeliverDeps,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let round = 0; round < mostRounds && signal?.aborted !== true; round += 1) {
+    const { decisions, failed } = await reconcileDue(deps);
+    const delivered = await deliverDue(deps, signal);
+    report.decisions += decisions;
+    report.delivered += delivered;
+    for (const task of failed)
+      report.problems.push({
+        what: `task ${task}`,
+        error: new OrchError('its decision failed', { code: 'reconcile_failed' }),
+      });
+    if (decisions === 0 && delivered === 0) return;
+  }
+}
+
+async function guarded(what: string, report: TickReport, deps: PollDeps, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const problem =
+      error instanceof OrchError ? error : new OrchError(errorText(error), { code: 'unexpected', cause: error });
+    // Without the database nothing can be kept; a peer that fails is only late.
+    if (problem.code.startsWith('database_')) throw problem;
+    report.problems.push({ what, error: problem });
+    deps.log.warn('poll failed', { what, code: problem.code, error: problem.message });
+  }
+}
+
+/** Another project is first every minute, so that none starves when the budget runs out (spec 4.4). */
+function rotated(policies: ProjectPolicy[], now: number): ProjectPolicy[] {
+  const first = policies.length === 0 ? 0 : Math.floor(now / 60_000) % policies.length;
+  return [...policies.slice(first), ...policies.slice(0, first)];
+}

@@ -1,0 +1,75 @@
+import type { DeliverDeps } from '../core/engine/deliver.ts';
+import type { ReconcileDeps } from '../core/engine/reconcile.ts';
+import type { ProjectPolicy } from '../core/model/index.ts';
+import { errorText } from '../core/model/index.ts';
+import type { ServiceManager } from '../core/platform/sd-notify.ts';
+import { leaseName, pollOnce, type TickReport } from './poll-once.ts';
+
+/** A leader that has not ticked for this long has lost the lead, milliseconds: several ticks, and less than a person's patience. */
+const leaseMs = 120_000;
+/** A tick that takes longer than a third of the lease renews it meanwhile. */
+const renewEveryMs = leaseMs / 3;
+
+export interface Poller {
+  /** One tick; null when another poller leads. */
+  tick(signal: AbortSignal): Promise<TickReport | null>;
+  /** Ticks on the schedule until the signal aborts; a tick that is still running is never overlapped. */
+  serve(signal: AbortSignal, manager: ServiceManager): Promise<void>;
+}
+
+export function createPoller(
+  engine: ReconcileDeps & DeliverDeps,
+  config: { projects: ProjectPolicy[]; poll: { schedule: string } },
+  repair: () => Promise<void>,
+): Poller {
+  const { store, owner, log } = engine;
+
+  async function tick(signal: AbortSignal): Promise<TickReport | null> {
+    const leader = await store.acquireLease(leaseName, owner, leaseMs);
+    if (leader === null) return null;
+    const renewal = setInterval(
+      () => void store.acquireLease(leaseName, owner, leaseMs).catch(() => undefined),
+      renewEveryMs,
+    );
+    try {
+      return await pollOnce(leader, { ...engine, policies: config.projects, repair }, signal);
+    } finally {
+      clearInterval(renewal);
+    }
+  }
+
+  async function serve(signal: AbortSignal, manager: ServiceManager): Promise<void> {
+    const { schedule, setLogger } = await import('node-cron');
+    const said = (level: 'debug' | 'warn') => (text: string | Error) =>
+      log[level](typeof text === 'string' ? text : text.message);
+    setLogger({ info: said('debug'), warn: said('warn'), error: said('warn'), debug: said('debug') });
+    const beat = async (): Promise<void> => {
+      try {
+        const report = await tick(signal);
+        await manager.alive();
+        if (report !== null && report.decisions + report.delivered > 0)
+          log.info('tick', { decisions: report.decisions, delivered: report.delivered });
+      } catch (error) {
+        log.error('tick failed', { error: errorText(error) });
+      }
+    };
+    await beat();
+    await manager.ready('polling');
+    const task = schedule(config.poll.schedule, beat, { noOverlap: true });
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) return resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await manager.stopping('stopping');
+    await task.destroy();
+    await release();
+  }
+
+  /** Gives the lead back at once, so that another poller need not wait for it to lapse. */
+  async function release(): Promise<void> {
+    const mine = (await store.leases()).find((lease) => lease.name === leaseName && lease.owner === owner);
+    if (mine !== undefined) await store.releaseLease(mine);
+  }
+
+  return { tick, serve };
+}
