@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { ensureGitea } from '../../scripts/real-gitea.js';
@@ -56,7 +56,7 @@ export async function startRealGitea(): Promise<RealGitea | { missing: string }>
   const env = {
     PATH: process.env['PATH'] ?? '',
     HOME: folder,
-    USER: 'root',
+    USER: userInfo().username,
     GITEA_WORK_DIR: folder,
     GITEA_I_AM_BEING_UNSAFE_RUNNING_AS_ROOT: 'true',
   };
@@ -69,16 +69,9 @@ export async function startRealGitea(): Promise<RealGitea | { missing: string }>
   };
   try {
     await gitea('migrate');
-    const account = [
-      '--username',
-      'root-admin',
-      '--password',
-      password('root-admin'),
-      '--email',
-      'root-admin@example.org',
-    ];
+    const account = ['--username', 'admin1', '--password', password('admin1'), '--email', 'admin1@example.org'];
     await gitea('admin', 'user', 'create', ...account, '--admin', '--must-change-password=false');
-    const scope = ['--username', 'root-admin', '--token-name', 'tests', '--scopes', 'all', '--raw'];
+    const scope = ['--username', 'admin1', '--token-name', 'tests', '--scopes', 'all', '--raw'];
     const printed = await gitea('admin', 'user', 'generate-access-token', ...scope);
     const adminToken = printed.stdout.trim().split('\n').at(-1) ?? '';
     server = spawn(built.binary, ['web'], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
