@@ -14,6 +14,66 @@ import { createTerminal, endQuietlyOnClosedPipe } from './ui/terminal.ts';
 /** Every command. A row is all that `orch --help` needs; the file is loaded when its command is asked for. */
 export const commands: CommandEntry[] = [
   {
+    name: 'why',
+    summary: 'why a task is where it is, and the decisions behind it',
+    group: 'Look:',
+    load: () => import('./commands/why.ts'),
+  },
+  {
+    name: 'enqueue',
+    summary: 'queue an agent, a Plane item or an ad-hoc run',
+    group: 'Act:',
+    load: () => import('./commands/enqueue.ts'),
+  },
+  {
+    name: 'advance',
+    summary: "ask a task's gate now, or move it by hand",
+    group: 'Act:',
+    load: () => import('./commands/advance.ts'),
+  },
+  {
+    name: 'retry',
+    summary: 'lift a hold and do again what it asks for',
+    group: 'Act:',
+    load: () => import('./commands/retry.ts'),
+  },
+  {
+    name: 'pause',
+    summary: 'start nothing new for a task',
+    group: 'Act:',
+    load: () => import('./commands/pause.ts'),
+  },
+  {
+    name: 'resume',
+    summary: 'let a paused task go on',
+    group: 'Act:',
+    load: () => import('./commands/resume.ts'),
+  },
+  {
+    name: 'cancel',
+    summary: 'cancel a task and stop its agent',
+    group: 'Act:',
+    load: () => import('./commands/cancel.ts'),
+  },
+  {
+    name: 'recover',
+    summary: 'mend what crashes and reboots left behind',
+    group: 'Act:',
+    load: () => import('./commands/recover.ts'),
+  },
+  {
+    name: 'serve-poller',
+    summary: 'look at Plane and Gitea on a schedule and decide',
+    group: 'Services:',
+    load: () => import('./commands/serve-poller.ts'),
+  },
+  {
+    name: 'run-worker',
+    summary: 'run agents for queued jobs',
+    group: 'Services:',
+    load: () => import('./commands/run-worker.ts'),
+  },
+  {
     name: 'config',
     summary: 'show and check the configuration',
     group: 'Set up:',
