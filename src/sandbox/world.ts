@@ -16,6 +16,8 @@ export interface WorldOptions {
   root: string;
   /** Command of every role, an argument array. Default: the compiled scripted agent. */
   agentCommand?: string[];
+  /** Script of the scripted agent (`writeAgentScript`); on its command line, because agents get no `ORCH_*` variable of the caller. */
+  agentScript?: string;
   clock?: Clock;
   giteaVersion?: string;
   legacyPlane?: boolean;
@@ -121,6 +123,7 @@ function configOf(
   telegram: SandboxTelegram,
   project: Project,
 ): Record<string, unknown> {
+  const script = options.agentScript === undefined ? [] : ['--agent-script', options.agentScript];
   return {
     plane: { url: plane.url, workspace: plane.state.workspace.slug },
     gitea: { url: gitea.url },
@@ -128,7 +131,11 @@ function configOf(
     language: 'en',
     stateDir: path.join(options.root, 'state'),
     poll: { planeRequestsPerMinute: options.rateLimitPerMinute ?? 6000 },
-    agent: { command: options.agentCommand ?? builtAgent(), sandbox: 'none', env: ['ORCH_AGENT_SCRIPT'] },
+    agent: {
+      command: [...(options.agentCommand ?? builtAgent()), ...script],
+      kind: 'claude',
+      sandbox: 'none',
+    },
     projects: [
       {
         planeProject: project.id,

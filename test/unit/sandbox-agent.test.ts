@@ -145,6 +145,16 @@ describe('without a script', () => {
 });
 
 describe('with a script', () => {
+  test('the script may be named on the command line, before what the real agent would get', () => {
+    const file = writeAgentScript(path.join(folder, 'script'), { roles: { reviewer: [{ act: 'request-changes' }] } });
+    expect(run('reviewer', undefined, ['--agent-script', file, 'auth', 'status']).events[0]).toMatchObject({
+      loggedIn: true,
+    });
+    run('reviewer', undefined, ['--agent-script', file, '--print']);
+    expect(frontMatter(`${docs}/12-review.md`)).toMatchObject({ verdict: 'REQUEST_CHANGES' });
+    expect(call('ET-012.reviewer.1.json').argv).toEqual(['--print']);
+  });
+
   test('steps are taken in order, counted beside the script, and plain work follows', () => {
     expect(run('reviewer', demoScript).status).toBe(0);
     expect(frontMatter(`${docs}/12-review.md`)).toMatchObject({ verdict: 'REQUEST_CHANGES' });

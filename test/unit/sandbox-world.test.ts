@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/core/config/load.ts';
 import { startTelegram, tooManyRequests } from '../../src/sandbox/telegram.ts';
 import type { SandboxTelegram } from '../../src/sandbox/telegram.ts';
 import { startWorld } from '../../src/sandbox/world.ts';
@@ -57,7 +58,7 @@ describe('telegram', () => {
 test('the world has all three servers, a project and what a configuration needs', async () => {
   const root = mkdtempSync(path.join(tmpdir(), 'orch-world-'));
   cleanups.push(() => rmSync(root, { recursive: true, force: true }));
-  const world = await startWorld({ root, agentCommand: ['node', 'agent.js'] });
+  const world = await startWorld({ root, agentCommand: ['node', 'agent.js'], agentScript: '/s.json' });
   cleanups.push(() => world.close());
   const api = `${world.plane.url}/api/v1/workspaces/acme/projects/${world.project.id}`;
   const states = await fetch(`${api}/states/`, { headers: { 'X-Api-Key': world.env['ORCH_PLANE_API_TOKEN'] ?? '' } });
@@ -73,9 +74,14 @@ test('the world has all three servers, a project and what a configuration needs'
   expect(world.config).toMatchObject({
     plane: { url: world.plane.url, workspace: 'acme' },
     telegram: { apiUrl: world.telegram.url },
-    agent: { command: ['node', 'agent.js'] },
+    agent: { command: ['node', 'agent.js', '--agent-script', '/s.json'] },
     projects: [{ planeProject: world.project.id, repo: 'acme/shop', prefix: 'ET', approvers: ['lead@example.org'] }],
   });
+  const file = path.join(root, 'orchestrator.config.json');
+  writeFileSync(file, JSON.stringify(world.config));
+  const loaded = await loadConfig({ env: { ...world.env }, cwd: root, file });
+  expect(loaded.config.telegram?.apiUrl).toBe(world.telegram.url);
+  expect(loaded.warnings).toEqual([]);
   const item = world.plane.addItem(world.project, world.people.lead, { name: 'A first item', state: 'Todo' });
   world.plane.moveAs(world.people.lead, item, 'In Review');
   expect([item.sequence, world.plane.stateName(item)]).toEqual([1, 'In Review']);

@@ -62,7 +62,7 @@ export interface AgentScript {
 /** The demonstration: one round of changes, everything else goes well. */
 export const demoScript: AgentScript = { roles: { reviewer: [{ act: 'request-changes' }] } };
 
-/** Writes a script for `ORCH_AGENT_SCRIPT`; the calls are counted beside it. Returns the file. */
+/** Writes a script for `--agent-script` or `ORCH_AGENT_SCRIPT`; the calls are counted beside it. Returns the file. */
 export function writeAgentScript(folder: string, script: AgentScript): string {
   mkdirSync(folder, { recursive: true });
   const file = path.join(folder, 'script.json');

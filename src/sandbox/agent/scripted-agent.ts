@@ -101,8 +101,7 @@ function perform(work: Work, step: AgentStep): string {
   return product.summary;
 }
 
-async function run(argv: string[]): Promise<number> {
-  const scriptFile = process.env['ORCH_AGENT_SCRIPT'];
+async function run(argv: string[], scriptFile: string | undefined): Promise<number> {
   const work = workHere(process.cwd());
   const call = scriptFile === undefined ? null : numberCall(scriptFile, work.role, work.task);
   work.n = call?.n ?? 1;
@@ -138,7 +137,11 @@ async function run(argv: string[]): Promise<number> {
   return step.exit ?? exit;
 }
 
-async function main(argv: string[]): Promise<number> {
+/** The script is named by the first option or by a variable; everything else is the real agent's command line. */
+async function main(given: string[]): Promise<number> {
+  const own = given[0] === '--agent-script';
+  const scriptFile = own ? given[1] : process.env['ORCH_AGENT_SCRIPT'];
+  const argv = own ? given.slice(2) : given;
   if (argv.includes('--version')) {
     emitLine('0.0.0 (scripted agent)');
     return 0;
@@ -147,7 +150,7 @@ async function main(argv: string[]): Promise<number> {
     emit({ loggedIn: true, authMethod: 'none', apiProvider: 'scripted' });
     return 0;
   }
-  return run(argv);
+  return run(argv, scriptFile);
 }
 
 process.exitCode = await main(process.argv.slice(2));
