@@ -23,7 +23,7 @@ export interface RealGitea {
   adminToken: string;
   /** Author of branches and pull requests; second account for reviews; a person who owns the repositories. */
   users: { bot: GiteaUser; reviewer: GiteaUser; lead: GiteaUser };
-  createUser(name: string): Promise<GiteaUser>;
+  createUser(name: string, scopes?: string[]): Promise<GiteaUser>;
   /** One API call below `/api/v1`; the administrator's token unless another is given. Never throws for a status. */
   api<T = Record<string, unknown>>(
     method: string,
@@ -86,6 +86,9 @@ export async function startRealGitea(): Promise<RealGitea | { missing: string }>
   }
 }
 
+/** What docs/operations.md asks an administrator to grant. */
+const leastScopes = ['write:repository', 'read:user'];
+
 /** Users and the organisation, and the handle with its helpers. */
 async function furnish(base: {
   url: string;
@@ -102,7 +105,7 @@ async function furnish(base: {
       throw new Error(`${method} ${route}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
-  const createUser = async (name: string): Promise<GiteaUser> => {
+  const createUser = async (name: string, scopes = ['all']): Promise<GiteaUser> => {
     const user = { name, email: `${name}@example.org`, password: password(name) };
     await must('POST', '/admin/users', {
       username: name,
@@ -111,18 +114,12 @@ async function furnish(base: {
       must_change_password: false,
     });
     const basic = `Basic ${Buffer.from(`${name}:${user.password}`).toString('base64')}`;
-    const made = await call<{ sha1: string }>(
-      url,
-      'POST',
-      `/users/${name}/tokens`,
-      { name: 'tests', scopes: ['all'] },
-      basic,
-    );
+    const made = await call<{ sha1: string }>(url, 'POST', `/users/${name}/tokens`, { name: 'tests', scopes }, basic);
     return { ...user, token: made.body.sha1 };
   };
   const users = {
-    bot: await createUser('orch-bot'),
-    reviewer: await createUser('orch-reviewer'),
+    bot: await createUser('orch-bot', leastScopes),
+    reviewer: await createUser('orch-reviewer', leastScopes),
     lead: await createUser('lead'),
   };
   await must('POST', '/orgs', { username: 'acme' }, users.lead.token);

@@ -80,10 +80,11 @@ describe('the units', () => {
   });
 
   it.each(['orch-poller.service', 'orch-worker.service'])(
-    '%s stays down after exit 2 and 6, and is given time to drain',
+    '%s stays down after exit 2 and 6, and is given time to start and to drain',
     (unit) => {
       expect(settings(unit).get('RestartPreventExitStatus')).toEqual(['2 6']);
       expect(settings(unit).get('TimeoutStopSec')).toEqual(['6min']);
+      expect(settings(unit).get('TimeoutStartSec')).toEqual(['10min']);
     },
   );
 
@@ -108,7 +109,9 @@ describe('the cron table', () => {
   const jobs = lines.filter((line) => /^[*0-9]/.test(line));
 
   it('runs the one-shot form of everything the services run', () => {
-    const commands = jobs.map((line) => /^(?:\S+ ){5}flock -n -o "\$HOME\/[a-z]+\.lock" orch (.+)$/.exec(line)?.[1]);
+    const commands = jobs.map(
+      (line) => /^(?:\S+ ){5}flock -n -o "\$HOME\/[a-z]+\.lock" orch ([a-z- ]+) /.exec(line)?.[1],
+    );
     expect(commands).toEqual(['serve-poller --once', 'run-worker --until-empty', 'recover']);
   });
 

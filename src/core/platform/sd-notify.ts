@@ -9,12 +9,10 @@ export interface ServiceManager {
   ready(status: string): Promise<void>;
   /** One line for `systemctl status`. */
   status(text: string): Promise<void>;
-  /** A sign of life; to be called by a loop that made progress, never by a bare timer. */
+  /** A sign of life for `WatchdogSec=`; to be called by a loop that made progress, never by a bare timer. */
   alive(): Promise<void>;
   /** Draining has begun. */
   stopping(status: string): Promise<void>;
-  /** Milliseconds within which the next sign of life is expected (`WatchdogSec=`); null: nobody waits for one. */
-  watchdogMs: number | null;
 }
 
 /** A stuck helper must not stop the service it speaks for. */
@@ -28,7 +26,6 @@ const helperTimeoutMs = 5000;
  */
 export function serviceManager(environment: NodeJS.ProcessEnv): ServiceManager {
   const socket = environment['NOTIFY_SOCKET'];
-  const watchdog = watchdogOf(environment);
   for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete environment[name];
   const send = async (...args: string[]): Promise<void> => {
     if (socket === undefined || socket === '') return;
@@ -40,16 +37,7 @@ export function serviceManager(environment: NodeJS.ProcessEnv): ServiceManager {
     status: (text) => send(`--status=${oneLine(text)}`),
     alive: () => send('--no-block', 'WATCHDOG=1'),
     stopping: (status) => send('STOPPING=1', `--status=${oneLine(status)}`),
-    watchdogMs: socket === undefined ? null : watchdog,
   };
-}
-
-/** `WATCHDOG_USEC` is in microseconds and meant for the process that `WATCHDOG_PID` names (sd_watchdog_enabled(3)). */
-function watchdogOf(environment: NodeJS.ProcessEnv): number | null {
-  const pid = environment['WATCHDOG_PID'];
-  const microseconds = Number(environment['WATCHDOG_USEC']);
-  if (pid !== undefined && pid !== String(process.pid)) return null;
-  return Number.isFinite(microseconds) && microseconds > 0 ? microseconds / 1000 : null;
 }
 
 /** The protocol is lines of `NAME=value`: a line break in a status would be another message. */
