@@ -31,7 +31,9 @@ async function show(context: CommandContext, options: { origin?: true | undefine
   await output.table(rows, [
     { title: 'key', value: (row) => row.key },
     { title: 'value', value: (row) => row.value, min: 12 },
-    ...(options.origin === true ? [{ title: 'origin', value: (row: Leaf) => row.origin, min: 8, priority: 1 }] : []),
+    ...(options.origin === true
+      ? [{ title: 'origin', value: (row: Leaf) => (row.origin === file ? 'file' : row.origin), min: 8 }]
+      : []),
   ]);
 }
 

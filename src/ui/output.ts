@@ -128,7 +128,9 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
     },
     logLine: toErr,
     async progress(text) {
-      if (!err.isTty || terminal.ci || asJson || quiet) return silent;
+      // A pseudo-terminal may say that it has 0 columns; ora then erases lines for ever.
+      const watched = err.isTty && (err.stream.columns ?? 0) > 0 && !terminal.ci;
+      if (!watched || asJson || quiet) return silent;
       return spinner(oneLine(text), redactor, err);
     },
     error(error) {

@@ -220,6 +220,26 @@ describe('output', () => {
     expect(stderr.text).toBe('');
   });
 
+  it('shows none on a pseudo-terminal without a width, where ora would never end', async () => {
+    const stderr = fakeStream(0);
+    const terminal = createTerminal({ stdout: fakeStream(0), stderr, env: {}, colour: false });
+    const output = createOutput({ terminal, redactor: new Redactor(), json: false, quiet: false, verbose: false });
+    (await output.progress('working')).stop();
+    expect(stderr.text).toBe('');
+    expect(terminal.out.width()).toBe(80);
+  });
+
+  it('shows a spinner on a terminal, with escaped text', async () => {
+    const stderr = fakeStream(80);
+    Object.assign(stderr, { cursorTo: () => true, clearLine: () => true, moveCursor: () => true });
+    const terminal = createTerminal({ stdout: fakeStream(80), stderr, env: { LANG: 'C.UTF-8' }, colour: false });
+    const output = createOutput({ terminal, redactor: new Redactor(), json: false, quiet: false, verbose: false });
+    const progress = await output.progress('working');
+    progress.stop({ ok: true, text: 'done\u001b[2J' });
+    expect(stderr.text).toContain('working');
+    expect(stderr.text).toContain('done\\x1b[2J');
+  });
+
   it('ends quietly when stdout is closed, goes on when stderr is', () => {
     const stdout = fakeStream(null);
     const stderr = fakeStream(null);
