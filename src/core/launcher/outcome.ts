@@ -106,6 +106,7 @@ const plainFailures: Record<string, Finding> = {
 function failedResult(result: ResultEvent, evidence: RunEvidence): Finding {
   const plain = plainFailures[result.subtype] ?? plainFailures[result.terminalReason ?? ''];
   if (plain !== undefined) return plain;
+  if (sessionIsGone(evidence, result.text)) return resumeFailed;
   const detail = result.text.trim() === '' ? `failed: ${result.subtype || 'no reason given'}` : result.text;
   const { limit, lastError } = evidence.stream;
   if (/^prompt is too long/i.test(result.text)) return { kind: 'own_fault', cause: 'prompt_too_long', detail };
@@ -194,13 +195,22 @@ function byExit(evidence: RunEvidence, status: number): Finding {
   return { kind: 'transient', cause, detail, resetAt };
 }
 
+const resumeFailed: Finding = {
+  kind: 'own_fault',
+  cause: 'resume_failed',
+  detail: 'the session to resume is gone',
+};
+
+/** The CLI's own words (2.1.197); which place they stand in differs between its versions. */
+function sessionIsGone(evidence: RunEvidence, said: string): boolean {
+  return evidence.resumed && `${said}\n${evidence.stderrTail}`.includes('No conversation found with session ID');
+}
+
 /** Claude ended by itself and left no result event: refused arguments, a missing session, or a crash. */
 function withoutResult(evidence: RunEvidence, status: number): Finding {
-  const { stderrTail, stdoutTail, stream, resumed } = evidence;
+  const { stderrTail, stdoutTail, stream } = evidence;
   const said = lastLine(stderrTail) || lastLine(stdoutTail);
-  if (resumed && /No conversation found with session ID/.test(`${stderrTail}\n${stdoutTail}`)) {
-    return { kind: 'own_fault', cause: 'resume_failed', detail: said };
-  }
+  if (sessionIsGone(evidence, stdoutTail)) return resumeFailed;
   const cause = status === 0 ? 'no_result' : 'exit_status';
   const detail = `ended with exit status ${status} and no result${said === '' ? '' : `: ${said}`}`;
   return byError(stream.lastError, stream.lastText || detail) ?? { kind: 'own_fault', cause, detail };

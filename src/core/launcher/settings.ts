@@ -1,4 +1,3 @@
-import path from 'node:path';
 import type { GitIdentity, RepoSlug, Role } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
@@ -39,11 +38,6 @@ export const defaultProtectedPaths = ['.openclaw/', '.claude/', '.mcp.json'];
 
 /** `agent.allowedTools` when nothing is configured. */
 export const defaultAllowedTools = ['Read', 'Write', 'Edit', 'Bash'];
-
-/** Claude is recognised by its program's name; everything else is another agent unless the configuration says so. */
-export function kindOfCommand(command: string[]): AgentSettings['kind'] {
-  return path.basename(command[0] ?? '') === 'claude' ? 'claude' : 'other';
-}
 
 /** What the launcher is built from. */
 export interface LauncherDeps {
