@@ -46,6 +46,7 @@ export async function collect(
   evidence.head = await seen(() => headOf(s, deps.git));
   if (!evidence.head.seen) return evidence;
   const head = evidence.head.value;
+  evidence.lineage = await seen(() => lineage(s, head, deps.git));
   evidence.artifacts = await seen(() => artifactsAt(task, head, deps.git));
   evidence.codeTree = await seen(() => deps.git.codeTree(task.repo, head, documentFolder(task.id)));
   if (needs.includes('merges')) evidence.merges = await seen(() => merges(task, head, deps.git));
@@ -109,6 +110,16 @@ async function headOf(s: Snapshot, git: GitPort): Promise<CommitSha> {
     throw new Error(`branch ${task.branch} is not on the server`);
   }
   return server;
+}
+
+/** A head that does not contain the last published commit was rewritten by somebody (spec 3.3). */
+async function lineage(s: Snapshot, head: CommitSha, git: GitPort): Promise<{ intact: boolean; reference: CommitSha }> {
+  const accepted = s.task.handled['accepted_head'];
+  const reference =
+    accepted !== undefined && isCommitSha(accepted)
+      ? accepted
+      : (s.visit?.finished?.sha ?? s.visit?.baseline.sha ?? head);
+  return { intact: reference === head || (await git.isAncestor(s.task.repo, reference, head)), reference };
 }
 
 async function artifactsAt(task: Task, head: CommitSha, git: GitPort): Promise<Artifact[]> {

@@ -36,12 +36,18 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   }
 
   async function serverHead(repo: RepoSlug, branch: string): Promise<CommitSha> {
-    const head = await git.head(repo, safeBranch(branch));
+    const head = (await git.head(repo, safeBranch(branch))) ?? (await lastHead(repo, branch));
     if (head !== null) return head;
     throw new OrchError(`${repo} has no branch ${branch}`, {
       code: 'branch_missing',
       hint: 'Restore the branch on the server, then retry.',
     });
+  }
+
+  /** A server that deletes merged branches: the deployer still works on what was merged. */
+  async function lastHead(repo: RepoSlug, branch: string): Promise<CommitSha | null> {
+    const last = await syncedHead(pathOf(repo, branch));
+    return last !== null && (await git.has(repo, last)) ? last : null;
   }
 
   /** Whether the files differ from a commit's. */

@@ -18,6 +18,8 @@ export type Seen<T> = { seen: true; value: T } | { seen: false; reason: string }
 export interface Evidence {
   /** The head that was judged: what the server has now. */
   head?: Seen<CommitSha>;
+  /** Whether the head still contains what was published last: false after a force-push. */
+  lineage?: Seen<{ intact: boolean; reference: CommitSha }>;
   artifacts?: Seen<Artifact[]>;
   /** Commit's tree without the task's own document folder. */
   codeTree?: Seen<string>;

@@ -70,7 +70,7 @@ export interface PublishResult {
 export interface WorkspacePort {
   pathOf(repo: RepoSlug, branch: string): string;
   /**
-   * The branch checked out at the server's head, made from the bare copy. Work that is not pushed is never reset: then
+   * Fetches, then checks the branch out at the server's head, made from the bare copy. Work that is not pushed is never reset: then
    * it answers `dirty` (same branch point, uncommitted or unpushed work kept for the next attempt), or throws OrchError
    * `diverged` when the server's branch moved away from under it.
    */

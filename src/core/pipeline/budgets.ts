@@ -37,7 +37,7 @@ const resetJitterMs = 60_000;
 const authenticationWaitMs = 60_000;
 
 /** Causes that the very same run meets again: another attempt would only cost. */
-const hopelessCauses: readonly string[] = ['prompt_too_long', 'diverged', 'agent_alive'];
+const hopelessCauses: readonly string[] = ['prompt_too_long', 'workspace_diverged', 'agent_alive'];
 
 /**
  * The budget rules (spec 6): own faults spend attempts and repeat at once, transient failures spend transient retries

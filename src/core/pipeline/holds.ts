@@ -21,11 +21,17 @@ const blocked = (owner: HoldOwner, lift: HoldLift, clearedBy: string): HoldKind 
   told: true,
 });
 
-const waiting = (owner: HoldOwner, phase: PlanePhase, clearedBy: string, told = false): HoldKind => ({
+const waiting = (
+  owner: HoldOwner,
+  phase: PlanePhase,
+  clearedBy: string,
+  told = false,
+  lift: HoldLift = 'rejudge',
+): HoldKind => ({
   blocking: false,
   owner,
   phase,
-  lift: 'rejudge',
+  lift,
   clearedBy,
   told,
 });
@@ -37,7 +43,7 @@ export const holdKinds: Record<HoldCause, HoldKind> = {
     'in_review',
     'a comment that begins with :approved: or :rejected: by a person who may approve',
   ),
-  answers: waiting('approver', 'needs_input', 'a comment with the answers by a person who may approve'),
+  answers: waiting('approver', 'needs_input', 'a comment with the answers by a person who may approve', false, 'rerun'),
   ci: waiting('ci', 'in_progress', 'a final commit status of every context'),
   ci_silent: waiting('ci', 'in_progress', 'a commit status for the head; no CI has reported any', true),
   pr_review: waiting('approver', 'in_review', 'an approving review of the pull request', true),
@@ -52,7 +58,7 @@ export const holdKinds: Record<HoldCause, HoldKind> = {
   conflict_rounds: blocked('operator', 'rerun', 'settling the conflict, then another run'),
   developer_budget: blocked('operator', 'rerun', 'another run; the budget of reruns starts again'),
   no_new_code: blocked('operator', 'rerun', 'another run'),
-  ci_stuck: blocked('ci', 'rejudge', 'CI reporting a result'),
+  ci_stuck: waiting('ci', 'blocked', 'CI reporting a result', true),
   no_verdict: blocked('operator', 'rerun', 'another run of the reviewer'),
   no_report: blocked('operator', 'rerun', 'another run of the tester'),
   gate_failed: blocked('operator', 'rerun', 'another run'),

@@ -44,6 +44,9 @@ export function liftHold(draft: Draft, by: string, cause: string): Ruling {
     return commit(draft, 'command.retry-nothing', `${by} asked for a retry, but nothing holds the task`, cause);
   task.hold = null;
   const reset = resetCounter(draft, held.cause);
+  // A rewritten branch is accepted as it was when the hold named it.
+  if (held.cause === 'force_pushed' && held.detail['head'] !== undefined)
+    task.handled['accepted_head'] = held.detail['head'];
   if (visit !== null) {
     visit.ciSince = null;
     visit.askedAgain = 0;

@@ -7,6 +7,7 @@ import { baselineOf, complete, openVisit } from '../moves.ts';
 import { cannotSee, commit, hold, visitOf, type Ruling } from '../ruling.ts';
 import { unseen } from './analysis.ts';
 import { codeRule, mergeRule } from './code.ts';
+import { mirrorVerdict } from './review.ts';
 import { reviewedCodeRule } from './testing.ts';
 
 /** Merge by orch, pinned to the head it has just proven, then the deployer; or the deployer merges (spec 5). */
@@ -43,6 +44,9 @@ function mergeProven(draft: Draft, evidence: Evidence): Ruling {
     reviewedCodeRule(draft, baseline) ?? mergeRule(draft, evidence, baseline) ?? codeRule(draft, evidence, baseline);
   if (broken !== null) return broken;
   if (task.prNumber === null) return hold(draft, 'merge_refused', 'deploy.no-pr', 'there is no pull request to merge');
+  // A documents-only push may have dismissed the approval: the verdict on this very code is posted for the new head.
+  if (task.handled['approved_code'] === baseline.codeTree)
+    mirrorVerdict(draft, baseline, 'APPROVED', 'The code is the one that was approved.');
   const marker = `Orch-Merge: ${task.id}/${visit.n}`;
   visit.merge = { head: baseline.sha, marker, merged: false, mergedSha: null };
   effect(

@@ -13,6 +13,8 @@ import { stageAfter, stageBefore } from '../table.ts';
 export function carryOut(draft: Draft, evidence: Evidence): Ruling | null {
   const visit = visitOf(draft);
   const { task } = draft;
+  const rewritten = rewrittenRule(draft, evidence);
+  if (rewritten !== null) return rewritten;
   if (visit.directive?.kind === 'rejected') return reject(draft, evidence);
   if (visit.directive?.kind === 'advance') return advance(draft, evidence);
   const mergesFirst = task.stage === 'deploy' && draft.policy.deploy.merge === 'orch' && visit.merge?.merged !== true;
@@ -26,6 +28,16 @@ export function carryOut(draft: Draft, evidence: Evidence): Ruling | null {
     `the ${isWorkStage(task.stage) ? roleOfStage[task.stage] : 'agent'} has to run`,
     'visit',
   );
+}
+
+/** A branch that somebody rewrote is held, never overwritten; `orch retry` accepts it as it is now. */
+function rewrittenRule(draft: Draft, evidence: Evidence): Ruling | null {
+  const { task, visit } = draft;
+  if (evidence.lineage?.seen !== true || evidence.head?.seen !== true || visit?.merge?.merged === true) return null;
+  const head = evidence.head.value;
+  if (evidence.lineage.value.intact) return null;
+  const text = `branch ${task.branch} was rewritten: ${head.slice(0, 12)} does not contain ${evidence.lineage.value.reference.slice(0, 12)}`;
+  return hold(draft, 'force_pushed', 'world.force-pushed', text, { detail: { head }, evidence: { head } });
 }
 
 function reject(draft: Draft, evidence: Evidence): Ruling {

@@ -59,7 +59,7 @@ export function decideReview(draft: Draft, evidence: Evidence): Ruling {
 }
 
 /** With a second account the verdict also stands where people look: as a review of the pull request (spec 5). */
-function mirrorVerdict(
+export function mirrorVerdict(
   draft: Draft,
   baseline: Visit['baseline'],
   verdict: 'APPROVED' | 'REQUEST_CHANGES',

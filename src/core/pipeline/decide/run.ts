@@ -21,6 +21,7 @@ export function decideRun(draft: Draft, run: RunFinished): Ruling {
     holdTask(draft, 'unpushed', `the work of run ${run.runId} could not be pushed: ${reason}`, { run: run.runId });
     return commit(draft, 'run.unpushed', `run ${run.runId} ended, its work is not on the server`, cause);
   }
+  delete draft.task.handled['accepted_head'];
   visit.finished = { runId: run.runId, sha: run.published.sha, result: run.outcome.result, at: draft.now };
   tell(draft, {
     event: 'agent_finished',

@@ -1,12 +1,26 @@
-import type { CommitSha, Visit } from '../../model/index.ts';
+import type { CommitSha, ItemMirror, ProjectPolicy, Visit } from '../../model/index.ts';
+import { isFinal, isStage } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { stopJob, tell } from '../draft.ts';
+import { showPhase, stopJob, tell } from '../draft.ts';
+import { holdTask } from '../holds.ts';
 import { complete, noteMerge } from '../moves.ts';
 import { commit, type Ruling } from '../ruling.ts';
+import { liftHold } from './command.ts';
 
-/** Facts of the outside that come before everything else: merged, gone, cancelled, closed by hand (spec 3.3). */
+/**
+ * Facts of the outside that come before everything else: merged, gone, reopened, closed by hand, a card that was moved,
+ * a branch or pull request that disappeared (spec 3.3). Level-triggered: what is undone outside is undone here.
+ */
 export function decideWorld(draft: Draft): Ruling | null {
-  return merged(draft) ?? gone(draft);
+  return (
+    merged(draft) ??
+    gone(draft) ??
+    reopened(draft) ??
+    closedByHand(draft) ??
+    movedCard(draft) ??
+    lostBranch(draft) ??
+    closedPullRequest(draft)
+  );
 }
 
 /** Merged by a person: done in any stage; in deploy it counts as the merge. */
@@ -40,10 +54,13 @@ function mergedInDeploy(draft: Draft, visit: Visit, number: number, sha: CommitS
 function gone(draft: Draft): Ruling | null {
   const { task } = draft;
   const item = draft.from.item;
-  if (item === null || task.stage === 'done' || task.stage === 'cancelled') return null;
-  if (item.present && item.stateGroup !== 'cancelled') return null;
-  stopJob(draft);
+  if (item === null || task.stage === 'done' || !isGone(item)) return null;
+  const known = task.stage === 'cancelled';
+  if (known && task.handled['cancelled_seen'] !== undefined) return null;
+  task.handled['cancelled_seen'] = 'yes';
   const why = item.present ? 'the work item was cancelled' : 'the work item is gone (deleted, archived or moved)';
+  if (known) return commit(draft, 'world.cancelled-seen', why, 'mirror', { item: item.itemId });
+  stopJob(draft);
   task.handled['cancelled_in'] = task.stage;
   task.stage = 'cancelled';
   task.stageSince = draft.now;
@@ -51,4 +68,111 @@ function gone(draft: Draft): Ruling | null {
   if (item.present) tell(draft, { event: 'cancelled', by: 'plane' });
   task.phase = 'cancelled';
   return commit(draft, 'world.cancelled', why, 'mirror', { item: item.itemId });
+}
+
+function isGone(item: ItemMirror): boolean {
+  return !item.present || item.stateGroup === 'cancelled';
+}
+
+/** Taken up again in Plane: resumes at its stage. Only after the cancellation itself was seen there. */
+function reopened(draft: Draft): Ruling | null {
+  const { task } = draft;
+  const item = draft.from.item;
+  if (task.stage !== 'cancelled' || task.handled['cancelled_seen'] === undefined || item === null) return null;
+  if (isGone(item) || item.stateGroup === 'completed') return null;
+  const stage = task.handled['cancelled_in'];
+  if (stage === undefined || !isStage(stage)) return null;
+  delete task.handled['cancelled_seen'];
+  delete task.handled['cancelled_in'];
+  delete task.handled['start_branch'];
+  task.stage = stage;
+  task.stageSince = draft.now;
+  task.hold = null;
+  task.phase = null;
+  showPhase(draft, 'in_progress');
+  tell(draft, { event: 'stage_changed', from: 'cancelled', to: stage, by: null });
+  return commit(draft, 'world.reopened', `the work item was taken up again; the task resumes in ${stage}`, 'mirror', {
+    item: item.itemId,
+  });
+}
+
+/** Set to Done by a person while orch is not done with it. */
+function closedByHand(draft: Draft): Ruling | null {
+  const { task } = draft;
+  const item = draft.from.item;
+  if (item === null || isFinal(task.stage)) return null;
+  const closed = item.stateGroup === 'completed';
+  if (task.hold?.cause === 'closed_by_hand' && !closed && item.stateGroup === 'started' && item.updatedByAllowed) {
+    return liftHold(draft, item.updatedBy ?? 'a person', 'mirror');
+  }
+  if (!closed || task.hold?.cause === 'closed_by_hand') return null;
+  stopJob(draft);
+  // The item shows Done; Blocked over it would hide what the person did.
+  task.phase = 'blocked';
+  holdTask(draft, 'closed_by_hand', 'the work item was set to a completed state by hand');
+  return commit(draft, 'world.closed-by-hand', 'the work item was set to a completed state by hand', 'mirror', {
+    item: item.itemId,
+  });
+}
+
+/** A card moved from Blocked or Needs Input to a started state, by a person who may approve, is a retry. */
+function movedCard(draft: Draft): Ruling | null {
+  const { task, policy } = draft;
+  const item = draft.from.item;
+  const phase = task.hold?.phase;
+  if (item === null || task.hold === null || (phase !== 'blocked' && phase !== 'needs_input')) return null;
+  const shown = item.stateName.toLowerCase() === policy.states[phase].toLowerCase();
+  if (shown) {
+    if (task.handled['phase_seen'] === `${phase}:${task.hold.since}`) return null;
+    task.handled['phase_seen'] = `${phase}:${task.hold.since}`;
+    return commit(draft, 'world.card-seen', `the work item shows ${item.stateName}`, 'mirror');
+  }
+  if (task.handled['phase_seen'] !== `${phase}:${task.hold.since}`) return null;
+  if (item.stateGroup !== 'started' || !item.updatedByAllowed || isWaitingState(item.stateName, policy)) return null;
+  delete task.handled['phase_seen'];
+  return liftHold(draft, item.updatedBy ?? 'a person', 'mirror');
+}
+
+function isWaitingState(name: string, policy: ProjectPolicy): boolean {
+  return [policy.states.blocked, policy.states.needs_input, policy.states.in_review].some(
+    (state) => state.toLowerCase() === name.toLowerCase(),
+  );
+}
+
+/** The branch was deleted on the server before it was merged. */
+function lostBranch(draft: Draft): Ruling | null {
+  const { task, visit } = draft;
+  const branch = draft.from.branch;
+  if (branch === null || isFinal(task.stage) || branch.branch !== task.branch) return null;
+  const held = task.hold?.cause === 'branch_deleted';
+  if (branch.sha !== null) {
+    if (!held) return null;
+    task.hold = null;
+    showPhase(draft, 'in_progress');
+    return commit(draft, 'world.branch-restored', 'the branch is back', 'mirror', { sha: branch.sha });
+  }
+  if (held || visit?.merge?.merged === true || task.mergedSha !== null) return null;
+  stopJob(draft);
+  holdTask(draft, 'branch_deleted', `branch ${task.branch} was deleted on the server`);
+  return commit(draft, 'world.branch-deleted', `branch ${task.branch} was deleted on the server`, 'mirror');
+}
+
+/** Closed without a merge. Reopening it lifts the hold. */
+function closedPullRequest(draft: Draft): Ruling | null {
+  const { task, visit } = draft;
+  const pr = draft.from.pr;
+  if (pr === null || pr.number !== task.prNumber || isFinal(task.stage) || task.hold?.cause === 'branch_deleted')
+    return null;
+  const held = task.hold?.cause === 'pr_closed';
+  if (pr.state === 'open') {
+    if (!held) return null;
+    task.hold = null;
+    showPhase(draft, 'in_progress');
+    return commit(draft, 'world.pr-reopened', `pull request #${pr.number} is open again`, 'mirror');
+  }
+  if (held || pr.merged || visit?.merge?.merged === true) return null;
+  holdTask(draft, 'pr_closed', `pull request #${pr.number} was closed without a merge`);
+  return commit(draft, 'world.pr-closed', `pull request #${pr.number} was closed without a merge`, 'mirror', {
+    pr: String(pr.number),
+  });
 }
