@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AgentSettings } from '../../src/core/launcher/settings.ts';
 import type { FollowHooks, LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
+import { packageRoot } from '../../src/core/platform/files.ts';
 import { type Team, teamScript } from '../support/agent-team.ts';
 import { bubblewrap, claudeCli, claudeEnv, cliVariables } from '../support/claude-cli.ts';
 import {
@@ -89,7 +90,7 @@ async function runToEnd(port: LauncherPort, spec: RunSpec): Promise<RunOutcome> 
 
 realPart('the launcher with the Claude CLI', missing, () => {
   it('runs the analyst: artifacts in the workspace, cost, tokens, session and result in the outcome', async () => {
-    const outcome = await runToEnd(launcher(), specOf());
+    const outcome = await runToEnd(launcher(), specOf({ prompt: null }));
     expect(outcome).toMatchObject({
       kind: 'success',
       exitCode: 0,
@@ -102,7 +103,8 @@ realPart('the launcher with the Claude CLI', missing, () => {
     const documents = readdirSync(path.join(workspace, 'docs/work-items/ET-012'));
     expect(documents).toEqual(['01-brd.md', '02-trz.md', '03-acceptance-criteria.md', '04-test-plan.yaml']);
     expect(team.runs[0]?.orders).toContain('The work item was accepted.');
-    expect(seen[0]?.system).toContain('You are the analyst. Write the documents.');
+    const ours = readFileSync(path.join(packageRoot(), 'prompts/analyst.md'), 'utf8').trim();
+    expect(seen[0]?.system.replaceAll('\r', '')).toContain(ours);
     expect(seen[0]?.tools.sort()).toEqual(['Bash', 'Edit', 'Read', 'Write']);
   });
 

@@ -2,7 +2,7 @@ import { type Role, roles } from '../../src/core/model/index.ts';
 import type { Answer, Failure, Script, ScriptRequest } from './messages-api.ts';
 
 /** One agent's run as the team saw it. */
-export interface TeamRun {
+interface TeamRun {
   role: Role;
   /** `ET-012`; '' when the orders name none. */
   task: string;
@@ -55,7 +55,7 @@ const named = new RegExp(`\\b(?:you are|as|role:|act as)\\W+(?:the |an? )?\\W*($
 const mentioned = new RegExp(`\\b(${roles.join('|')})\\b`, 'i');
 
 /** The role that a run's prompt, or else its system prompt, speaks to; failing that the first one either mentions. */
-export function roleOf(prompt: string, system: string): Role | null {
+function roleOf(prompt: string, system: string): Role | null {
   const found = named.exec(prompt) ?? named.exec(system) ?? mentioned.exec(system) ?? mentioned.exec(prompt);
   return found === null ? null : ((found[1] ?? '').toLowerCase() as Role);
 }

@@ -76,7 +76,7 @@ export const headlessArgs = [
 ] as const;
 
 /** The fields of the CLI's last event that orch reads. */
-export interface ResultEvent {
+interface ResultEvent {
   type: 'result';
   subtype: string;
   is_error: boolean;

@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo } from 'node:net';
 
 /** A block of a message as the Messages API has it; only what the scripts look at. */
-export interface ApiBlock {
+interface ApiBlock {
   type: string;
   text?: string;
   id?: string;
@@ -13,7 +13,7 @@ export interface ApiBlock {
   is_error?: boolean;
 }
 
-export interface ApiMessage {
+interface ApiMessage {
   role: 'user' | 'assistant';
   content: ApiBlock[];
 }
@@ -51,7 +51,7 @@ export interface Failure {
 /** May answer later, or never (a run that hangs until it is killed). */
 export type Script = (request: ScriptRequest) => Answer | Failure | Promise<Answer | Failure>;
 
-export interface RecordedRequest {
+interface RecordedRequest {
   path: string;
   headers: IncomingHttpHeaders;
   body: string;

@@ -11,7 +11,7 @@ import { until } from './until.ts';
 
 const exec = promisify(execFile);
 
-export interface ApiAnswer<T> {
+interface ApiAnswer<T> {
   status: number;
   body: T;
 }
