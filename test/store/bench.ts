@@ -3,6 +3,7 @@ import type {
   Claim,
   CommitSha,
   Decision,
+  Hold,
   ItemId,
   ItemMirror,
   MessageBody,
@@ -173,6 +174,23 @@ export function stateEffect(key: string, item = 'item'): NewEffect {
     lane: `plane:${item}`,
     body: { kind: 'plane.state', projectId, itemId: item as ItemId, phase: 'blocked' },
     report: true,
+  };
+}
+
+/** A blocking hold. */
+export function holdOn(cause: Hold['cause'], over: Partial<Hold> = {}): Hold {
+  return {
+    cause,
+    blocking: true,
+    owner: 'operator',
+    text: 'it stands still',
+    clearedBy: 'an operator',
+    command: `orch retry ${taskId}`,
+    lift: 'rerun',
+    phase: 'blocked',
+    since: start,
+    detail: {},
+    ...over,
   };
 }
 

@@ -1,11 +1,12 @@
 import type { AgentGate } from './agent-gate.ts';
 import type { Decision, DecisionRow, Snapshot } from './decision.ts';
 import type { Delivery, Effect } from './effect.ts';
+import type { HoldCause } from './hold.ts';
 import type { EffectId, ItemId, JobId, ProjectId, RepoSlug, RunId, TaskId } from './ids.ts';
-import type { Job, JobState, NewJob, Run, RunOutcome, RunPhase } from './job.ts';
+import type { Job, JobKind, JobState, NewJob, OutcomeKind, Run, RunOutcome, RunPhase } from './job.ts';
 import type { NewMessage } from './message.ts';
 import type { Mirror } from './mirror.ts';
-import type { Stage } from './stages.ts';
+import type { Role, Stage } from './stages.ts';
 import type { Task, TaskMeta } from './task.ts';
 import type { Visit } from './visit.ts';
 
@@ -118,6 +119,14 @@ export interface QueueCounts {
   oldestQueuedAt: number | null;
 }
 
+/** Counts and sums over everything ever recorded, for `status` and `metrics`; what has none has no row. */
+export interface Totals {
+  tasks: { stage: Stage; holdCause: HoldCause | null; blocking: boolean; paused: boolean; n: number }[];
+  /** Settled runs. `ms`: how long they took together. */
+  runs: { role: Role; kind: JobKind; result: OutcomeKind; n: number; ms: number; costMicros: number }[];
+  effects: { state: string; n: number }[];
+}
+
 /** Liveness of a service process, for `status`. */
 export interface ProcessRow {
   name: string;
@@ -202,6 +211,7 @@ export interface Store {
     state?: 'pending' | 'dead';
     limit: number;
   }): Promise<(Effect & { state: string; error: string | null })[]>;
+  totals(): Promise<Totals>;
   leases(): Promise<NamedLease[]>;
   /** Records that a service process lives; one row per owner, stale ones are dropped. */
   heartbeat(row: Omit<ProcessRow, 'seenAt' | 'startedAt'>): Promise<void>;

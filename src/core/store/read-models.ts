@@ -1,4 +1,4 @@
-import type { DecisionRow, Effect, ItemId, ProjectId, Stage, TaskId, TaskRow } from '../model/index.ts';
+import type { DecisionRow, Effect, ItemId, ProjectId, Stage, TaskId, TaskRow, Totals } from '../model/index.ts';
 import { bit, decode } from './codec.ts';
 import type { Families } from './families.ts';
 import { decodeEffect } from './outbox.ts';
@@ -16,6 +16,16 @@ interface DecisionColumns {
   hold_cause: string | null;
   why: string;
 }
+
+type Bit<T, K extends keyof T> = Omit<T, K> & Record<K, number>;
+
+const taskTotals = `SELECT stage, json_extract(hold, '$.cause') AS holdCause,
+    coalesce(json_extract(hold, '$.blocking'), 0) AS blocking, paused, count(*) AS n
+  FROM tasks GROUP BY 1, 2, 3, 4 ORDER BY 1, 2`;
+
+const runTotals = `SELECT role, kind, json_extract(outcome, '$.kind') AS result, count(*) AS n,
+    sum(max(0, ended_at - started_at)) AS ms, sum(coalesce(json_extract(outcome, '$.costMicros'), 0)) AS costMicros
+  FROM runs WHERE phase = 'settled' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`;
 
 /** What `status` and `why` read; the callers hold a read transaction, so that the parts of one answer agree. */
 export function readModels(f: Families) {
@@ -78,6 +88,22 @@ export function readModels(f: Families) {
       limit: number;
     }): (Effect & { state: string; error: string | null })[] {
       return f.outbox.list(filter).map((row) => ({ ...decodeEffect(row), state: row.state, error: row.error }));
+    },
+    totals(): Totals {
+      return {
+        tasks: f
+          .sql<Bit<Totals['tasks'][number], 'blocking' | 'paused'>>(taskTotals)
+          .all()
+          .map((row) => ({ ...row, blocking: row.blocking === 1, paused: row.paused === 1 })),
+        runs: f.sql<Totals['runs'][number]>(runTotals).all(),
+        // As in `list`: an effect on its way is still pending.
+        effects: f
+          .sql<Totals['effects'][number]>(
+            `SELECT CASE state WHEN 'in_flight' THEN 'pending' ELSE state END AS state, count(*) AS n
+             FROM outbox GROUP BY 1 ORDER BY 1`,
+          )
+          .all(),
+      };
     },
   };
 }

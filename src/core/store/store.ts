@@ -151,5 +151,6 @@ function readMethods({ connection: { read }, f }: Parts) {
     queueCounts: () => read(() => f.jobs.counts()),
     recentJobs: (limit) => read(() => f.jobs.recent(limit)),
     effects: (filter) => read(() => models.effects(filter)),
+    totals: () => read(() => models.totals()),
   } satisfies Partial<Store>;
 }

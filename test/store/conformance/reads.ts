@@ -8,7 +8,9 @@ import {
   commitNow,
   itemMirror,
   message,
+  holdOn,
   newJob,
+  outcome,
   present,
   settlement,
   start,
@@ -83,6 +85,33 @@ export function readSuite(get: () => Bench): void {
         byState: { queued: 1, delayed: 1, running: 1, done: 0, failed: 0, cancelled: 0 },
         running: 1,
         oldestQueuedAt: start,
+      });
+    });
+
+    it('sum up tasks, settled runs and effects', async () => {
+      const { store, clock } = get();
+      expect(await store.totals()).toEqual({ tasks: [], runs: [], effects: [] });
+      const hold = holdOn('ci');
+      await store.addTask(task({ hold, paused: true }), itemMirror());
+      await store.addTask(task({ id: 'ET-002' as TaskId, stage: 'done' }), itemMirror());
+      await commitNow(store, { effects: [comment('c1'), comment('c2')], task: task({ hold, paused: true }) });
+      await store.claimEffect('p1', 1000);
+      for (const n of [1, 2, 3]) await store.enqueue(adhoc(n));
+      for (const kind of ['success', 'success', 'timeout'] as const) {
+        const claim = present(await claimOn(store, 'h1', { maxConcurrency: 1 }));
+        clock.at += 1000;
+        await store.settle(claim.lease, settlement({ outcome: outcome({ kind, costMicros: 5 }) }));
+      }
+      expect(await store.totals()).toEqual({
+        tasks: [
+          { stage: 'created', holdCause: 'ci', blocking: true, paused: true, n: 1 },
+          { stage: 'done', holdCause: null, blocking: false, paused: false, n: 1 },
+        ],
+        runs: [
+          { role: 'analyst', kind: 'adhoc', result: 'success', n: 2, ms: 2000, costMicros: 10 },
+          { role: 'analyst', kind: 'adhoc', result: 'timeout', n: 1, ms: 1000, costMicros: 5 },
+        ],
+        effects: [{ state: 'pending', n: 2 }],
       });
     });
 
