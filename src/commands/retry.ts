@@ -1,4 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
+import type { JobId, Store } from '../core/model/index.ts';
 import { OrchError } from '../core/model/index.ts';
 import type { CommandContext, CommandModule } from './contract.ts';
 
@@ -58,9 +59,9 @@ const lifts = {
 } as const;
 
 /** A job's number stands for its task. */
-async function taskTextOf(store: import('../core/model/index.ts').Store, text: string): Promise<string> {
+async function taskTextOf(store: Store, text: string): Promise<string> {
   if (!/^\d+$/.test(text)) return text;
-  const job = await store.job(text as import('../core/model/index.ts').JobId);
+  const job = await store.job(text as JobId);
   if (job?.taskId != null) return job.taskId;
   throw new OrchError(`there is no job ${text} of a task`, {
     code: 'job_unknown',

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Config } from './config/config.ts';
@@ -8,7 +9,6 @@ import { policyOfRepo, type ReconcileDeps } from './engine/reconcile.ts';
 import { createGit } from './git/git.ts';
 import { createWorkspaces } from './git/workspaces.ts';
 import { createLauncher } from './launcher/launcher.ts';
-import type { AgentSettings } from './launcher/settings.ts';
 import type {
   GitPort,
   GiteaPort,
@@ -93,7 +93,8 @@ export async function openApp(options: AppOptions): Promise<App> {
   });
   const launcher = createLauncher({
     runsDir: config.runsDir,
-    settingsOf: (role, repo) => agentSettings(config, role, repo === null ? null : policyOfRepo(config.projects, repo)),
+    settingsOf: (role, repo) =>
+      config.agent.roleSettings(role, repo === null ? null : policyOfRepo(config.projects, repo)),
     identity: config.identity,
     hide: hiddenPaths(config, env),
     log,
@@ -166,16 +167,6 @@ function telegramOf({ config, secrets, clock }: AppOptions): DeliverDeps['telegr
   });
 }
 
-/** Configuration speaks of `.` for the whole repository and of `command` for an agent that is not Claude. */
-function agentSettings(config: Config, role: Role, project: ProjectPolicy | null): AgentSettings {
-  const settings = config.agent.roleSettings(role, project);
-  return {
-    ...settings,
-    kind: settings.kind === 'claude' ? 'claude' : 'other',
-    commitPaths: settings.commitPaths?.map((entry) => (entry === '.' ? '**' : entry)) ?? null,
-  };
-}
-
 /** What no agent may see: state, configuration, and the files that hold tokens (spec 12). */
 function hiddenPaths(config: Config, env: NodeJS.ProcessEnv): string[] {
   const files = Object.entries(env)
@@ -226,7 +217,9 @@ function workerParts(
     host: hostname(),
     policyOf,
     timeoutOf: (role, repo) => config.agent.roleSettings(role, policyOf(repo)).timeoutMs,
-    promptOf: (repo, sha, role) => git.readFile(repo, sha, `.openclaw/agents/${role}.md`, longestPrompt),
+    promptOf: async (repo, sha, role) =>
+      (await git.readFile(repo, sha, `.openclaw/agents/${role}.md`, longestPrompt)) ??
+      configuredPrompt(config, role, policyOf(repo)),
     itemUrlOf: (task) =>
       `${config.plane.publicUrl}/${config.plane.workspace}/projects/${task.projectId}/issues/${task.itemId}`,
     onChange: (callback) => {
@@ -240,6 +233,12 @@ function workerParts(
       breaker: { threshold: config.agent.breakerThreshold, pauseMs: config.agent.breakerPauseMs },
     },
   };
+}
+
+/** The prompt that the configuration names for a role; null: the one orch ships. */
+function configuredPrompt(config: Config, role: Role, project: ProjectPolicy | null): string | null {
+  const file = config.agent.promptFile(role, project);
+  return file === null ? null : readFileSync(file, 'utf8');
 }
 
 /** A prompt of a project is a page or two; more than this is no prompt. */

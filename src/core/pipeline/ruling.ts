@@ -37,9 +37,12 @@ export function hold(
   return commit(draft, rule, text, 'gate', options.evidence ?? {}, wakeAt);
 }
 
-/** A gate that cannot see is pending with the reason, never a pass; looks again after the project's interval (spec 3.1). */
+/** How soon a gate that could not see looks again, milliseconds. */
+const lookAgainMs = 60_000;
+
+/** A gate that cannot see is pending with the reason, never a pass (spec 3.1). */
 export function cannotSee(draft: Draft, reason: string): Ruling {
-  return hold(draft, 'cannot_see', 'gate.cannot-see', reason, { wakeAt: draft.now + draft.policy.recheckMs });
+  return hold(draft, 'cannot_see', 'gate.cannot-see', reason, { wakeAt: draft.now + lookAgainMs });
 }
 
 /** The visit of a work stage; a work stage without one is a defect of the store. */
