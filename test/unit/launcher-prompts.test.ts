@@ -1,0 +1,49 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { roles } from '../../src/core/model/index.ts';
+import { documents } from '../../src/core/pipeline/artifacts.ts';
+import { frontMatter } from '../../src/core/pipeline/front-matter.ts';
+import { packageRoot } from '../../src/core/platform/files.ts';
+import { launcherBench } from '../support/launcher-bench.ts';
+
+const promptOf = (role: string): string => readFileSync(path.join(packageRoot(), 'prompts', `${role}.md`), 'utf8');
+const example = (role: string): string => /```markdown\n([^]*?)```/.exec(promptOf(role))?.[1] ?? '';
+
+it.each(roles)('the %s is told where the orders are, how to end, and what not to touch', (role) => {
+  const text = promptOf(role);
+  for (const part of ['.orch/task.md', '.orch/result.json', '"status": "success"', 'Do not push', 'between fences']) {
+    expect(text).toContain(part);
+  }
+});
+
+it('names every file that a gate reads to the role that writes it', () => {
+  for (const file of [...documents.analyst, documents.questions]) expect(promptOf('analyst')).toContain(file);
+  for (const file of [documents.decisions, documents.infrastructure, documents.conflict]) {
+    expect(promptOf('architect')).toContain(file);
+  }
+  expect(promptOf('reviewer')).toContain(documents.review);
+  expect(promptOf('tester')).toContain(documents.report);
+  expect(promptOf('deployer')).toContain('"rolled_back"');
+  expect(promptOf('developer')).toContain('nothing_to_do');
+});
+
+it('shows examples that the gates can read', () => {
+  expect(frontMatter(example('reviewer'))).toMatchObject({
+    verdict: 'REQUEST_CHANGES',
+    commit: expect.stringMatching(/^[0-9a-f]{40}$/) as unknown,
+  });
+  expect(frontMatter(example('tester'))).toMatchObject({
+    result: 'FAIL',
+    commit: expect.stringMatching(/^[0-9a-f]{40}$/) as unknown,
+  });
+});
+
+it('uses them where a project has none, in a private file', async () => {
+  const bench = launcherBench();
+  const { folder } = await bench.launcher({}).prepare(bench.spec({ role: 'tester', prompt: null }));
+  expect(readFileSync(path.join(folder, 'system-prompt.md'), 'utf8')).toBe(promptOf('tester'));
+  expect(readFileSync(path.join(folder, 'run.json'), 'utf8')).not.toContain('You find out by running');
+  expect(existsSync(path.join(bench.workspace, '.orch', 'task.md'))).toBe(true);
+  bench.remove();
+});
