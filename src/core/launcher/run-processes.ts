@@ -1,6 +1,6 @@
 import type { Identity, ProcessInfo } from '../platform/processes.ts';
 import { bootId, hasMarker, listProcesses, ownLine, realPath, worksBelow } from '../platform/processes.ts';
-import { readAgent, readRecord, readSupervisor } from './run-folder.ts';
+import { readAgent, readRecord, readSupervisor, runFiles } from './run-folder.ts';
 
 /** Living processes of one run. The supervisor is apart, because it has to outlive the agent to write `exit`. */
 export interface RunProcesses {
@@ -17,8 +17,8 @@ function membersOf(leader: Identity | null, table: ProcessInfo[]): ProcessInfo[]
 
 /**
  * Finds the processes of a run in layers (architecture.md): the supervisor's session, the agent's session, what carries
- * `ORCH_RUN` in its environment, all their children, and what works in the workspace. Only processes younger than the
- * run count, never this process or one above it.
+ * `ORCH_RUN` and the run's temporary folder in its environment, all their children, and what works in the workspace.
+ * Only processes younger than the run count, never this process or one above it.
  *
  * The last layer catches a daemon that left session and environment behind (`setsid env -i`). So that it does not catch
  * an operator's shell or another worker's git in the same folder, it takes only orphans (handed to init, or to a reaper
@@ -38,12 +38,13 @@ export function findProcesses(folder: string): RunProcesses {
   const add = (info: ProcessInfo): void => {
     if (!ours.has(info.pid)) agent.set(info.pid, info);
   };
-  const marker = `ORCH_RUN=${record.spec.runId}`;
+  // Run numbers repeat between databases: a demo beside a service, two services on one host. The folder does not.
+  const marks = [`ORCH_RUN=${record.spec.runId}`, `CLAUDE_CODE_TMPDIR=${runFiles(folder).tmp}`];
   const workspace = realPath(record.spec.workspace);
   const orphan = (info: ProcessInfo): boolean =>
     info.tty === 0 && (info.ppid <= 1 || (own.has(info.ppid) && info.ppid !== process.pid));
   membersOf(readAgent(folder), table).forEach(add);
-  table.filter((info) => hasMarker(info.pid, marker)).forEach(add);
+  table.filter((info) => marks.every((mark) => hasMarker(info.pid, mark))).forEach(add);
   table.filter((info) => orphan(info) && worksBelow(info.pid, workspace)).forEach(add);
   addChildren(table, agent, ours);
   return { supervisor: [...ours.values()], agent: [...agent.values()] };
