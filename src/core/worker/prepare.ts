@@ -1,6 +1,6 @@
 import { errorText, OrchError, type CommitSha, type Role, type RunOutcome, type RunSpec } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
-import { ownOutcome, patchRun, type RunContext } from './context.ts';
+import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 
 /** Base branch of a repository that no project names (ad-hoc runs): what Gitea and git call it by default. */
 const usualBaseBranch = 'main';
@@ -15,13 +15,19 @@ export async function prepare(context: RunContext): Promise<Prepared> {
   try {
     return { kind: 'ready', ...(await prepareSteps(context)) };
   } catch (error) {
-    if (!(error instanceof OrchError) || error.code.startsWith('database_')) throw error;
     return { kind: 'failed', outcome: launchFailure(error, context.deps.store.now()) };
   }
 }
 
-/** The outcome of a run whose start failed. @param now ms since the epoch */
-export function launchFailure(error: OrchError, now: number): RunOutcome {
+/**
+ * The outcome of a run whose start failed: transient for network trouble, else the run's own fault.
+ * @param now ms since the epoch
+ * @throws the error again when it says nothing about the launch: the lease is gone, or the database cannot be used
+ */
+export function launchFailure(error: unknown, now: number): RunOutcome {
+  if (error instanceof LeaseLost) throw error;
+  if (!(error instanceof OrchError)) return ownOutcome('own_fault', 'launch_failed', errorText(error));
+  if (error.code.startsWith('database_')) throw error;
   const detail = error.hint === undefined ? errorText(error) : `${errorText(error)} (${error.hint})`;
   if (error.retry === 'never') return ownOutcome('own_fault', error.code, detail);
   return ownOutcome(
@@ -35,7 +41,6 @@ export function launchFailure(error: OrchError, now: number): RunOutcome {
 async function prepareSteps(context: RunContext): Promise<{ spec: RunSpec; folder: string }> {
   const { deps, claim } = context;
   const { repo, branch } = claim.job;
-  await deps.git.fetch(repo);
   const workspace = await deps.workspaces.prepare(repo, branch);
   await patchRun(context, { workspace: workspace.path, baseSha: workspace.head });
   crashPoint('workspace.after');
@@ -72,7 +77,7 @@ async function specOf(context: RunContext, workspace: string, baseSha: CommitSha
     timeoutMs: job.timeoutMs ?? deps.timeoutOf(job.role, job.repo),
     budgetMicros: claim.budgetMicros,
     resumeSession: claim.resumeSession,
-    prompt: job.kind === 'check' ? null : await promptOf(context, baseBranch, job.role),
+    prompt: job.kind === 'check' ? '' : await promptOf(context, baseBranch, job.role),
   };
 }
 

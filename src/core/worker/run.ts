@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { errorText, OrchError, type RunOutcome } from '../model/index.ts';
+import { errorText, type RunOutcome } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
@@ -27,8 +27,9 @@ export async function startAndFollow(context: RunContext): Promise<RunEnd> {
     crashPoint('spawn.after');
     await patchRun(context, { phase: 'running', pid: identity.pid, pidStart: identity.start });
   } catch (error) {
-    if (!(error instanceof OrchError) || error.code.startsWith('database_')) throw error;
-    return { kind: 'ended', outcome: launchFailure(error, context.deps.store.now()), started: false };
+    const outcome = launchFailure(error, context.deps.store.now());
+    const quiet = await clearTree(context.deps, folder);
+    return { kind: 'ended', outcome: quiet ? outcome : agentAlive(outcome), started: false };
   }
   crashPoint('run.recorded');
   return follow(context, folder);

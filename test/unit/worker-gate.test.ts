@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AgentGate, TaskId } from '../../src/core/model/index.ts';
+import { createWorker } from '../../src/core/worker/worker.ts';
+import { until } from '../support/until.ts';
+import { failing, livingOwner, workerWorld, type WorkerWorld } from '../support/worker-world.ts';
+
+let world: WorkerWorld;
+let task: TaskId;
+beforeEach(async () => {
+  world = await workerWorld();
+  task = await world.addTask(12);
+});
+afterEach(() => world.remove());
+
+const events = (): string[] => world.notices.map((notice) => notice.body.event);
+const never = { backoff: { baseMs: 0, maxMs: 0 } };
+
+async function setGate(change: Partial<AgentGate>): Promise<void> {
+  expect(await world.store.setAgentGate({ ...(await world.store.agentGate()), ...change })).toBe('ok');
+}
+
+describe('agent gate of a worker', () => {
+  it('closes at the third transient failure in a row; jobs wait unspent, and people hear of it once', async () => {
+    world.agent(failing.transient ?? '');
+    const job = await world.addJob(task);
+    const worker = createWorker(world.deps({ config: never }));
+    expect(await worker.runUntilEmpty()).toBe(3);
+    expect(await world.store.agentGate()).toMatchObject({ state: 'closed', reason: 'transient', failures: 3 });
+    expect(await world.job(job)).toMatchObject({ state: 'queued', transient: 3, attempts: 0 });
+    expect(await worker.runOnce()).toBe('idle');
+    expect(events()).toEqual(['agent_gate_closed']);
+  });
+
+  it('lets one probe through after the pause, and opens when it is good', async () => {
+    const other = await world.addTask(13);
+    const job = await world.addJob(task);
+    await world.addJob(other);
+    await setGate({ state: 'closed', reason: 'transient', failures: 3, until: Date.now() - 1 });
+    // While the probe works nobody else is let in, although there are slots.
+    world.agent('sleep 0.5');
+    const worker = createWorker(world.deps({ config: { maxConcurrency: 4 } }));
+    const running = worker.runUntilEmpty();
+    await until('the probe', async () => (await world.runsOf(job))[0]?.phase === 'running');
+    const [run] = await world.runsOf(job);
+    expect(await world.store.agentGate()).toMatchObject({ state: 'probing', probe: run?.id });
+    const second = createWorker(world.deps({ owner: livingOwner(), config: { maxConcurrency: 4 } }));
+    expect(await second.runOnce()).toBe('idle');
+    expect(await running).toBe(2);
+    expect(await world.store.agentGate()).toMatchObject({ state: 'open', failures: 0 });
+    expect(events()).toEqual(['agent_gate_opened']);
+  });
+
+  it('closes again after a bad probe', async () => {
+    world.agent(failing.transient ?? '');
+    await world.addJob(task);
+    await setGate({ state: 'closed', reason: 'transient', failures: 3, until: Date.now() - 1 });
+    expect(await createWorker(world.deps({ config: never })).runUntilEmpty()).toBe(1);
+    const gate = await world.store.agentGate();
+    expect(gate).toMatchObject({ state: 'closed', probe: null });
+    expect(gate.until).toBeGreaterThan(Date.now() + 200_000);
+    expect(events()).toEqual([]);
+  });
+
+  it('does not reserve a probe that nothing is queued for', async () => {
+    await setGate({ state: 'closed', reason: 'transient', until: Date.now() - 1 });
+    const before = await world.store.agentGate();
+    expect(await createWorker(world.deps()).runOnce()).toBe('idle');
+    expect(await world.store.agentGate()).toEqual(before);
+  });
+
+  it('gives the probe back when it could not be started', async () => {
+    await world.addJob(task, { branch: 'feature/gone', maxAttempts: 1 });
+    await setGate({ state: 'closed', reason: 'transient', until: Date.now() - 1 });
+    expect(await createWorker(world.deps()).runOnce()).toBe('ran');
+    const gate = await world.store.agentGate();
+    expect(gate).toMatchObject({ state: 'closed', probe: null });
+    expect(gate.until).toBeGreaterThan(Date.now());
+    expect(await world.finished(task)).toMatchObject({ outcome: { kind: 'own_fault' } });
+  });
+
+  it('stays closed without a login, and opens by itself once the login check says yes', async () => {
+    await world.addJob(task);
+    await setGate({ state: 'closed', reason: 'authentication', until: null });
+    let loggedIn = false;
+    const launcher = { ...world.deps().launcher, loggedIn: () => Promise.resolve(loggedIn) };
+    expect(await createWorker(world.deps({ launcher })).runOnce()).toBe('idle');
+    expect((await world.store.agentGate()).state).toBe('closed');
+    loggedIn = true;
+    expect(await createWorker(world.deps({ launcher })).runOnce()).toBe('ran');
+    expect((await world.store.agentGate()).state).toBe('open');
+    expect(events()).toEqual(['agent_gate_opened']);
+  });
+
+  it('is not moved by a check, which asks no service', async () => {
+    await world.addJob(task, { kind: 'check', cause: 'check:t', command: ['sh', '-c', 'echo 529 overloaded; exit 1'] });
+    await setGate({ failures: 2 });
+    await createWorker(world.deps()).runOnce();
+    expect(await world.store.agentGate()).toMatchObject({ state: 'open', failures: 2 });
+  });
+
+  it('is not moved by git trouble before the agent started', async () => {
+    await setGate({ failures: 2 });
+    const job = await world.addJob(task);
+    world.git.down();
+    await createWorker(world.deps()).runOnce();
+    expect(await world.job(job)).toMatchObject({ transient: 1, attempts: 0 });
+    expect(await world.store.agentGate()).toMatchObject({ state: 'open', failures: 2 });
+  });
+});
