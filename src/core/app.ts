@@ -46,15 +46,19 @@ export interface AppOptions {
   mode: 'service' | 'command';
 }
 
-/** The program put together; everything that needs more than the database starts here. */
-export interface App {
-  config: Config;
-  store: Store;
+/** What `connectParts` makes. */
+export interface Parts {
   git: GitPort;
   workspaces: WorkspacePort;
   plane: PlanePort;
   gitea: GiteaPort;
   launcher: LauncherPort;
+}
+
+/** The program put together; everything that needs more than the database starts here. */
+export interface App extends Parts {
+  config: Config;
+  store: Store;
   log: Log;
   owner: string;
   /** What decides and delivers. */
@@ -65,44 +69,53 @@ export interface App {
 }
 
 /**
- * Wires the parts. Tokens are read when they are first used, so that a command that needs none asks for none.
- * @throws OrchError of `openStore`
+ * The parts that work without the database: peers, git and the launcher. Tokens are read when they are first used, so
+ * that a command that needs none asks for none.
  */
-export async function openApp(options: AppOptions): Promise<App> {
+export function connectParts(options: Omit<AppOptions, 'mode'>): Parts {
   const { config, secrets, clock, log, redactor, env } = options;
+  return {
+    ...gitParts(options),
+    plane: createPlane({
+      url: config.plane.url,
+      workspace: config.plane.workspace,
+      token: () => secrets.read('plane'),
+      requestsPerMinute: config.plane.requestsPerMinute,
+      clock,
+      timeouts: config.timeouts,
+      log,
+    }),
+    gitea: createGitea({
+      url: config.gitea.url,
+      token: () => secrets.read('gitea'),
+      reviewerToken: config.gitea.reviewer ? () => secrets.read('gitea-reviewer') : null,
+      timeouts: config.timeouts,
+      mergeTimeoutMs: config.timeouts.mergeMs,
+      clock,
+      log,
+    }),
+    launcher: createLauncher({
+      runsDir: config.runsDir,
+      settingsOf: (role, repo) =>
+        config.agent.roleSettings(role, repo === null ? null : policyOfRepo(config.projects, repo)),
+      identity: config.identity,
+      hide: hiddenPaths(config, env),
+      log,
+      clock,
+      redactor,
+      env,
+      preflightTtlMs: config.agent.preflightCacheMs,
+    }),
+  };
+}
+
+/** Wires the program. @throws OrchError of `openStore` */
+export async function openApp(options: AppOptions): Promise<App> {
+  const { config, clock, log } = options;
   const store = await openStore({ file: config.dbPath, clock, mode: options.mode });
   const owner = ownerId();
-  const { git, workspaces } = gitParts(options);
-  const plane = createPlane({
-    url: config.plane.url,
-    workspace: config.plane.workspace,
-    token: () => secrets.read('plane'),
-    requestsPerMinute: config.plane.requestsPerMinute,
-    clock,
-    timeouts: config.timeouts,
-    log,
-  });
-  const gitea = createGitea({
-    url: config.gitea.url,
-    token: () => secrets.read('gitea'),
-    reviewerToken: config.gitea.reviewer ? () => secrets.read('gitea-reviewer') : null,
-    timeouts: config.timeouts,
-    mergeTimeoutMs: config.timeouts.mergeMs,
-    clock,
-    log,
-  });
-  const launcher = createLauncher({
-    runsDir: config.runsDir,
-    settingsOf: (role, repo) =>
-      config.agent.roleSettings(role, repo === null ? null : policyOfRepo(config.projects, repo)),
-    identity: config.identity,
-    hide: hiddenPaths(config, env),
-    log,
-    clock,
-    redactor,
-    env,
-    preflightTtlMs: config.agent.preflightCacheMs,
-  });
+  const parts = connectParts(options);
+  const { git, workspaces, plane, gitea, launcher } = parts;
   const policyOf = (task: Pick<Task, 'projectId'>): ProjectPolicy | null =>
     config.projects.find((policy) => policy.planeProject === task.projectId) ?? null;
   const engine: ReconcileDeps & DeliverDeps = {
@@ -125,13 +138,9 @@ export async function openApp(options: AppOptions): Promise<App> {
     workspaceRetentionMs: config.retention.workspacesMs,
   });
   return {
+    ...parts,
     config,
     store,
-    git,
-    workspaces,
-    plane,
-    gitea,
-    launcher,
     log,
     owner,
     engine,
@@ -140,7 +149,10 @@ export async function openApp(options: AppOptions): Promise<App> {
   };
 }
 
-function gitParts({ config, secrets, log }: AppOptions): { git: GitPort; workspaces: WorkspacePort } {
+function gitParts({ config, secrets, log }: Pick<AppOptions, 'config' | 'secrets' | 'log'>): {
+  git: GitPort;
+  workspaces: WorkspacePort;
+} {
   const git = createGit({
     reposDir: config.reposDir,
     remoteUrl: (repo) => `${config.gitea.cloneUrl}/${repo}.git`,
