@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentSettings } from '../../src/core/launcher/settings.ts';
@@ -345,6 +354,23 @@ describe('isolation', () => {
       expect(outcome).toMatchObject({ kind: 'success', tail: 'end' });
       expect(readFileSync(path.join(bench.workspace, 'made.txt'), 'utf8')).toBe('mine\n');
       expect(existsSync('/tmp/u')).toBe(false);
+    });
+
+    it('lets Claude keep its sessions, and not change what later sessions obey', async () => {
+      const home = path.join(bench.root, 'home');
+      mkdirSync(path.join(home, '.claude'), { recursive: true });
+      writeFileSync(path.join(home, '.claude', 'CLAUDE.md'), 'by the user');
+      const script = `cd ~/.claude; echo x > session; echo x > settings.json; rm -f settings.json; mv plugins p
+        for f in CLAUDE.md skills/x hooks/x agents/x rules/x plugins/x; do echo x > $f; done; echo y > ../.claude.json; :`;
+      const command = ['sh', '-c', script, 'claude'];
+      const env = { PATH: process.env['PATH'], HOME: home };
+      await whole(bench.launcher({ command, kind: 'claude', sandbox: 'bwrap' }, { env }));
+      const read = (name: string): string => readFileSync(path.join(home, '.claude', name), 'utf8');
+      expect([read('session'), read('settings.json'), read('CLAUDE.md')]).toEqual(['x\n', '{}\n', 'by the user']);
+      expect(readFileSync(path.join(home, '.claude.json'), 'utf8')).toBe('y\n');
+      for (const name of ['skills', 'hooks', 'agents', 'rules', 'plugins']) {
+        expect(readdirSync(path.join(home, '.claude', name))).toEqual([]);
+      }
     });
 
     it('kills a daemon that left session, environment and folder', async () => {

@@ -49,28 +49,32 @@ export function sandboxPrefix(view: SandboxView): string[] {
   ];
 }
 
+/** What gives orders to every later session of the user: settings (with hooks), memory, rules, agents and so on. */
+const claudeOrders = {
+  files: { 'settings.json': '{}\n', 'CLAUDE.md': '' },
+  folders: ['agents', 'commands', 'hooks', 'output-styles', 'plugins', 'rules', 'skills'],
+};
+
 /**
  * Claude's own files: its folder is writable (credentials are refreshed, sessions are kept), but not what would give
- * orders to the next agent there. Made if missing, because a missing path cannot be bound.
+ * orders to the next agent, or to a person's own session, there. What is missing is made, empty: a path that does not
+ * exist cannot be protected. `.claude.json` lies beside the folder unless the folder is configured.
  */
 export function claudePaths(env: Record<string, string>): { read: string[]; write: string[] } {
   const home = env['HOME'];
-  const folder = env['CLAUDE_CONFIG_DIR'] ?? (home === undefined ? null : path.join(home, '.claude'));
+  const configured = env['CLAUDE_CONFIG_DIR'];
+  const folder = configured ?? (home === undefined ? null : path.join(home, '.claude'));
   if (folder === null) return { read: [], write: [] };
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const orders = [
-    'settings.json',
-    'settings.local.json',
-    'CLAUDE.md',
-    'agents',
-    'commands',
-    'skills',
-    'hooks',
-    'plugins',
-  ];
-  const beside = env['CLAUDE_CONFIG_DIR'] === undefined && home !== undefined ? [path.join(home, '.claude.json')] : [];
-  for (const file of beside) if (!existsSync(file)) writeFileSync(file, '{}\n', { mode: 0o600 });
+  for (const name of claudeOrders.folders) mkdirSync(path.join(folder, name), { recursive: true, mode: 0o700 });
+  for (const [name, content] of Object.entries(claudeOrders.files)) ensureFile(path.join(folder, name), content);
+  const beside = configured === undefined && home !== undefined ? [path.join(home, '.claude.json')] : [];
+  for (const file of beside) ensureFile(file, '{}\n');
+  const orders = [...claudeOrders.folders, ...Object.keys(claudeOrders.files)];
   return { read: orders.map((name) => path.join(folder, name)), write: [folder, ...beside] };
+}
+
+function ensureFile(file: string, content: string): void {
+  if (!existsSync(file)) writeFileSync(file, content, { mode: 0o600 });
 }
 
 /** Whether bubblewrap works here (installed, and user namespaces allowed); null when it does, else why not. */
