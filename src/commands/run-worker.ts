@@ -60,16 +60,9 @@ async function work(
   }
   const manager = serviceManager(context.env);
   await manager.ready('waiting for jobs');
-  const beat = setInterval(
-    () =>
-      void app.store.heartbeat({ name: 'worker', owner: app.owner, kind: 'worker', detail: {} }).catch(() => undefined),
-    app.config.worker.heartbeatMs,
-  );
   try {
-    await app.store.heartbeat({ name: 'worker', owner: app.owner, kind: 'worker', detail: {} });
     await worker.serve(context.signal);
   } finally {
-    clearInterval(beat);
     await manager.stopping('draining');
   }
 }

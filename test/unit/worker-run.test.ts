@@ -194,6 +194,9 @@ describe('publishing', () => {
     const stop = new AbortController();
     const serving = createWorker(world.deps()).serve(stop.signal);
     await until('the agent', async () => (await world.runsOf(job))[0]?.phase === 'running');
+    expect(await world.store.processes()).toMatchObject([
+      { name: 'worker', kind: 'worker', detail: { concurrency: 1 } },
+    ]);
     world.git.down();
     go();
     await until('publishing', async () => (await world.runsOf(job))[0]?.phase === 'publishing');

@@ -171,6 +171,8 @@ export interface Store {
   /** Queues a job outside a decision (ad-hoc runs); an existing cause returns that job. */
   enqueue(job: NewJob): Promise<{ job: Job; created: boolean }>;
   claim(request: ClaimRequest): Promise<Claim | null>;
+  /** Whether a job is due, room or not: what an idle worker asks before anything that costs more. */
+  hasDueJob(): Promise<boolean>;
   /** When the next delayed job becomes due; null when none is delayed. */
   nextDueAt(): Promise<number | null>;
   renew(lease: Lease, leaseMs: number): Promise<{ cancelRequested: boolean } | 'lost'>;

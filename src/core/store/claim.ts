@@ -20,13 +20,17 @@ const take = `UPDATE jobs SET state = 'running', lease_token = lease_token + 1, 
 
 const refuse = `UPDATE jobs SET state = 'failed', last_error = @error, finished_at = @now WHERE id = @id AND state = 'queued'`;
 
-/** Whether a claim could find anything: asked before the write lock is taken, so that an idle worker disturbs nobody. */
-export function mayClaim(f: Families, request: ClaimRequest, now: number): boolean {
-  if (f.runs.slotsTaken(request.host) >= request.maxConcurrency) return false;
+/** Whether any job is due, were there room for it; two looks into partial indexes, however many jobs have finished. */
+export function anyDue(f: Families, now: number): boolean {
   return (
     f.sql(`SELECT 1 FROM jobs WHERE state = 'queued' LIMIT 1`).get() !== undefined ||
     f.sql(`SELECT 1 FROM jobs WHERE state = 'delayed' AND available_at <= ? LIMIT 1`).get(now) !== undefined
   );
+}
+
+/** Whether a claim could find anything: asked before the write lock is taken, so that an idle worker disturbs nobody. */
+export function mayClaim(f: Families, request: ClaimRequest, now: number): boolean {
+  return f.runs.slotsTaken(request.host) < request.maxConcurrency && anyDue(f, now);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Store } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import { agentGateStatements } from './agent-gate.ts';
-import { claimJob, mayClaim } from './claim.ts';
+import { anyDue, claimJob, mayClaim } from './claim.ts';
 import { applyDecision, queueJob } from './commit.ts';
 import type { Connection } from './connection.ts';
 import { settleEffect } from './deliver.ts';
@@ -88,6 +88,7 @@ function queueMethods({ connection: { read, write }, f, now }: Parts) {
     enqueue: (job) => write(() => queueJob(f, job, now())),
     claim: async (request) =>
       (await read(() => mayClaim(f, request, now()))) ? write(() => claimJob(f, request, now())) : null,
+    hasDueJob: () => read(() => anyDue(f, now())),
     nextDueAt: () => read(() => f.jobs.nextDue()),
     renew: (lease, leaseMs) => write(() => renewLease(f, lease, leaseMs, now())),
     patchRun: (lease, patch) => write(() => patchRun(f, lease, patch)),

@@ -1,7 +1,7 @@
 import { roles, type Claim } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import type { WorkerDeps } from './deps.ts';
-import { somethingDue, type GateKeeper } from './gate.ts';
+import type { GateKeeper } from './gate.ts';
 
 /** Why nothing was claimed, for `status`; `empty` also when the host's slots are taken. */
 export type Claiming =
@@ -12,7 +12,7 @@ export type Claiming =
  * then the claim, which enforces the host's limit.
  */
 export async function claimNext(deps: WorkerDeps, gate: GateKeeper): Promise<Claiming> {
-  if (!(await somethingDue(deps.store))) return { kind: 'empty' };
+  if (!(await deps.store.hasDueJob())) return { kind: 'empty' };
   const broken = await preflight(deps);
   if (broken !== null) return { kind: 'preflight', reason: broken };
   const admitted = await gate.admit();

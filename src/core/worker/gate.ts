@@ -1,4 +1,4 @@
-import type { AgentGate, RunId, RunOutcome, Store } from '../model/index.ts';
+import type { AgentGate, RunId, RunOutcome } from '../model/index.ts';
 import {
   admission,
   afterLoginCheck,
@@ -86,7 +86,7 @@ export function createGateKeeper(deps: WorkerDeps): GateKeeper {
       const allowed = admission(gate, store.now());
       if (allowed.kind === 'go') return 'go';
       if (gate.reason === 'authentication' && gate.state === 'closed' && (await checkLogin())) return 'go';
-      if (allowed.kind !== 'probe' || !(await somethingDue(store))) return 'wait';
+      if (allowed.kind !== 'probe' || !(await store.hasDueJob())) return 'wait';
       // Reserved before the claim: a claimed job could not be given back without spending one of the task's runs.
       const mine = await changeGate(deps, (now) =>
         admission(now, store.now()).kind === 'probe' ? beginProbe(now, reservation(deps.owner)) : null,
@@ -111,12 +111,4 @@ export function createGateKeeper(deps: WorkerDeps): GateKeeper {
       await changeGate(deps, (gate) => (gate.probe === runId ? dropProbe(gate, store.now() + probeAgainMs) : null));
     },
   };
-}
-
-/** Whether a job could be claimed if there were room; spares the probe, and the preflight, on an empty queue. */
-export async function somethingDue(store: Store): Promise<boolean> {
-  const counts = await store.queueCounts();
-  if (counts.byState.queued > 0) return true;
-  const next = await store.nextDueAt();
-  return next !== null && next <= store.now();
 }

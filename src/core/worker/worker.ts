@@ -31,6 +31,8 @@ export function createWorker(deps: WorkerDeps): Worker {
   let finished = 0;
   let adoptedAt = Number.NEGATIVE_INFINITY;
   let seenAt = Number.NEGATIVE_INFINITY;
+  /** Why nothing was claimed at the last look: shown by `status`. */
+  let intake = 'starting';
 
   function start(claim: Parameters<typeof slots.start>[0], entry: 'claimed' | 'adopted', signal: AbortSignal): void {
     void slots.start(claim, entry, signal, bell.ring).then((end) => {
@@ -45,14 +47,26 @@ export function createWorker(deps: WorkerDeps): Worker {
     }
   }
 
-  async function claimAll(signal: AbortSignal): Promise<Claiming['kind'] | 'stopped'> {
+  /** Claims until nothing more can be had here; says why once, not with every look. */
+  async function claimAll(signal: AbortSignal): Promise<void> {
+    let claiming: Claiming | null = null;
     while (!signal.aborted) {
-      const claiming = await claimNext(deps, gate);
-      if (claiming.kind === 'preflight') deps.log.warn('the agent cannot be started here', { reason: claiming.reason });
-      if (claiming.kind !== 'claimed') return claiming.kind;
+      claiming = await claimNext(deps, gate);
+      if (claiming.kind !== 'claimed') break;
       start(claiming.claim, 'claimed', signal);
     }
-    return 'stopped';
+    const before = intake;
+    intake = claiming === null ? 'stopped' : claiming.kind === 'preflight' ? claiming.reason : claiming.kind;
+    if (claiming?.kind === 'preflight' && intake !== before) {
+      deps.log.warn('the agent cannot be started here, jobs stay queued', { reason: intake });
+    }
+  }
+
+  async function showLife(now: number): Promise<void> {
+    if (now - seenAt < deps.config.heartbeatMs) return;
+    seenAt = now;
+    const detail = { concurrency: deps.config.maxConcurrency, runs: [...slots.ids()], intake };
+    await deps.store.heartbeat({ name: 'worker', owner: deps.owner, kind: 'worker', detail });
   }
 
   /** One round of a serving worker. Adoption and claims take turns, so no run is seen between its claim and its slot. */
@@ -62,20 +76,18 @@ export function createWorker(deps: WorkerDeps): Worker {
       await slots.renewAll();
     }
     const now = deps.monotonic();
+    await showLife(now);
     if (now - adoptedAt >= adoptEveryMs && guard.mayReclaim()) {
       adoptedAt = now;
       await adoptAll(signal);
       await gate.freeLostProbe();
     }
-    const state = await claimAll(signal);
-    if (now - seenAt < deps.config.heartbeatMs) return;
-    seenAt = now;
-    const detail = { concurrency: deps.config.maxConcurrency, runs: [...slots.ids()], intake: state };
-    await deps.store.heartbeat({ name: `worker@${deps.host}`, owner: deps.owner, kind: 'worker', detail });
+    await claimAll(signal);
   }
 
   return {
     async runOnce(signal = never) {
+      if (signal.aborted) return 'idle';
       const orphan = (await findAdoptable(deps, slots.ids()))[0];
       const adopted = orphan === undefined ? null : await takeOver(deps, orphan);
       if (adopted !== null) {

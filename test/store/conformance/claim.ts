@@ -55,6 +55,7 @@ export function claimSuite(get: () => Bench): void {
       expect(await store.nextDueAt()).toBeNull();
       await store.enqueue(adhoc(1, { availableAt: start + 100 }));
       expect(await store.nextDueAt()).toBe(start + 100);
+      expect(await store.hasDueJob()).toBe(false);
       expect(await claimOn(store)).toBeNull();
       clock.at += 100;
       const claim = present(await claimOn(store));
