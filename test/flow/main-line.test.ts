@@ -27,6 +27,9 @@ test('a work item goes from Plane to a merged pull request through all six agent
   const row = await line.until('the end', id, (seen) => seen.task.stage === 'done');
   expect(row.task.counters.developerReruns).toBe(1);
   expect(await line.journal(id)).toContain('review.changes-requested');
-  const comments = world.plane.state.comments;
-  if (process.env['ORCH_TEST_LOG'] !== undefined) process.stderr.write(`${await line.journal(id)}\n${JSON.stringify([...comments.values()].map((c) => c.comment_html), null, 1)}\n`);
+  const comments = world.plane.commentsOf(item).filter((comment) => comment.externalSource === 'orch');
+  expect(new Set(comments.map((comment) => comment.externalId)).size).toBe(comments.length);
+  expect(world.plane.stateName(item)).toBe('Done');
+  const pull = world.gitea.pull(world.repo, row.task.prNumber ?? 0);
+  expect(pull.merged).toBe(true);
 });

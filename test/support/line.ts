@@ -1,24 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openApp, type App } from '../../src/core/app.ts';
 import { loadConfig } from '../../src/core/config/load.ts';
 import { createSecrets } from '../../src/core/config/secrets.ts';
 import type { TaskId, TaskRow } from '../../src/core/model/index.ts';
-import { systemClock } from '../../src/core/platform/clock.ts';
+import { systemClock, type Clock } from '../../src/core/platform/clock.ts';
 import { silentLog, lineLog } from '../../src/core/platform/log.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
 import { settle } from '../../src/pollers/poll-once.ts';
 import { createPoller } from '../../src/pollers/schedule.ts';
+import { writeAgentScript, type AgentScript } from '../../src/sandbox/agent/script.ts';
 import { startWorld, type World, type WorldOptions } from '../../src/sandbox/world.ts';
-import { writeFileSync, mkdirSync } from 'node:fs';
+import { builtScript } from './build.ts';
 
-/** The line put together over the sandbox, driven step by step: real sockets, real git, real processes, real database. */
-export interface Line {
-  root: string;
-  world: World;
-  app: App;
+/** orch put together on some state, driven step by step. */
+export interface Driver {
+  readonly app: App;
   /** One tick of the poller. */
   tick(): Promise<NonNullable<Awaited<ReturnType<ReturnType<typeof createPoller>['tick']>>>>;
   /** Runs agents until nothing is due. */
@@ -32,41 +31,69 @@ export interface Line {
   close(): Promise<void>;
 }
 
+/** The line over the sandbox: real sockets, real git, real processes, real database. */
+export interface Line extends Driver {
+  root: string;
+  world: World;
+}
+
 export interface LineOptions extends Partial<WorldOptions> {
   /** Changes to the configuration object before it is loaded. */
   configure?: (config: Record<string, unknown>) => void;
   /** Agent script (JSON) by role; see the scripted agent. */
-  script?: unknown;
+  script?: AgentScript;
   env?: Record<string, string>;
+  /** orch's own clock. */
+  appClock?: Clock;
 }
 
 export async function startLine(options: LineOptions = {}): Promise<Line> {
-  const { builtScript } = await import('./build.ts');
   const root = mkdtempSync(path.join(tmpdir(), 'orch-line-'));
-  const scriptFile = path.join(root, 'script', 'script.json');
-  if (options.script !== undefined) {
-    mkdirSync(path.dirname(scriptFile), { recursive: true });
-    writeFileSync(scriptFile, JSON.stringify(options.script));
-  }
   const agent = [process.execPath, builtScript('src/sandbox/agent/scripted-agent.ts')];
-  const agentCommand = options.script === undefined ? agent : ['env', `ORCH_AGENT_SCRIPT=${scriptFile}`, ...agent];
+  const agentCommand =
+    options.script === undefined
+      ? agent
+      : [...agent, '--agent-script', writeAgentScript(path.join(root, 'script'), options.script)];
   const world = await startWorld({ root, lagMs: 5, workerDelayMs: 5, agentCommand, ...options });
-  delete (world.config['agent'] as Record<string, unknown>)['env'];
   options.configure?.(world.config);
-  const file = path.join(root, 'orchestrator.config.json');
-  writeFileSync(file, JSON.stringify(world.config));
+  const driver = await drive(root, world.config, { ...world.env, ...options.env }, options.appClock);
+  return {
+    ...driver,
+    get app() {
+      return driver.app;
+    },
+    root,
+    world,
+    async close() {
+      await driver.close();
+      await world.close();
+      rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** Opens orch with a configuration, written to `folder`, and secrets by environment. */
+export async function drive(
+  folder: string,
+  configuration: Record<string, unknown>,
+  secrets: Record<string, string>,
+  clock: Clock = systemClock,
+): Promise<Driver> {
+  const file = path.join(folder, 'orchestrator.config.json');
+  writeFileSync(file, JSON.stringify(configuration));
   const open = async (): Promise<App> => {
-    const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...world.env, ...options.env };
+    const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...secrets };
     const redactor = new Redactor();
-    const { config } = await loadConfig({ env, cwd: root, file });
-    const log = process.env['ORCH_TEST_LOG'] === undefined ? silentLog : lineLog('debug', redactor, (line) => process.stderr.write(line));
-    return openApp({ config, secrets: createSecrets(env, redactor), redactor, env, clock: systemClock, log, mode: 'service' });
+    const { config } = await loadConfig({ env, cwd: folder, file });
+    const log =
+      process.env['ORCH_TEST_LOG'] === undefined
+        ? silentLog
+        : lineLog('debug', redactor, (line) => process.stderr.write(line));
+    return openApp({ config, secrets: createSecrets(env, redactor), redactor, env, clock, log, mode: 'service' });
   };
   let app = await open();
   const never = new AbortController().signal;
-  const line: Line = {
-    root,
-    world,
+  const driver: Driver = {
     get app() {
       return app;
     },
@@ -87,14 +114,14 @@ export async function startLine(options: LineOptions = {}): Promise<Line> {
     async until(what, taskId, done, rounds = 40) {
       const trouble = new Set<string>();
       for (let round = 0; round < rounds; round += 1) {
-        const { problems } = await line.tick();
+        const { problems } = await driver.tick();
         for (const { what: where, error } of problems) trouble.add(`${where}: ${error.message}`);
-        await line.work();
+        await driver.work();
         const row = await app.store.task(taskId);
         if (row !== null && done(row)) return row;
         await systemClock.sleep(30);
       }
-      throw new Error(`${what} did not happen\n${[...trouble].join('\n')}\n${await line.journal(taskId)}`);
+      throw new Error(`${what} did not happen\n${[...trouble].join('\n')}\n${await driver.journal(taskId)}`);
     },
     async journal(taskId) {
       const rows = await app.store.decisions({ taskId, limit: 100 });
@@ -102,10 +129,24 @@ export async function startLine(options: LineOptions = {}): Promise<Line> {
       const effects = await app.store.effects({ taskId, limit: 50 });
       const runs = await app.store.runs({ taskId, limit: 50 });
       return [
-        JSON.stringify({ stage: row?.task.stage, hold: row?.task.hold, job: row?.liveJob?.state, messages: row?.queuedMessages }),
-        ...rows.map((decision) => `${decision.version} ${decision.why.rule}: ${decision.why.sentence} [${decision.why.cause}]`).reverse(),
-        ...effects.filter((effect) => effect.state !== 'done').map((effect) => `effect ${effect.key} ${effect.state} ${effect.error ?? ''}`),
-        ...runs.map((run) => `run ${run.id} ${run.role} ${run.phase} ${run.outcome?.kind ?? ''} ${run.outcome?.detail ?? ''} ${run.outcome?.tail.slice(-300) ?? ''}`),
+        JSON.stringify({
+          stage: row?.task.stage,
+          hold: row?.task.hold,
+          job: row?.liveJob?.state,
+          messages: row?.queuedMessages,
+        }),
+        ...rows
+          .map(
+            (decision) => `${decision.version} ${decision.why.rule}: ${decision.why.sentence} [${decision.why.cause}]`,
+          )
+          .reverse(),
+        ...effects
+          .filter((effect) => effect.state !== 'done')
+          .map((effect) => `effect ${effect.key} ${effect.state} ${effect.error ?? ''}`),
+        ...runs.map(
+          (run) =>
+            `run ${run.id} ${run.role} ${run.phase} ${run.outcome?.kind ?? ''} ${run.outcome?.detail ?? ''} ${run.outcome?.tail.slice(-300) ?? ''}`,
+        ),
       ].join('\n');
     },
     async reopen() {
@@ -114,9 +155,7 @@ export async function startLine(options: LineOptions = {}): Promise<Line> {
     },
     async close() {
       await app.close();
-      await world.close();
-      rmSync(root, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-  return line;
+  return driver;
 }
