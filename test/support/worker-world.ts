@@ -26,7 +26,7 @@ import { itemMirror, newJob, task } from '../store/bench.ts';
 import { gitWorld, repo, type GitWorld } from './worker-git.ts';
 import { scriptAgent } from './launcher-bench.ts';
 
-export const host = 'test-host';
+const host = 'test-host';
 
 /** One host: a real database, a real git server and bare copy, real agent processes that are shell scripts. */
 export interface WorkerWorld {

@@ -21,7 +21,7 @@ export type JobInQuestion = Pick<
   | 'cancelRequested'
 >;
 
-export type Exhausted = MessageOf<'run_finished'>['exhausted'];
+type Exhausted = MessageOf<'run_finished'>['exhausted'];
 
 /** What follows for a job, and why no further run follows when it did not succeed. */
 export interface AfterRun {

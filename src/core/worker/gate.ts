@@ -50,7 +50,7 @@ export async function probeVanished(deps: Pick<WorkerDeps, 'store' | 'host'>, ga
 }
 
 /** Changes the gate under its version; the change is computed again when another worker was first. */
-export async function changeGate(
+async function changeGate(
   deps: Pick<WorkerDeps, 'store' | 'announce'>,
   change: (gate: AgentGate) => GateChange | null,
 ): Promise<GateChange | null> {

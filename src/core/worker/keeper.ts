@@ -2,7 +2,7 @@ import { errorText, type Claim } from '../model/index.ts';
 import type { WorkerDeps } from './deps.ts';
 
 /** What the holder of a lease may do: go on, stop because somebody asked, or leave everything to the new owner. */
-export type KeeperState = 'go' | 'cancel' | 'lost';
+type KeeperState = 'go' | 'cancel' | 'lost';
 
 /** Keeps one lease from claim to settlement: preparing, running and publishing alike. */
 export interface Keeper {

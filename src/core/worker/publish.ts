@@ -73,7 +73,7 @@ async function publishOnce(context: RunContext): Promise<Publication> {
 }
 
 /** `docs(ET-012): analyst, run 47`, `feat` for the developer, with trailers that say whose work it is (spec 7). */
-export function commitMessage(claim: Pick<Claim, 'job' | 'run' | 'task'>): string {
+function commitMessage(claim: Pick<Claim, 'job' | 'run' | 'task'>): string {
   const { job, run, task } = claim;
   const type = job.role === 'developer' ? 'feat' : 'docs';
   const scope = job.taskId === null ? '' : `(${job.taskId})`;

@@ -4,7 +4,7 @@ import { deadOwners, orphans, unknownFolders } from './repairs/runs.ts';
 import { deadLeaders, lostProbe, oldWorkspaces } from './repairs/state.ts';
 
 /** Everything `orch recover` and the start of a service look for, in this order: runs before what depends on them. */
-export const repairs: readonly Repair[] = [deadOwners, orphans, lostProbe, deadLeaders, oldWorkspaces, unknownFolders];
+const repairs: readonly Repair[] = [deadOwners, orphans, lostProbe, deadLeaders, oldWorkspaces, unknownFolders];
 
 /** Lines for people. `fixed` is empty on a dry run; `needsPerson` holds what orch will not or could not do. */
 export interface Recovery {
