@@ -9,8 +9,7 @@ export interface BreakerPolicy {
 export const defaultBreaker: BreakerPolicy = { threshold: 3, pauseMs: 300_000 };
 
 /** What a transition of the gate is told to people as (spec 10). */
-type GateAlert =
-  { event: 'agent_gate_closed'; reason: string; until: number | null } | { event: 'agent_gate_opened' };
+type GateAlert = { event: 'agent_gate_closed'; reason: string; until: number | null } | { event: 'agent_gate_opened' };
 
 /** A gate that changed, to be stored under its version, and who has to hear of it. */
 export interface GateChange {
