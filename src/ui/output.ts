@@ -16,9 +16,11 @@ export interface OutputOptions {
   verbose: boolean;
 }
 
-/** Progress of one thing on stderr; all methods do nothing where nobody watches. */
+/** Progress of one thing on stderr; the moving line does nothing where nobody watches. */
 export interface Progress {
   update(text: string): void;
+  /** A line that stays, above the moving one; also printed where no line moves, but not under `--quiet` or `--json`. */
+  log(...pieces: Piece[]): void;
   /** Takes the line away, or leaves it with a mark and this text. */
   stop(end?: { ok: boolean; text: string }): void;
 }
@@ -90,7 +92,9 @@ function label(text: string, style: Style, screen: Screen): string {
   return paint(text, style, screen.chalk);
 }
 
-const silent: Progress = { update: () => {}, stop: () => {} };
+function styledLine(pieces: Piece[], screen: Screen): string {
+  return `${pieces.map((piece) => paint(oneLine(textOf(piece)), styleOf(piece), screen.chalk)).join('')}\n`;
+}
 
 /** @param write where stdout goes; `capture` collects it instead */
 export function createOutput(options: OutputOptions, write?: (text: string) => void): Output {
@@ -99,6 +103,9 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
   const print = write ?? ((text: string) => void out.stream.write(text));
   const toOut = (text: string): void => print(redactor.redact(text));
   const toErr = (text: string): void => void err.stream.write(redactor.redact(text));
+  const note = (line: string): void => {
+    if (!quiet && !asJson) toErr(line);
+  };
   const output: Output = {
     asJson,
     quiet,
@@ -106,7 +113,7 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
     terminal,
     line(...pieces) {
       if (asJson) return;
-      toOut(`${pieces.map((piece) => paint(oneLine(textOf(piece)), styleOf(piece), out.chalk)).join('')}\n`);
+      toOut(styledLine(pieces, out));
     },
     data(text) {
       if (!asJson) toOut(printable(text.endsWith('\n') ? text : `${text}\n`));
@@ -121,17 +128,18 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
       toOut(renderTable(rows, columns, out, terminal.symbols.ellipsis));
     },
     note(text) {
-      if (!quiet && !asJson) toErr(`${printable(text)}\n`);
+      note(`${printable(text)}\n`);
     },
     warn(text) {
       if (!asJson) toErr(`${label('warning:', 'warning', err)} ${printable(text)}\n`);
     },
     logLine: toErr,
     async progress(text) {
+      const log = (...pieces: Piece[]): void => note(styledLine(pieces, err));
       // A pseudo-terminal may say that it has 0 columns; ora then erases lines for ever.
       const watched = err.isTty && (err.stream.columns ?? 0) > 0 && !terminal.ci;
-      if (!watched || asJson || quiet) return silent;
-      return spinner(oneLine(text), redactor, err);
+      if (!watched || asJson || quiet) return { update: () => {}, log, stop: () => {} };
+      return spinner(oneLine(text), redactor, err, log);
     },
     error(error) {
       const { code, message, hint } = factsOf(error);
@@ -152,7 +160,12 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
 }
 
 /** ora, loaded only when somebody watches: off a terminal it would still print coloured lines (research/style.md). */
-async function spinner(text: string, redactor: Redactor, screen: Screen): Promise<Progress> {
+async function spinner(
+  text: string,
+  redactor: Redactor,
+  screen: Screen,
+  log: (...pieces: Piece[]) => void,
+): Promise<Progress> {
   const { default: ora } = await import('ora');
   const clean = (raw: string): string => redactor.redact(oneLine(raw));
   const spin = ora({
@@ -164,6 +177,11 @@ async function spinner(text: string, redactor: Redactor, screen: Screen): Promis
   return {
     update(raw) {
       spin.text = clean(raw);
+    },
+    log(...pieces) {
+      spin.clear();
+      log(...pieces);
+      spin.render();
     },
     stop(end) {
       if (end === undefined) spin.stop();
