@@ -1,9 +1,7 @@
 import type {
   ItemId,
   NamedLease,
-  NewMessage,
   Observation,
-  PlaneComment,
   PlaneItem,
   PlanePort,
   ProjectPolicy,
@@ -13,8 +11,8 @@ import type {
 } from '../core/model/index.ts';
 import { taskIdOf } from '../core/model/index.ts';
 import { admits, newTask } from '../core/pipeline/intake.ts';
-import { htmlText, markerOf } from '../core/pipeline/markers.ts';
-import { areFresh, factsOf, mayApprove, mirrorOf, readFacts, type ProjectFacts } from '../core/engine/project-facts.ts';
+import { messagesOf } from '../core/engine/comments.ts';
+import { areFresh, factsOf, knows, mirrorOf, readFacts, type ProjectFacts } from '../core/engine/project-facts.ts';
 
 export interface PlanePollDeps {
   store: Store;
@@ -49,6 +47,7 @@ export async function pollPlane(policy: ProjectPolicy, deps: PlanePollDeps): Pro
     policy,
     row,
     facts,
+    startedAt: store.now(),
     recent: (row.resolved['recent'] as Recent | undefined) ?? {},
     observation: emptyObservation(deps.leader),
   };
@@ -64,6 +63,8 @@ interface Look {
   policy: ProjectPolicy;
   row: ProjectRow;
   facts: ProjectFacts;
+  /** Facts read since then are not read again in this tick. */
+  startedAt: number;
   /** Items of the overlap that were read already, with the time they had then. */
   recent: Recent;
   observation: Observation & { project: ProjectRow | null };
@@ -82,7 +83,9 @@ async function firstContact(
   const first = await plane.highestNumber(policy.planeProject);
   const page = await plane.items(policy.planeProject, null);
   const facts = await readFacts(plane, policy.planeProject, store.now());
-  const recent = Object.fromEntries(page.items.map((item) => [item.id, item.updatedAt]));
+  // An item made between the two requests is numbered above the first contact: it is read by the next tick.
+  const old = page.items.filter((item) => item.number <= first);
+  const recent = Object.fromEntries(old.map((item) => [item.id, item.updatedAt]));
   const watermark = page.items.reduce((newest, item) => Math.max(newest, item.updatedAt), 0);
   const project = {
     ...row,
@@ -143,8 +146,7 @@ async function readItem(listed: PlaneItem, look: Look, deps: PlanePollDeps): Pro
     if (taskId !== null) await noteGone(taskId, listed.id, look, deps);
     return;
   }
-  if (!areFresh(look.facts, deps.store.now(), item.stateId))
-    look.facts = await readFacts(deps.plane, policy.planeProject, deps.store.now());
+  await learn(look, deps, areFresh(look.facts, deps.store.now(), item.stateId) && knows(look.facts, item, []));
   const mirror = mirrorOf(item, policy, look.facts);
   if (taskId === null) {
     if (!admits(mirror, policy, look.row.firstNumber)) return;
@@ -153,44 +155,16 @@ async function readItem(listed: PlaneItem, look: Look, deps: PlanePollDeps): Pro
     observation.mirrors.push({ taskId, mirror });
   }
   const comments = await deps.plane.comments(policy.planeProject, item.id);
+  await learn(look, deps, knows(look.facts, item, comments));
   observation.messages.push(
     ...messagesOf(comments, taskId ?? taskIdOf(policy.prefix, item.number), policy, look.facts),
   );
 }
 
-/**
- * Comments as messages. The key makes each count once: a comment counts when it is seen first, and once more when a marker
- * appears in it; other edits change nothing (spec 4.3). orch's own never count, however its token is shared.
- */
-function messagesOf(
-  comments: PlaneComment[],
-  taskId: TaskId,
-  policy: ProjectPolicy,
-  facts: ProjectFacts,
-): NewMessage[] {
-  return comments
-    .filter((comment) => comment.externalSource !== 'orch')
-    .sort((a, b) => a.updatedAt - b.updatedAt)
-    .map((comment) => {
-      const marker = markerOf(comment.html);
-      const editor = comment.updatedBy ?? comment.actor;
-      const member = facts.members.find((other) => other.id === comment.actor);
-      return {
-        taskId,
-        sourceKey: marker === null ? `comment:${comment.id}` : `comment:${comment.id}:${marker.kind}`,
-        body: {
-          kind: 'comment',
-          commentId: comment.id,
-          actor: comment.actor,
-          actorName: member?.displayName ?? comment.actor,
-          updatedBy: comment.updatedBy,
-          allowed: mayApprove(comment.actor, policy, facts) && mayApprove(editor, policy, facts),
-          marker,
-          text: htmlText(comment.html),
-          updatedAt: comment.updatedAt,
-        },
-      };
-    });
+/** Reads the facts again when something newer than they are is not in them; once a tick at most. */
+async function learn(look: Look, { store, plane }: PlanePollDeps, known: boolean): Promise<void> {
+  if (known || look.facts.at >= look.startedAt) return;
+  look.facts = await readFacts(plane, look.policy.planeProject, store.now());
 }
 
 async function noteGone(taskId: TaskId, itemId: ItemId, look: Look, { store }: PlanePollDeps): Promise<void> {

@@ -1,6 +1,7 @@
 import type { PlanePort, ProjectPolicy, Store, TaskId } from '../model/index.ts';
 import { OrchError, taskIdOf } from '../model/index.ts';
 import { newTask } from '../pipeline/intake.ts';
+import { messagesOf } from './comments.ts';
 import { mirrorOf, readFacts } from './project-facts.ts';
 
 /**
@@ -53,6 +54,10 @@ export async function bringIn(
     });
   const facts = await readFacts(deps.plane, policy.planeProject, deps.store.now());
   const mirror = mirrorOf(item, policy, facts);
+  const taskId = taskIdOf(policy.prefix, item.number);
+  const comments = await deps.plane.comments(policy.planeProject, item.id);
   const created = await deps.store.addTask(newTask(mirror, policy, deps.store.now(), pipeline), mirror);
-  return { taskId: taskIdOf(policy.prefix, item.number), created };
+  // What was said before is noted now, while nothing waits for it: an old marker must not count as today's.
+  if (created) for (const message of messagesOf(comments, taskId, policy, facts)) await deps.store.post(message);
+  return { taskId, created };
 }

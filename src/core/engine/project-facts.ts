@@ -1,5 +1,6 @@
 import type {
   ItemMirror,
+  PlaneComment,
   PlaneItem,
   PlaneMember,
   PlanePhase,
@@ -48,6 +49,19 @@ export function areFresh(
     now - facts.at < factsAgeMs &&
     (stateId === null || facts.states.some((state) => state.id === stateId))
   );
+}
+
+/**
+ * Whether the facts know the labels of an item and the people who wrote in it. What is older than the facts and not in
+ * them is gone for good (a deleted label, somebody who left) and asked about no more.
+ */
+export function knows(facts: ProjectFacts, item: PlaneItem, comments: PlaneComment[]): boolean {
+  const isMember = (id: string | null): boolean => id === null || facts.members.some((member) => member.id === id);
+  const knowsItem =
+    item.updatedAt < facts.at ||
+    (isMember(item.updatedBy) && item.labels.every((id) => facts.labels[id] !== undefined));
+  const recent = comments.filter((comment) => comment.updatedAt >= facts.at && comment.externalSource !== 'orch');
+  return knowsItem && recent.every((comment) => isMember(comment.actor) && isMember(comment.updatedBy));
 }
 
 export async function readFacts(plane: PlanePort, projectId: ProjectId, now: number): Promise<ProjectFacts> {

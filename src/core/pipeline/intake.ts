@@ -21,7 +21,8 @@ export function admits(item: ItemMirror, policy: ProjectPolicy, firstNumber: num
   const named = label !== null && item.labels.includes(label);
   const byNumber = label === null && item.number > firstNumber;
   if (!named && !byNumber) return false;
-  return policy.intake.states.length === 0 || policy.intake.states.includes(item.stateName);
+  const { states } = policy.intake;
+  return states.length === 0 || states.some((name) => name.toLowerCase() === item.stateName.toLowerCase());
 }
 
 /** The pipeline an item takes: the first whose label it carries, else the default one (spec 3.4). */

@@ -52,11 +52,14 @@ export function liftHold(draft: Draft, by: string, cause: string): Ruling {
     visit.askedAgain = 0;
   }
   showPhase(draft, 'in_progress');
-  if (held.lift === 'rerun' && visit !== null && draft.from.liveJob === null) {
+  delete task.handled['phase_seen'];
+  // An order of a person that waits is carried out instead.
+  if (held.lift === 'rerun' && visit !== null && draft.from.liveJob === null && visit.directive === null) {
     const tail = held.detail['tail'];
+    const said = visit.answers.splice(0).map((answer) => ({ title: `Comment of ${answer.by}`, text: answer.text }));
     requestAgent(draft, {
       why: `Another run was asked for after: ${held.text}`,
-      sections: tail === undefined ? [] : [{ title: 'What was seen last', text: tail }],
+      sections: [...(tail === undefined ? [] : [{ title: 'What was seen last', text: tail }]), ...said],
     });
   }
   return commit(draft, 'command.retry', `${by} lifted the hold "${held.cause}"${reset}`, cause, { hold: held.cause });

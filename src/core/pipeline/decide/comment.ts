@@ -18,9 +18,11 @@ export function decideComment(draft: Draft, comment: Comment): Ruling {
       `a comment of ${comment.actorName} counts for nothing: they may not approve`,
       cause,
     );
-  if (visit === null || !isWorkStage(task.stage))
-    return commit(draft, 'comment.early', 'nothing waits for a comment yet', cause);
   const { marker } = comment;
+  if (visit === null || !isWorkStage(task.stage)) {
+    if (marker?.kind === 'approved') return approvedElsewhere(draft, comment, cause);
+    return commit(draft, 'comment.early', 'nothing waits for a comment yet', cause);
+  }
   if (marker === null) {
     visit.answers.push({ commentId: comment.commentId, by: comment.actorName, text: comment.text });
     return commit(draft, 'comment.noted', `a comment of ${comment.actorName} was noted`, cause);
@@ -38,26 +40,30 @@ export function decideComment(draft: Draft, comment: Comment): Ruling {
 
 function approved(draft: Draft, comment: Comment, cause: string): Ruling {
   const { visit, task } = draft;
-  if (visit === null) throw new Error('an approval needs a visit');
-  if (task.stage !== 'analysis') {
-    const waitsFor =
-      task.hold?.clearedBy ?? (draft.from.liveJob === null ? 'its gate' : `the ${draft.from.liveJob.role}`);
-    tell(draft, { event: 'not_waiting_for_approval', by: comment.actorName, waitsFor });
-    return commit(
-      draft,
-      'comment.approval-elsewhere',
-      `${comment.actorName} approved, but ${task.stage} waits for ${waitsFor}`,
-      cause,
-    );
-  }
-  const request = visit.approval;
-  if (request === null || request.askedAt === null || comment.updatedAt < request.askedAt) {
+  const request = visit?.approval ?? null;
+  if (visit === null || request === null || task.stage !== 'analysis') return approvedElsewhere(draft, comment, cause);
+  if (request.askedAt === null || comment.updatedAt < request.askedAt) {
     tell(draft, { event: 'approval_too_old', by: comment.actorName });
     return commit(draft, 'comment.approval-too-old', `${comment.actorName} approved before orch asked for it`, cause);
   }
   if (visit.approved !== null && sameHashes(visit.approved.artifacts, request.artifacts)) {
     return commit(draft, 'comment.approved-already', 'approved already', cause);
   }
+  if (visit.directive?.kind === 'rejected') visit.directive = null;
   visit.approved = { by: comment.actorName, commentId: comment.commentId, artifacts: request.artifacts };
   return commit(draft, 'comment.approved', `${comment.actorName} approved`, cause, request.artifacts);
+}
+
+/** Moves nothing; the answer says what the task waits for (spec 4.3). */
+function approvedElsewhere(draft: Draft, comment: Comment, cause: string): Ruling {
+  const { task } = draft;
+  const waitsFor =
+    task.hold?.clearedBy ?? (draft.from.liveJob === null ? 'its gate' : `the ${draft.from.liveJob.role}`);
+  tell(draft, { event: 'not_waiting_for_approval', by: comment.actorName, waitsFor });
+  return commit(
+    draft,
+    'comment.approval-elsewhere',
+    `${comment.actorName} approved, but ${task.stage} waits for ${waitsFor}`,
+    cause,
+  );
 }

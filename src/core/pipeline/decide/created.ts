@@ -1,5 +1,6 @@
 import type { Evidence } from '../../model/index.ts';
 import { documentFolder } from '../artifacts.ts';
+import { branchName } from '../intake.ts';
 import type { Draft } from '../draft.ts';
 import { effect, giteaLane, tell } from '../draft.ts';
 import { intakeDefects } from '../gates/intake.ts';
@@ -21,8 +22,17 @@ export function decideCreated(draft: Draft, evidence: Evidence): Ruling {
       })
     )
       return rest(null);
-    tell(draft, { event: 'intake_refused', defects });
+    // Told once: a card that is moved although nothing was mended is refused again in silence (spec 3.3).
+    if (task.handled['intake_told'] !== defects.join(',')) tell(draft, { event: 'intake_refused', defects });
+    task.handled['intake_told'] = defects.join(',');
     return commit(draft, 'created.refused', `intake refused: ${defects.join(', ')}`, 'mirror', { item: item.itemId });
+  }
+  // The branch is named after the title that is accepted, not after the one that was refused.
+  const branch = branchName(task.id, item.name);
+  if (task.hold?.cause === 'intake_refused' && branch !== task.branch) {
+    task.branch = branch;
+    task.hold = null;
+    return commit(draft, 'created.mended', `the work item was mended; its branch will be ${branch}`, 'mirror');
   }
   const seen = evidence.intake;
   if (seen === undefined || !seen.seen) return cannotSee(draft, seen?.reason ?? 'the repository cannot be read');

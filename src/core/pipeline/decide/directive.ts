@@ -47,7 +47,7 @@ function reject(draft: Draft, evidence: Evidence): Ruling {
   const { by, reason, commentId } = visit.directive;
   const of = policy.caps.rejections;
   if (task.counters.rejections >= of) {
-    visit.directive = null;
+    // The order stays: lifting the hold carries it out.
     return hold(draft, 'rejections', 'rejected.cap', `rejected by ${by} after ${of} rejections: ${reason}`, {
       detail: { tail: reason },
     });

@@ -117,10 +117,12 @@ function closedByHand(draft: Draft): Ruling | null {
 
 /** A card moved from Blocked or Needs Input to a started state, by a person who may approve, is a retry. */
 function movedCard(draft: Draft): Ruling | null {
-  const { task, policy } = draft;
+  const { task, visit, policy } = draft;
   const item = draft.from.item;
   const phase = task.hold?.phase;
   if (item === null || task.hold === null || (phase !== 'blocked' && phase !== 'needs_input')) return null;
+  // What was said together with the move comes first: it may be the answer that is waited for.
+  if (draft.from.message !== null) return null;
   const shown = item.stateName.toLowerCase() === policy.states[phase].toLowerCase();
   if (shown) {
     if (task.handled['phase_seen'] === `${phase}:${task.hold.since}`) return null;
@@ -128,8 +130,17 @@ function movedCard(draft: Draft): Ruling | null {
     return commit(draft, 'world.card-seen', `the work item shows ${item.stateName}`, 'mirror');
   }
   if (task.handled['phase_seen'] !== `${phase}:${task.hold.since}`) return null;
-  if (item.stateGroup !== 'started' || !item.updatedByAllowed || isWaitingState(item.stateName, policy)) return null;
+  if (item.stateGroup !== 'started' || isWaitingState(item.stateName, policy)) return null;
+  if (task.hold.cause === 'answers' && (visit?.answers.length ?? 0) > 0) return null;
   delete task.handled['phase_seen'];
+  // Forgotten at once, so that a later edit by somebody else is not taken for the move.
+  if (!item.updatedByAllowed)
+    return commit(
+      draft,
+      'world.card-not-allowed',
+      `the card was moved to ${item.stateName} by somebody who may not lift a hold`,
+      'mirror',
+    );
   return liftHold(draft, item.updatedBy ?? 'a person', 'mirror');
 }
 

@@ -1,0 +1,42 @@
+import type { NewMessage, PlaneComment, ProjectPolicy, TaskId } from '../model/index.ts';
+import { htmlText, markerOf } from '../pipeline/markers.ts';
+import { mayApprove, type ProjectFacts } from './project-facts.ts';
+
+/**
+ * Comments as messages. The key makes each count once: a comment counts when it is seen first, and once more when a marker
+ * appears in it; other edits change nothing (spec 4.3). A marker that somebody who may not approve wrote into a comment has
+ * a key of its own, so that it does not use up the marker that the author may still set. orch's own never count, however
+ * its token is shared.
+ */
+export function messagesOf(
+  comments: PlaneComment[],
+  taskId: TaskId,
+  policy: ProjectPolicy,
+  facts: ProjectFacts,
+): NewMessage[] {
+  return comments
+    .filter((comment) => comment.externalSource !== 'orch')
+    .sort((a, b) => a.updatedAt - b.updatedAt)
+    .map((comment) => {
+      const marker = markerOf(comment.html);
+      const editor = comment.updatedBy ?? comment.actor;
+      const member = facts.members.find((other) => other.id === comment.actor);
+      const allowed = mayApprove(comment.actor, policy, facts) && mayApprove(editor, policy, facts);
+      const kind = marker === null ? '' : `:${marker.kind}${allowed ? '' : `:${editor}`}`;
+      return {
+        taskId,
+        sourceKey: `comment:${comment.id}${kind}`,
+        body: {
+          kind: 'comment',
+          commentId: comment.id,
+          actor: comment.actor,
+          actorName: member?.displayName ?? comment.actor,
+          updatedBy: comment.updatedBy,
+          allowed,
+          marker,
+          text: htmlText(comment.html),
+          updatedAt: comment.updatedAt,
+        },
+      };
+    });
+}
