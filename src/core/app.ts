@@ -23,6 +23,7 @@ import type {
   WorkspacePort,
 } from './model/index.ts';
 import { OrchError } from './model/index.ts';
+import { channels } from './pipeline/channels.ts';
 import { createGitea } from './peers/gitea/gitea.ts';
 import { createPlane } from './peers/plane/plane.ts';
 import { createTelegram } from './peers/telegram/telegram.ts';
@@ -239,7 +240,13 @@ function workerParts(
       return () => watching.close();
     },
     announce: (key, notice) =>
-      store.announce([{ key, lane: 'telegram', body: { kind: 'telegram.message', notice, alert: true } }]),
+      store.announce([
+        {
+          key,
+          lane: 'telegram',
+          body: { kind: 'telegram.message', notice, alert: channels[notice.body.event].telegram === 'alert' },
+        },
+      ]),
     config: {
       ...config.worker,
       breaker: { threshold: config.agent.breakerThreshold, pauseMs: config.agent.breakerPauseMs },

@@ -36,7 +36,7 @@ export interface DeliverDeps {
 }
 
 /** How long a sender may hold an effect before another one looks at it; a merge alone may take minutes. */
-const effectLeaseMs = 10 * 60_000;
+export const effectLeaseMs = 10 * 60_000;
 
 /**
  * Delivers what is due, lane by lane in order, one sender a lane (the store sees to it). An effect that was sent but not
@@ -48,11 +48,12 @@ export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promi
   while (signal?.aborted !== true) {
     const claimed = await deps.store.claimEffect(deps.owner, effectLeaseMs);
     if (claimed === null) return settled;
-    crashPoint('effect.claimed');
+    const { kind } = claimed.effect.body;
+    crashPoint('effect.claimed', kind);
     const delivery = await attempt(claimed.effect, deps);
-    crashPoint('effect.sent');
+    crashPoint('effect.sent', kind);
     await deps.store.settleEffect(claimed.effect.id, claimed.token, delivery);
-    crashPoint('effect.settled');
+    crashPoint('effect.settled', kind);
     settled += 1;
     if (delivery.kind !== 'done')
       deps.log.warn('effect not delivered', {
@@ -95,9 +96,13 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
       });
       return done({ id: sent.id, ...(sent.at === null ? {} : { at: String(sent.at) }) });
     }
-    case 'plane.state':
-      await deps.plane.setState(body.projectId, body.itemId, await deps.stateOf(body.projectId, body.phase));
+    case 'plane.state': {
+      // Never one that is set already (spec 4.2): a person may have moved the card there. A gone item shows nothing.
+      const stateId = await deps.stateOf(body.projectId, body.phase);
+      const item = await deps.plane.item(body.projectId, body.itemId);
+      if (item !== null && item.stateId !== stateId) await deps.plane.setState(body.projectId, body.itemId, stateId);
       return done({});
+    }
     case 'telegram.message':
       return sendTelegram(effect, body, deps);
     case 'git.start_branch':

@@ -50,6 +50,8 @@ export async function collect(
   evidence.artifacts = await seen(() => artifactsAt(task, head, deps.git));
   evidence.codeTree = await seen(() => deps.git.codeTree(task.repo, head, documentFolder(task.id)));
   if (needs.includes('merges')) evidence.merges = await seen(() => merges(task, head, deps.git));
+  if (needs.includes('pull') && task.prNumber !== null)
+    evidence.pull = await seen(() => pullNow(task.repo, task.prNumber ?? 0, deps.gitea));
   if (!evidence.codeTree.seen) return evidence;
   const codeTree = evidence.codeTree.value;
   const sameCode = (sha: CommitSha): Promise<boolean> => hasCode(task, sha, codeTree, deps.git);
@@ -57,7 +59,7 @@ export async function collect(
   if (needs.includes('reviews') && task.prNumber !== null)
     evidence.reviews = await seen(() => reviews(task.repo, task.prNumber ?? 0, sameCode, deps));
   if (needs.includes('verdictCommit'))
-    evidence.verdictCommit = await seen(() => verdictCommit(task, head, evidence.artifacts, sameCode, deps.git));
+    evidence.verdictCommit = await seen(() => verdictCommit(s, head, evidence.artifacts, sameCode, deps.git));
   return evidence;
 }
 
@@ -145,7 +147,10 @@ async function hasCode(task: Task, sha: CommitSha, codeTree: string, git: GitPor
   return (await git.codeTree(task.repo, sha, documentFolder(task.id))) === codeTree;
 }
 
-/** Statuses of the head and of the commits behind it that carry the same code: a documents-only push keeps CI's word. */
+/**
+ * Statuses of the head and of the commits behind it that carry the same code: a documents-only push keeps CI's word, also
+ * where CI skips such a push and says so.
+ */
 async function statuses(
   task: Task,
   head: CommitSha,
@@ -154,13 +159,25 @@ async function statuses(
 ): Promise<StatusRow[]> {
   const base = await git.head(task.repo, task.baseBranch);
   const behind = base === null ? [] : await git.commitsSince(task.repo, base, head);
-  const rows: StatusRow[] = await gitea.statuses(task.repo, head);
+  let rows: StatusRow[] = await gitea.statuses(task.repo, head);
   for (const { sha } of behind.slice(0, sameCodeDepth)) {
     if (sha === head) continue;
     if (!(await hasCode(task, sha, codeTree, git))) break;
-    rows.push(...(await gitea.statuses(task.repo, sha)));
+    const older = await gitea.statuses(task.repo, sha);
+    const said = new Set(older.map((row) => row.context));
+    rows = [...rows.filter((row) => row.state !== 'skipped' || !said.has(row.context)), ...older];
   }
   return rows;
+}
+
+async function pullNow(
+  repo: RepoSlug,
+  number: number,
+  gitea: GiteaPort,
+): Promise<{ merged: boolean; mergedSha: CommitSha | null }> {
+  const pull = await gitea.pull(repo, number);
+  if (pull === null) throw new Error(`pull request #${number} of ${repo} cannot be found`);
+  return { merged: pull.merged, mergedSha: pull.mergedSha };
 }
 
 async function reviews(
@@ -171,25 +188,33 @@ async function reviews(
 ): Promise<{ author: string; rows: (Awaited<ReturnType<GiteaPort['reviews']>>[number] & { sameCode: boolean })[] }> {
   const pull = await gitea.pull(repo, number);
   if (pull === null) throw new Error(`pull request #${number} of ${repo} cannot be found`);
-  const rows = await gitea.reviews(repo, number);
+  const own = await gitea.reviewerLogin();
+  const rows = (await gitea.reviews(repo, number)).filter((row) => row.user !== own);
   const judged = await Promise.all(
     rows.map(async (row) => ({ ...row, sameCode: isCommitSha(row.commit) && (await sameCode(row.commit)) })),
   );
   return { author: pull.author, rows: judged };
 }
 
-/** The commit a verdict names: in full, or as the unambiguous beginning (seven digits at least) of one of the branch. */
+/**
+ * The commit a verdict names: in full, or as the unambiguous beginning (seven digits at least) of one of the branch. One that
+ * names none is about what the reviewer published: code pushed afterwards was not reviewed.
+ */
 async function verdictCommit(
-  task: Task,
+  s: Snapshot,
   head: CommitSha,
   artifacts: Evidence['artifacts'],
   sameCode: (sha: CommitSha) => Promise<boolean>,
   git: GitPort,
 ): Promise<{ named: string; sameCode: boolean } | null> {
+  const { task, visit } = s;
   const review =
     artifacts?.seen === true ? artifacts.value.find((artifact) => artifact.path === documents.review) : undefined;
   const named = frontMatter(review?.text ?? '')?.['commit']?.toLowerCase();
-  if (named === undefined || named === '') return null;
+  if (named === undefined || named === '') {
+    const published = visit?.finished?.sha ?? null;
+    return published === null ? null : { named: published, sameCode: await sameCode(published) };
+  }
   if (isCommitSha(named)) return { named, sameCode: await sameCode(named) };
   const base = await git.head(task.repo, task.baseBranch);
   const commits = base === null || !/^[0-9a-f]{7,39}$/.test(named) ? [] : await git.commitsSince(task.repo, base, head);

@@ -188,6 +188,8 @@ export interface Store {
   /** When the next effect that waits for its retry becomes due; null when the outbox is empty. */
   nextEffectAt(): Promise<number | null>;
   settleEffect(effectId: EffectId, token: number, delivery: Delivery): Promise<'ok' | 'lost'>;
+  /** Effects that some process is sending now, and who: a dead sender's are given back by a repair. */
+  effectsInFlight(): Promise<{ effect: Effect; token: number; owner: string; expiresAt: number }[]>;
   /** Makes a dead effect of a task deliverable again (`orch retry`). Returns how many. */
   reviveEffects(taskId: TaskId): Promise<number>;
 

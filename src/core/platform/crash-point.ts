@@ -26,7 +26,11 @@ export type CrashPoint = (typeof crashPoints)[number];
 
 const wanted = process.env['ORCH_CRASH_AT'];
 
-/** Dies by SIGKILL when the environment names this point; does nothing otherwise. */
-export function crashPoint(name: CrashPoint): void {
-  if (wanted === name) process.kill(process.pid, 'SIGKILL');
+/**
+ * Dies by SIGKILL when the environment names this point; does nothing otherwise.
+ * @param detail narrows the point: `effect.sent:gitea.merge` is the point `effect.sent` of a merge only
+ */
+export function crashPoint(name: CrashPoint, detail?: string): void {
+  if (wanted === undefined) return;
+  if (wanted === name || (detail !== undefined && wanted === `${name}:${detail}`)) process.kill(process.pid, 'SIGKILL');
 }

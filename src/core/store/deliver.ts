@@ -18,8 +18,8 @@ export function settleEffect(f: Families, id: EffectId, token: number, delivery:
       if (row.report === 1) report(f, row, { ok: true, result: delivery.result, error: null }, now);
       break;
     case 'dead':
-      f.outbox.finish(row.id, 'dead', null, delivery.error, now);
-      report(f, row, { ok: false, result: {}, error: delivery.error }, now);
+      f.outbox.finish(row.id, 'dead', JSON.stringify(delivery.result ?? {}), delivery.error, now);
+      report(f, row, { ok: false, result: delivery.result ?? {}, error: delivery.error }, now);
       break;
     case 'retry': {
       const wait = delivery.afterMs ?? backoffMs(row.attempts, defaultBackoff, 0, Math.random());

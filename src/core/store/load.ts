@@ -1,4 +1,5 @@
 import type { RunOutcome, Snapshot, TaskId } from '../model/index.ts';
+import { answersCheck } from '../model/index.ts';
 import { decode } from './codec.ts';
 import type { Families } from './families.ts';
 
@@ -40,13 +41,13 @@ function finishedChecks(f: Families, taskId: TaskId): Snapshot['checks'] {
     .all(taskId);
   return rows
     .filter((row) => row.cause.startsWith(checkCause))
-    .map((row) => {
-      const outcome = decode<RunOutcome>(row.outcome);
-      return {
-        codeTree: row.cause.slice(checkCause.length),
-        passed: outcome.kind === 'success',
-        detail: outcome.detail,
-        tail: outcome.tail,
-      };
-    });
+    .map((row) => ({ cause: row.cause, outcome: decode<RunOutcome>(row.outcome) }))
+    .filter(({ outcome }) => answersCheck(outcome))
+    .map(({ cause, outcome }) => ({
+      // `check:<tree>`, or `check:<tree>#<n>` after one that was lost.
+      codeTree: cause.slice(checkCause.length).split('#')[0] ?? '',
+      passed: outcome.kind === 'success',
+      detail: outcome.detail,
+      tail: outcome.tail,
+    }));
 }

@@ -91,7 +91,7 @@ function isExists(error: unknown): boolean {
 }
 
 /** Looks through a connection that cannot write, so that a foreign file and its journal stay as they were, byte by byte. */
-function refuseForeign(file: string): void {
+export function refuseForeign(file: string): void {
   const db = new Database(file, { readonly: true, fileMustExist: true, timeout: busyTimeoutMs });
   try {
     if (isOurs(db)) return;

@@ -12,6 +12,8 @@ export interface EffectColumns {
   state: string;
   attempts: number;
   lease_token: number;
+  lease_owner: string | null;
+  lease_expires_at: number | null;
   error: string | null;
   created_at: number;
 }
@@ -47,7 +49,7 @@ const supersede = `UPDATE outbox SET state = 'superseded', settled_at = @now
 
 // A state that was refused and has a younger one for the same item must not come back after it.
 const revive = `UPDATE outbox SET state = 'pending', available_at = 0, error = NULL, settled_at = NULL
-  WHERE task_id = @task_id AND state = 'dead' AND NOT (kind = 'plane.state' AND EXISTS (
+  WHERE task_id = @task_id AND state = 'dead' AND kind <> 'gitea.merge' AND NOT (kind = 'plane.state' AND EXISTS (
     SELECT 1 FROM outbox AS n WHERE n.kind = 'plane.state' AND n.lane = outbox.lane AND n.id > outbox.id
       AND json_extract(n.body, '$.itemId') = json_extract(outbox.body, '$.itemId')))`;
 
@@ -88,6 +90,10 @@ export function outboxStatements(sql: Sql) {
           token,
         ) ?? null
       );
+    },
+    /** Everything that some process is sending now. */
+    onTheirWay(): EffectColumns[] {
+      return sql<EffectColumns>(`SELECT * FROM outbox WHERE state = 'in_flight' ORDER BY id`).all();
     },
     finish(id: number, state: 'done' | 'dead', result: string | null, error: string | null, now: number): void {
       sql(

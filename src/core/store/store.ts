@@ -116,6 +116,15 @@ function outboxMethods({ connection: { read, write }, f, now }: Parts) {
     nextEffectAt: () => read(() => f.outbox.nextDue()),
     settleEffect: (effectId, token, delivery) => write(() => settleEffect(f, effectId, token, delivery, now())),
     reviveEffects: (taskId) => write(() => f.outbox.revive(taskId)),
+    effectsInFlight: () =>
+      read(() =>
+        f.outbox.onTheirWay().map((row) => ({
+          effect: decodeEffect(row),
+          token: row.lease_token,
+          owner: row.lease_owner ?? '',
+          expiresAt: row.lease_expires_at ?? 0,
+        })),
+      ),
     announce: (effects) =>
       write(() => {
         for (const effect of effects) f.outbox.insert({ ...effect, report: false }, null, now());

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { errorText, OrchError, type Claim, type Published } from '../model/index.ts';
+import { errorText, OrchError, type Claim, type CommitSha, type Published } from '../model/index.ts';
 import { backoffMs } from '../platform/backoff.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, type RunContext } from './context.ts';
@@ -61,7 +61,7 @@ async function publishOnce(context: RunContext): Promise<Publication> {
   if (made.sha === base) return { kind: 'published', published: made };
   await deps.workspaces.deliver(job.repo, job.branch, made.sha);
   crashPoint('publish.fetched');
-  if ((await deps.git.push(job.repo, made.sha, job.branch, base)) === 'moved') {
+  if ((await pushWork(context, made.sha, base)) === 'moved') {
     return {
       kind: 'failed',
       cause: 'moved',
@@ -70,6 +70,18 @@ async function publishOnce(context: RunContext): Promise<Publication> {
   }
   crashPoint('publish.pushed');
   return { kind: 'published', published: made };
+}
+
+/**
+ * Fast-forward only. A branch that the server removed after its merge is made anew by the next round's work (spec 3.3: deploy
+ * failed); a branch that is there is never touched by that.
+ */
+async function pushWork(context: RunContext, sha: CommitSha, base: CommitSha): Promise<'ok' | 'moved'> {
+  const { deps, claim } = context;
+  const { repo, branch } = claim.job;
+  const pushed = await deps.git.push(repo, sha, branch, base);
+  const mergedAway = pushed === 'moved' && claim.task !== null && claim.task.mergedSha !== null;
+  return mergedAway ? deps.git.push(repo, sha, branch, null) : pushed;
 }
 
 /** `docs(ET-012): analyst, run 47`, `feat` for the developer, with trailers that say whose work it is (spec 7). */

@@ -1,10 +1,18 @@
 import { errorText } from '../model/index.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
 import { deadOwners, orphans, unknownFolders } from './repairs/runs.ts';
-import { deadLeaders, lostProbe, oldWorkspaces } from './repairs/state.ts';
+import { deadLeaders, lostProbe, oldWorkspaces, strandedEffects } from './repairs/state.ts';
 
 /** Everything `orch recover` and the start of a service look for, in this order: runs before what depends on them. */
-const repairs: readonly Repair[] = [deadOwners, orphans, lostProbe, deadLeaders, oldWorkspaces, unknownFolders];
+const repairs: readonly Repair[] = [
+  deadOwners,
+  orphans,
+  strandedEffects,
+  lostProbe,
+  deadLeaders,
+  oldWorkspaces,
+  unknownFolders,
+];
 
 /** Lines for people. `fixed` is empty on a dry run; `needsPerson` holds what orch will not or could not do. */
 export interface Recovery {

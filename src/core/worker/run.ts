@@ -3,6 +3,7 @@ import { errorText, type RunOutcome } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
+import { hasExit } from '../launcher/run-folder.ts';
 import { launchFailure, prepare } from './prepare.ts';
 
 /** How often the follower looks at the worker's wishes (cancel, lost lease), milliseconds. */
@@ -32,7 +33,20 @@ export async function startAndFollow(context: RunContext): Promise<RunEnd> {
     return { kind: 'ended', outcome: quiet ? outcome : agentAlive(outcome), started: false };
   }
   crashPoint('run.recorded');
+  await tellStart(context);
   return follow(context, folder);
+}
+
+/** Tells the chat that an agent works now (spec 10). Information only: a failure to note it stops no run. */
+async function tellStart({ deps, claim }: RunContext): Promise<void> {
+  const { task, job, run } = claim;
+  if (task === null || job.kind !== 'agent') return;
+  const item = deps.itemUrlOf(task);
+  const body = { event: 'agent_started' as const, role: job.role, attempt: run.attempt, why: job.orders.why };
+  const notice = { taskId: task.id, title: task.title, body, links: item === null ? {} : { item } };
+  await deps.announce(`agent_started:${run.id}`, notice).catch((error: unknown) => {
+    deps.log.warn('the start of a run was not told', { run: run.id, error: errorText(error) });
+  });
 }
 
 /** A cancelled run is not started, a stopping worker starts nothing; a lost lease throws. */
@@ -51,8 +65,10 @@ function stopBeforeStart(context: RunContext): RunOutcome | null {
  */
 export async function adoptRun(context: RunContext): Promise<RunEnd> {
   const { run } = context.claim;
+  // Started, and ended again, before its start was recorded: its files hold the result like any other run's.
+  const ended = run.folder !== '' && hasExit(run.folder);
   const nothingStarted =
-    run.folder === '' || (run.phase === 'preparing' && !(await context.deps.launcher.alive(run.folder)));
+    run.folder === '' || (run.phase === 'preparing' && !ended && !(await context.deps.launcher.alive(run.folder)));
   if (nothingStarted) {
     return {
       kind: 'ended',

@@ -57,6 +57,7 @@ const holds: Catalogue['holds'] = {
   deploy_failed: 'The deployment failed',
   no_deploy_result: 'The deployer left no result',
   merge_refused: 'The merge was refused',
+  check_failed: 'The local tests could not be run',
   attempts_used: 'The run failed and its attempts are used',
   run_cap: 'The cap on runs is reached',
   cost_cap: 'The cap on cost is reached',

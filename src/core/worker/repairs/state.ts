@@ -1,5 +1,6 @@
 import type { NamedLease, TaskRow } from '../../model/index.ts';
 import { existsSync } from 'node:fs';
+import { effectLeaseMs } from '../../engine/deliver.ts';
 import { ownerAlive, parseOwner } from '../../platform/processes.ts';
 import { createGateKeeper, probeVanished } from '../gate.ts';
 import type { Finding, Repair, RepairDeps } from './repair.ts';
@@ -40,6 +41,32 @@ function isDead(deps: RepairDeps, lease: NamedLease): boolean {
   if (lease.expiresAt <= deps.store.now() || parseOwner(lease.owner)?.host !== deps.host) return false;
   return !ownerAlive(lease.owner, deps.host);
 }
+
+/**
+ * How long the server may still be at work on a merge whose sender died, milliseconds: asked again sooner, a second merge
+ * could run beside the first (three squashes in parallel were seen to give three commits).
+ */
+const mergeQuietMs = 30_000;
+
+/** What a dead process of this host was sending: due again at once. Every kind looks at the world before it is sent again. */
+export const strandedEffects: Repair = {
+  name: 'effects of dead senders',
+  find: async (deps) => {
+    const sending = await deps.store.effectsInFlight();
+    return sending
+      .filter(({ owner, effect, expiresAt }) => {
+        if (parseOwner(owner)?.host !== deps.host || ownerAlive(owner, deps.host)) return false;
+        return effect.body.kind !== 'gitea.merge' || deps.store.now() >= expiresAt - effectLeaseMs + mergeQuietMs;
+      })
+      .map(({ effect, token }) => ({
+        line: `${effect.body.kind} ${effect.key} was being sent by a process that is dead`,
+        fix: async () => {
+          await deps.store.settleEffect(effect.id, token, { kind: 'retry', error: 'its sender died', afterMs: 0 });
+          return `${effect.key} is sent again`;
+        },
+      }));
+  },
+};
 
 /** Workspaces of done tasks, after their retention: removed when everything in them is on the server. */
 export const oldWorkspaces: Repair = {
