@@ -152,8 +152,24 @@ async function enqueueAdhoc(
     .update(key ?? `${repo}\0${branch}\0${role}\0${prompt}\0${app.store.now()}`)
     .digest('hex')
     .slice(0, 32)}`;
+  await makeBranch(context, app, adhoc, policy.baseBranch);
   const { job, created } = await app.store.enqueue({ ...adhocJob(role, adhoc, policy), cause });
   await finishJob(context, app, job.id, created, waitMs);
+}
+
+/** Before the job is queued, so that a worker never meets a run without its branch. */
+async function makeBranch(
+  context: CommandContext,
+  app: App,
+  { repo, branch }: ReturnType<typeof adhocOf>,
+  baseBranch: string,
+): Promise<void> {
+  if (!context.secrets.has('gitea')) {
+    return context.output.note(`no Gitea token here: ${branch} has to exist on the server`);
+  }
+  const { ensureBranch } = await import('../core/engine/ensure-branch.ts');
+  if (await ensureBranch(app.git, repo, branch, baseBranch))
+    context.output.note(`branch ${branch} was made from ${baseBranch}`);
 }
 
 function adhocJob(

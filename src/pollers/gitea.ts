@@ -21,6 +21,11 @@ export interface GiteaPollDeps {
 
 /** Gitea's times have a resolution of one second, and pull requests are stamped after the fact. */
 const overlapMs = 60_000;
+/** Within this time of its first sight a stamp of one second may still cover another change. */
+const sameStampMs = 3_000;
+
+/** A pull request's `updated_at`, and when it was first seen with it. */
+type Stamps = Record<string, { updatedAt: number; seenAt: number }>;
 
 /**
  * One look at a repository (spec 5): one `ls-remote`, one list of pull requests behind the watermark, and one status
@@ -38,13 +43,14 @@ export async function pollGitea(policy: ProjectPolicy, deps: GiteaPollDeps): Pro
   const since = project.prWatermark === null ? null : project.prWatermark - overlapMs;
   const withPr = tasks.some((task) => task.prNumber !== null);
   const pulls = withPr ? await gitea.pulls(policy.repo, since) : [];
-  const known = (project.resolved['pulls'] as Record<string, number> | undefined) ?? {};
+  const known = (project.resolved['pulls'] as Stamps | undefined) ?? {};
+  const now = store.now();
   const mirrors: { taskId: TaskId; mirror: Mirror }[] = [];
   for (const task of tasks) {
     const head = heads.get(task.branch) ?? null;
     mirrors.push({ taskId: task.id, mirror: { kind: 'branch', branch: task.branch, sha: head } });
     const pull = pulls.find((other) => other.number === task.prNumber && other.sameRepo);
-    if (pull !== undefined) mirrors.push(...(await pullMirrors(task, pull, known, gitea)));
+    if (pull !== undefined) mirrors.push(...(await pullMirrors(task, pull, maySayMore(pull, known, now), gitea)));
     for (const sha of awaited(task, head)) {
       mirrors.push({
         taskId: task.id,
@@ -53,11 +59,7 @@ export async function pollGitea(policy: ProjectPolicy, deps: GiteaPollDeps): Pro
     }
   }
   const watermark = pulls.reduce((newest, pull) => Math.max(newest, pull.updatedAt), project.prWatermark ?? 0);
-  const recent = Object.fromEntries(
-    [...Object.entries(known), ...pulls.map((pull) => [String(pull.number), pull.updatedAt] as const)].filter(
-      ([, at]) => at >= watermark - overlapMs,
-    ),
-  );
+  const recent = stampsOf(pulls, known, watermark, now);
   await store.observe({
     leader,
     project: withPr ? { ...project, prWatermark: watermark, resolved: { ...project.resolved, pulls: recent } } : null,
@@ -67,16 +69,31 @@ export async function pollGitea(policy: ProjectPolicy, deps: GiteaPollDeps): Pro
   });
 }
 
+/** Whether a pull request may hold reviews that were not read: its stamp is new, or too young to be the last of its second. */
+function maySayMore(pull: RepoPr, known: Stamps, now: number): boolean {
+  const last = known[String(pull.number)];
+  return last?.updatedAt !== pull.updatedAt || Math.abs(now - last.seenAt) < sameStampMs;
+}
+
+function stampsOf(pulls: RepoPr[], known: Stamps, watermark: number, now: number): Stamps {
+  const stamps: Stamps = { ...known };
+  for (const { number, updatedAt } of pulls) {
+    const last = known[String(number)];
+    stamps[String(number)] = last?.updatedAt === updatedAt ? last : { updatedAt, seenAt: now };
+  }
+  return Object.fromEntries(Object.entries(stamps).filter(([, stamp]) => stamp.updatedAt >= watermark - overlapMs));
+}
+
 /** The pull request, and its reviews when it has moved and somebody's review may matter. */
 async function pullMirrors(
   task: Task,
   pull: RepoPr,
-  known: Record<string, number>,
+  moved: boolean,
   gitea: GiteaPort,
 ): Promise<{ taskId: TaskId; mirror: Mirror }[]> {
-  const { repo, sameRepo: _sameRepo, updatedAt, ...mirror } = pull;
+  const { repo, sameRepo: _sameRepo, updatedAt: _updatedAt, ...mirror } = pull;
   const mirrors: { taskId: TaskId; mirror: Mirror }[] = [{ taskId: task.id, mirror }];
-  if (task.stage === 'review' && known[String(pull.number)] !== updatedAt) {
+  if (task.stage === 'review' && moved) {
     mirrors.push({
       taskId: task.id,
       mirror: { kind: 'reviews', number: pull.number, reviews: await gitea.reviews(repo, pull.number) },

@@ -122,6 +122,7 @@ export function visit(n: number, over: Partial<Visit> = {}): Visit {
     ciSince: null,
     merge: null,
     why: 'intake',
+    sections: [],
     ...over,
   };
 }

@@ -29,8 +29,10 @@ export interface Evidence {
   reviews?: Seen<{ author: string; rows: (ReviewRow & { sameCode: boolean })[] }>;
   /** Whether the head merges into the base branch without conflict, asked of git. */
   merges?: Seen<{ clean: boolean; conflicts: string[] }>;
-  /** The commit a verdict names, and whether it has the head's code tree. */
+  /** The commit a verdict is about, and whether it has the head's code tree. */
   verdictCommit?: Seen<{ named: string; sameCode: boolean } | null>;
+  /** The task's pull request, asked for now: the poll's mirror may be older than a merge by the deployer. */
+  pull?: Seen<{ merged: boolean; mergedSha: CommitSha | null }>;
   /** Whether the document folder already exists on the base branch, and whose branch stands there (intake). */
   intake?: Seen<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' }>;
 }

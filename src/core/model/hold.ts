@@ -28,6 +28,7 @@ export const holdCauses = [
   'no_deploy_result',
   'merge_refused',
   'attempts_used',
+  'check_failed',
   'run_cap',
   'cost_cap',
   'pr_closed',

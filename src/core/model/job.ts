@@ -110,6 +110,15 @@ export interface RunOutcome {
   tail: string;
 }
 
+/** Whether a check's command was run to an end of its own or to its time limit; anything else says nothing about the code. */
+export function answersCheck(outcome: Pick<RunOutcome, 'kind' | 'cause'>): boolean {
+  return (
+    outcome.kind === 'success' ||
+    outcome.kind === 'timeout' ||
+    (outcome.kind === 'own_fault' && outcome.cause === 'exit_status')
+  );
+}
+
 export interface Run {
   id: RunId;
   jobId: JobId;

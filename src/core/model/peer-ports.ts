@@ -140,6 +140,8 @@ export interface GiteaPort {
   } | null>;
   /** Whether `postReview` speaks with an account of its own. */
   hasReviewer(): boolean;
+  /** Login of that account; null where there is none. Its reviews repeat the agent's verdict: they are no person's vote. */
+  reviewerLogin(): Promise<string | null>;
 }
 
 export interface TelegramPort {

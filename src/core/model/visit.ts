@@ -56,4 +56,6 @@ export interface Visit {
   merge: { head: CommitSha; marker: string; merged: boolean; mergedSha: CommitSha | null } | null;
   /** Why the visit began; goes into the orders of its agent. */
   why: string;
+  /** Findings, report, failing contexts: what the visit was opened with. Every run in it is given them. */
+  sections: { title: string; text: string }[];
 }

@@ -49,7 +49,7 @@ export function needs(s: Snapshot, policy: ProjectPolicy): EvidenceNeed[] {
     case 'testing':
       return ['head', 'artifacts', 'codeTree', ...ciNeeds(policy)];
     case 'deploy':
-      return ['head', 'artifacts', 'codeTree', 'merges', ...ciNeeds(policy)];
+      return ['head', 'artifacts', 'codeTree', 'merges', 'pull', ...ciNeeds(policy)];
     case 'done':
     case 'cancelled':
       return [];

@@ -128,7 +128,10 @@ export function showPhase(draft: Draft, phase: PlanePhase): void {
   );
 }
 
-/** Queues one run of the current stage's agent, under a cause that is unique for this visit and request. */
+/**
+ * Queues one run of the current stage's agent, under a cause that is unique for this visit and request. What the visit was
+ * opened with goes along, so that a run asked for by `orch retry` knows the findings, too.
+ */
 export function requestAgent(draft: Draft, orders: Orders): void {
   const { task, visit, policy } = draft;
   if (visit === null || !isWorkStage(task.stage)) return;
@@ -142,7 +145,7 @@ export function requestAgent(draft: Draft, orders: Orders): void {
     repo: task.repo,
     branch: task.branch,
     visit: visit.n,
-    orders,
+    orders: { why: orders.why, sections: [...visit.sections, ...orders.sections] },
     command: null,
     timeoutMs: null,
     maxAttempts: policy.budgets.attempts,
@@ -166,7 +169,21 @@ function caps(draft: Draft): { runCap: number; costCapMicros: number | null } {
 /** Stops what runs or waits for the task; the run's end arrives as a message. */
 export function stopJob(draft: Draft): void {
   const job = draft.from.liveJob;
-  if (job !== null && !job.cancelRequested && !draft.cancelJobs.includes(job.id)) draft.cancelJobs.push(job.id);
+  if (job === null || job.cancelRequested || draft.cancelJobs.includes(job.id)) return;
+  draft.cancelJobs.push(job.id);
+  if (job.kind === 'check') loseCheck(draft);
+}
+
+/** A check that came to no answer does not stand for its code tree: the next one gets a cause of its own. */
+export function loseCheck(draft: Draft): void {
+  const { handled } = draft.task;
+  handled['checks_lost'] = String(Number(handled['checks_lost'] ?? 0) + 1);
+}
+
+/** Cause of the check of a code tree, unique per tree until one was lost. `codeTree#n`: what the store takes apart again. */
+export function checkCause(draft: Draft, codeTree: string): string {
+  const lost = draft.task.handled['checks_lost'];
+  return `check:${codeTree}${lost === undefined ? '' : `#${lost}`}`;
 }
 
 export function sameHold(a: Hold | null, b: Hold): boolean {

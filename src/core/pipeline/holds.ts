@@ -56,7 +56,8 @@ export const holdKinds: Record<HoldCause, HoldKind> = {
   question_rounds: blocked('operator', 'rerun', 'answering in the work item, then another run'),
   rejections: blocked('operator', 'rerun', 'another run'),
   conflict_rounds: blocked('operator', 'rerun', 'settling the conflict, then another run'),
-  developer_budget: blocked('operator', 'rerun', 'another run; the budget of reruns starts again'),
+  // Judged again where it stands: the gate that failed then sends the developer what it found, with a new budget.
+  developer_budget: blocked('operator', 'rejudge', 'another run; the budget of reruns starts again'),
   no_new_code: blocked('operator', 'rerun', 'another run'),
   ci_stuck: waiting('ci', 'blocked', 'CI reporting a result', true),
   no_verdict: blocked('operator', 'rerun', 'another run of the reviewer'),
@@ -66,6 +67,7 @@ export const holdKinds: Record<HoldCause, HoldKind> = {
   deploy_failed: blocked('operator', 'rerun', 'another run of the developer'),
   no_deploy_result: blocked('operator', 'rerun', 'another run of the deployer'),
   merge_refused: blocked('administrator', 'rejudge', 'satisfying the rule that the server names'),
+  check_failed: blocked('operator', 'rejudge', 'running the local tests again'),
   attempts_used: blocked('operator', 'rerun', 'another run with fresh attempts'),
   run_cap: blocked('operator', 'rerun', 'another run; the run cap starts again'),
   cost_cap: blocked('operator', 'rerun', 'another run; the cost cap starts again'),

@@ -12,12 +12,13 @@ export function baselineOf(evidence: Evidence): Visit['baseline'] | null {
   return { sha: evidence.head.value, artifacts: hashesOf(evidence.artifacts.value), codeTree: evidence.codeTree.value };
 }
 
+/** `bounced`: the material of the bounce that opens the visit; null when it is no bounce. */
 export function openVisit(
   draft: Draft,
   stage: WorkStage,
   baseline: Visit['baseline'],
   why: string,
-  bounce: boolean,
+  bounced: Orders['sections'] | null,
 ): void {
   draft.task.stage = stage;
   draft.task.visit += 1;
@@ -35,10 +36,11 @@ export function openVisit(
     requests: 0,
     directive: null,
     answers: [],
-    bounce,
+    bounce: bounced !== null,
     ciSince: null,
     merge: null,
     why,
+    sections: bounced ?? [],
   };
 }
 
@@ -52,7 +54,7 @@ export function advanceTo(
 ): void {
   const from = draft.task.stage;
   if (!isWorkStage(stage)) return complete(draft);
-  openVisit(draft, stage, baseline, why, false);
+  openVisit(draft, stage, baseline, why, null);
   tell(
     draft,
     from === 'created'
@@ -108,9 +110,9 @@ export function bounce(
   }
   // The alert is written before the rerun it announces (spec 3.3).
   tell(draft, { event: 'bounce', role, cause: b.cause, text: b.text, n: count.n, of: count.of });
-  openVisit(draft, b.to, baseline, b.why, true);
+  openVisit(draft, b.to, baseline, b.why, b.sections);
   showPhase(draft, 'in_progress');
-  requestAgent(draft, { why: b.why, sections: b.sections });
+  requestAgent(draft, { why: b.why, sections: [] });
 }
 
 /** The merge has happened: told once, and where orch merges the deployer starts now. */

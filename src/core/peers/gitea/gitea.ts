@@ -9,7 +9,7 @@ import { createGiteaApi } from './api.ts';
 import { createMerge } from './merge.ts';
 import { createOpenPull } from './open-pull.ts';
 import { createPulls } from './pulls.ts';
-import { createRepos } from './repos.ts';
+import { createRepos, loginOf } from './repos.ts';
 import { createReviews } from './reviews.ts';
 import { createStatuses } from './statuses.ts';
 
@@ -43,13 +43,15 @@ export function createGitea(options: GiteaOptions): GiteaPort {
   const api = createGiteaApi({ url, token, http, errors });
   const reviewer = reviewerToken === null ? api : createGiteaApi({ url, token: reviewerToken, http, errors });
   const repos = createRepos(api);
+  const reviewerAccount = loginOf(reviewer);
   return {
     ...repos,
     ...createPulls(api, repos.repo),
-    ...createReviews(api, reviewer),
+    ...createReviews(api, reviewer, reviewerAccount),
     openPull: createOpenPull(api, options.log),
     statuses: createStatuses(api),
     merge: createMerge(createGiteaApi({ url, token, http: patient, errors })),
     hasReviewer: () => reviewerToken !== null,
+    reviewerLogin: async () => (reviewerToken === null ? null : reviewerAccount()),
   };
 }

@@ -12,6 +12,13 @@ export function ownerAndName(repo: RepoSlug): [owner: string, name: string] {
   return [segment(owner), segment(name)];
 }
 
+/** Asks once whose token it is; a failure is asked again. */
+export function loginOf(api: GiteaApi): () => Promise<string> {
+  const account = createRepos(api);
+  let known: string | null = null;
+  return async () => (known ??= (await account.me()).login);
+}
+
 /** The account, the version, the repository and what protects a branch. */
 export function createRepos(api: GiteaApi): RepoPort {
   const repo: GiteaPort['repo'] = async (slug) => {

@@ -2,22 +2,24 @@ import type { GiteaPort, RepoSlug, ReviewRow } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import type { GiteaApi } from './api.ts';
 import { pageSize, readPages } from './pages.ts';
-import { createRepos, ownerAndName } from './repos.ts';
+import { ownerAndName } from './repos.ts';
 
 const votes = new Set(['APPROVED', 'REQUEST_CHANGES', 'REQUEST_REVIEW']);
 
 /**
  * Reviews: reading all of them, and posting one.
+ * @param reviewerLogin whose account that is
  * @param reviewer speaks with the second account where there is one: nobody may approve their own pull request
  */
-export function createReviews(api: GiteaApi, reviewer: GiteaApi): Pick<GiteaPort, 'reviews' | 'postReview'> {
-  const reviewerAccount = createRepos(reviewer);
-  let reviewerLogin: string | null = null;
-
+export function createReviews(
+  api: GiteaApi,
+  reviewer: GiteaApi,
+  reviewerLogin: () => Promise<string>,
+): Pick<GiteaPort, 'reviews' | 'postReview'> {
   const postReview: GiteaPort['postReview'] = async (slug, number, review) => {
-    reviewerLogin ??= (await reviewerAccount.me()).login;
+    const login = await reviewerLogin();
     const newest = (await readReviews(reviewer, slug, number))
-      .filter((row) => row.user === reviewerLogin && votes.has(row.state))
+      .filter((row) => row.user === login && votes.has(row.state))
       .at(-1);
     // An earlier try got through. Only the newest row counts: a dismissal or a new request took the vote back.
     const stands =

@@ -1,5 +1,6 @@
 import type { Evidence, Orders, Verdict, Visit } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
+import { checkCause } from '../draft.ts';
 import { failedContexts, judgeCi } from '../gates/ci-green.ts';
 import { judgeLocalTests } from '../gates/tests-local.ts';
 import { bounce } from '../moves.ts';
@@ -84,7 +85,7 @@ export function requestCheck(draft: Draft, codeTree: string): Ruling {
     kind: 'check',
     role: 'tester',
     taskId: task.id,
-    cause: `check:${codeTree}`,
+    cause: checkCause(draft, codeTree),
     repo: task.repo,
     branch: task.branch,
     visit: visit.n,

@@ -3,10 +3,11 @@ import type { Draft } from '../draft.ts';
 import { effect, giteaLane, showPhase, tell } from '../draft.ts';
 import { judgeDeployed } from '../gates/deployed.ts';
 import { holdTask } from '../holds.ts';
-import { baselineOf, complete, openVisit } from '../moves.ts';
+import { baselineOf, complete, noteMerge, openVisit } from '../moves.ts';
 import { cannotSee, commit, hold, visitOf, type Ruling } from '../ruling.ts';
 import { unseen } from './analysis.ts';
 import { codeRule, mergeRule } from './code.ts';
+import { openPullRequest } from './development.ts';
 import { mirrorVerdict } from './review.ts';
 import { reviewedCodeRule } from './testing.ts';
 
@@ -16,6 +17,18 @@ export function decideDeploy(draft: Draft, evidence: Evidence): Ruling {
   const merged = visit.merge?.merged === true;
   if (!merged && draft.policy.deploy.merge === 'orch') return mergeProven(draft, evidence);
   if (visit.finished === null) return hold(draft, 'outside', 'deploy.waits', 'the deployer has not finished');
+  // Before the deployer's word is judged, whether it merged: a failure after the merge needs a new pull request.
+  if (!merged && draft.task.prNumber !== null) {
+    if (evidence.pull?.seen !== true)
+      return cannotSee(draft, evidence.pull?.reason ?? 'the pull request cannot be read');
+    if (evidence.pull.value.merged) {
+      noteMerge(draft, visit, draft.task.prNumber, evidence.pull.value.mergedSha, 'orch');
+      return commit(draft, 'deploy.merged', `pull request #${draft.task.prNumber} is merged`, 'gate', {
+        pr: String(draft.task.prNumber),
+        merged: evidence.pull.value.mergedSha ?? '',
+      });
+    }
+  }
   const verdict = judgeDeployed(visit);
   if (verdict.status === 'pass') {
     complete(draft);
@@ -43,9 +56,9 @@ function mergeProven(draft: Draft, evidence: Evidence): Ruling {
   const broken =
     reviewedCodeRule(draft, baseline) ?? mergeRule(draft, evidence, baseline) ?? codeRule(draft, evidence, baseline);
   if (broken !== null) return broken;
-  if (task.prNumber === null) return hold(draft, 'merge_refused', 'deploy.no-pr', 'there is no pull request to merge');
+  if (task.prNumber === null) return openPullRequest(draft);
   // A documents-only push may have dismissed the approval: the verdict on this very code is posted for the new head.
-  if (task.handled['approved_code'] === baseline.codeTree)
+  if (policy.gates.review.includes('reviewer-verdict') && task.handled['approved_code'] === baseline.codeTree)
     mirrorVerdict(draft, baseline, 'APPROVED', 'The code is the one that was approved.');
   const marker = `Orch-Merge: ${task.id}/${visit.n}`;
   visit.merge = { head: baseline.sha, marker, merged: false, mergedSha: null };
@@ -87,13 +100,15 @@ function failed(draft: Draft, evidence: Evidence, subject: Record<string, string
     task.prNumber = null;
     delete task.handled['open_pr'];
   }
-  openVisit(draft, 'development', baseline, `The deployment failed: ${reason}`, true);
-  holdTask(
-    draft,
-    'deploy_failed',
-    `the deployment failed${result?.rolledBack === true ? ' and was rolled back' : ''}: ${reason}`,
-    { tail: reason },
-  );
+  openVisit(draft, 'development', baseline, `The deployment failed: ${reason}`, []);
+  holdTask(draft, 'deploy_failed', `the deployment failed${rolledBack(result?.rolledBack ?? null)}: ${reason}`, {
+    tail: reason,
+  });
   showPhase(draft, 'blocked');
   return commit(draft, 'deploy.failed', `the deployer reported a failure: ${reason}`, 'gate', subject);
+}
+
+function rolledBack(done: boolean | null): string {
+  if (done === null) return '';
+  return done ? ' and was rolled back' : ' and was not rolled back';
 }

@@ -34,10 +34,10 @@ export function decideDevelopment(draft: Draft, evidence: Evidence): Ruling {
 }
 
 /** Opens the task's pull request, or adopts the open one of its branch (spec 5). */
-function openPullRequest(draft: Draft): Ruling {
+export function openPullRequest(draft: Draft): Ruling {
   const { task, policy } = draft;
   if (task.handled['open_pr'] !== undefined)
-    return hold(draft, 'outside', 'development.pr', 'the pull request is being opened');
+    return hold(draft, 'outside', `${task.stage}.pr`, 'the pull request is being opened');
   const item = `${policy.links.plane}/${policy.links.workspace}/projects/${task.projectId}/issues/${task.itemId}`;
   const folder = `${policy.links.gitea}/${task.repo}/src/branch/${task.branch.split('/').map(encodeURIComponent).join('/')}/${documentFolder(task.id)}`;
   task.hold = null;
@@ -56,5 +56,5 @@ function openPullRequest(draft: Draft): Ruling {
     },
     true,
   );
-  return commit(draft, 'development.open-pr', 'the code is on the branch; its pull request is opened', 'gate');
+  return commit(draft, `${task.stage}.open-pr`, 'the code is on the branch; its pull request is opened', 'gate');
 }

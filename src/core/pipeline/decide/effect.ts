@@ -48,9 +48,11 @@ function delivered(draft: Draft, settled: Settled, cause: string): Ruling {
     case 'gitea.open_pr': {
       const number = Number(settled.result['number']);
       task.prNumber = number;
+      // Of the round before, after a failed deployment: this one is not merged yet.
+      task.mergedSha = null;
       delete task.handled['open_pr'];
       if (task.hold?.cause === 'outside') task.hold = null;
-      return commit(draft, 'development.pr-open', `pull request #${number} is open`, cause, { pr: String(number) });
+      return commit(draft, `${task.stage}.pr-open`, `pull request #${number} is open`, cause, { pr: String(number) });
     }
     case 'gitea.merge': {
       if (visit === null || visit.merge === null || visit.merge.merged || task.stage !== 'deploy') break;

@@ -36,7 +36,7 @@ export function decideReview(draft: Draft, evidence: Evidence): Ruling {
     const { author, rows } = evidence.reviews.value;
     const verdict = judgePrReviews(author, rows);
     if (verdict.status === 'fail') {
-      const against = votes(author, rows).filter((row) => row.state === 'REQUEST_CHANGES');
+      const against = votes(author, rows).filter((row) => row.state === 'REQUEST_CHANGES' && row.sameCode);
       return requestChanges(
         draft,
         baseline,

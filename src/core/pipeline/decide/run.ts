@@ -1,6 +1,7 @@
 import type { MessageOf } from '../../model/index.ts';
+import { answersCheck } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { tell } from '../draft.ts';
+import { loseCheck, tell } from '../draft.ts';
 import { holdTask } from '../holds.ts';
 import { commit, type Ruling } from '../ruling.ts';
 
@@ -10,6 +11,7 @@ type RunFinished = MessageOf<'run_finished'>;
 export function decideRun(draft: Draft, run: RunFinished): Ruling {
   const { visit } = draft;
   const cause = `run:${run.runId}`;
+  if (run.jobKind === 'check' && !answersCheck(run.outcome)) loseCheck(draft);
   if (visit === null || visit.n !== run.visit) {
     return commit(draft, 'run.late', `run ${run.runId} belongs to an earlier visit; nothing follows from it`, cause);
   }
@@ -43,8 +45,8 @@ export function decideRun(draft: Draft, run: RunFinished): Ruling {
 
 /** Test runs are judged by the gate, from the job's own record; only one that could not be carried out is held here. */
 function checkEnded(draft: Draft, run: RunFinished, cause: string): Ruling {
-  if (run.exhausted === 'transient' || run.exhausted === 'interruptions') {
-    holdTask(draft, 'attempts_used', `the local tests could not be run: ${run.outcome.detail}`, {
+  if (!answersCheck(run.outcome) && run.exhausted !== 'cancelled') {
+    holdTask(draft, 'check_failed', `the local tests could not be run: ${run.outcome.detail}`, {
       run: run.runId,
       tail: run.outcome.tail,
     });

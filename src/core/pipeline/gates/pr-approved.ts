@@ -16,15 +16,17 @@ export function votes(author: string, rows: ReviewOnCode[]): ReviewOnCode[] {
   return [...latest.values()].filter((row) => !row.dismissed);
 }
 
+/** Only votes on the head's code count, for and against: findings about older code were answered by the newer (spec 3.1). */
 export function judgePrReviews(author: string, rows: ReviewOnCode[]): Verdict {
   const counted = votes(author, rows);
+  const current = counted.filter((row) => row.sameCode);
   const subject = Object.fromEntries(
     counted.map((row) => [`review:${row.id}`, `${row.state} by ${row.user} on ${row.commit}`]),
   );
-  const against = counted.filter((row) => row.state === 'REQUEST_CHANGES');
+  const against = current.filter((row) => row.state === 'REQUEST_CHANGES');
   if (against.length > 0)
     return { status: 'fail', reason: `changes requested by ${against.map((row) => row.user).join(', ')}`, subject };
-  const approvals = counted.filter((row) => row.state === 'APPROVED' && row.sameCode);
+  const approvals = current.filter((row) => row.state === 'APPROVED');
   return approvals.length > 0
     ? { status: 'pass', reason: `approved by ${approvals.map((row) => row.user).join(', ')}`, subject }
     : { status: 'pending', reason: 'waits for an approving review of the pull request', subject };
