@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import type { StatusRow } from '../../src/core/model/index.ts';
+import { failedContexts, judgeCi, newestPerContext } from '../../src/core/pipeline/gates/ci-green.ts';
+import { judgePrReviews, votes, type ReviewOnCode } from '../../src/core/pipeline/gates/pr-approved.ts';
+import { judgeReviewerVerdict } from '../../src/core/pipeline/gates/reviewer-verdict.ts';
+import { judgeReport } from '../../src/core/pipeline/gates/tests-passed.ts';
+import { hashesOf } from '../../src/core/pipeline/artifacts.ts';
+import { file, review, seen, sha, status, unseen, visit } from '../support/snapshots.ts';
+
+describe('ci-green', () => {
+  it.each<[string, StatusRow[], string[], string, RegExp]>([
+    ['one green', [status('test', 'success')], [], 'pass', /green: test/],
+    ['none', [], [], 'pending', /no CI status reported yet/],
+    ['one waits', [status('a', 'success'), status('b', 'pending')], [], 'pending', /not finished: b/],
+    ['one red', [status('a', 'failure'), status('b', 'success')], [], 'fail', /failed: a$/],
+    ['red wins over waiting', [status('a', 'failure'), status('b', 'pending')], [], 'fail', /failed: a$/],
+    ['an error', [status('a', 'error')], [], 'fail', /failed: a/],
+    ['a warning', [status('a', 'warning')], [], 'fail', /failed: a/],
+    ['an unknown word', [status('a', 'sunny')], [], 'fail', /failed: a/],
+    ['an empty word', [status('a', '')], [], 'fail', /failed: a/],
+    ['words are exact', [status('a', 'Success')], [], 'fail', /failed: a/],
+    ['skipped', [status('a', 'skipped'), status('b', 'success')], [], 'pass', /green/],
+    ['skipped although required', [status('a', 'skipped')], ['a'], 'fail', /failed: a/],
+    ['required and green', [status('a', 'success')], ['a'], 'pass', /green: a$/],
+    ['required and missing', [status('b', 'success')], ['a'], 'pending', /no CI status|not finished: a/],
+    ['one of two required is missing', [status('b', 'success')], ['a', 'b'], 'pending', /not finished: a/],
+    ['what is not required may be red', [status('a', 'success'), status('b', 'failure')], ['a'], 'pass', /green: a$/],
+    ['the newest is green', [status('a', 'failure', 1), status('a', 'success', 2)], [], 'pass', /green/],
+    ['the newest is red', [status('a', 'success', 1), status('a', 'failure', 2)], [], 'fail', /failed/],
+    ['the newest by id, in any order', [status('a', 'success', 9), status('a', 'failure', 3)], [], 'pass', /green/],
+    ['a new run waits', [status('a', 'success', 1), status('a', 'pending', 2)], [], 'pending', /not finished: a/],
+  ])('%s', (_name, rows, required, wanted, reason) => {
+    const verdict = judgeCi(rows, required, 'tree-2');
+    expect(verdict.status).toBe(wanted);
+    expect(verdict.reason).toMatch(reason);
+    expect(verdict.subject['code_tree']).toBe('tree-2');
+  });
+
+  it('answers the same in any order of the rows', () => {
+    const rows = [
+      status('a', 'failure', 1),
+      status('a', 'success', 4),
+      status('b', 'pending', 2),
+      status('b', 'error', 3),
+    ];
+    expect(judgeCi([...rows].reverse(), [], 't')).toEqual(judgeCi(rows, [], 't'));
+    expect(newestPerContext(rows).map((row) => row.id)).toEqual([4, 3]);
+  });
+
+  it('hands on the failed contexts only', () => {
+    const rows = [status('a', 'failure'), status('b', 'success'), status('c', 'skipped'), status('d', 'warning')];
+    expect(failedContexts(rows, []).map((row) => row.context)).toEqual(['a', 'd']);
+    expect(failedContexts(rows, ['b', 'c']).map((row) => row.context)).toEqual(['c']);
+  });
+});
+
+describe('reviewer-verdict', () => {
+  const judge = (text: string, commit: Parameters<typeof judgeReviewerVerdict>[2] = seen(null)) =>
+    judgeReviewerVerdict(visit({ stage: 'review' }), [file('12-review.md', text)], commit);
+
+  it.each<[string, string, string, boolean]>([
+    ['APPROVED', '---\nverdict: APPROVED\n---\nGood.', 'pass', true],
+    ['lower case', '---\nverdict: approved\n---\n', 'pass', true],
+    ['key in other case', '---\nVerdict: Approved\n---\n', 'pass', true],
+    ['REQUEST_CHANGES', '---\nverdict: REQUEST_CHANGES\n---\n', 'fail', true],
+    ['request_changes', '---\nverdict: request_changes\n---\n', 'fail', true],
+    ['quoted', '---\nverdict: "APPROVED"\n---\n', 'pass', true],
+    ['CRLF', '---\r\nverdict: APPROVED\r\n---\r\nGood.\r\n', 'pass', true],
+    ['byte order mark', '\uFEFF---\nverdict: APPROVED\n---\n', 'pass', true],
+    ['ends with the front matter', '---\nverdict: APPROVED\n---', 'pass', true],
+    ['words in prose do not count', '---\nverdict: APPROVED\n---\nREQUEST_CHANGES was last time', 'pass', true],
+    ['a table does not count', '# Review\n\n| verdict | APPROVED |\n', 'fail', false],
+    ['prose does not count', 'verdict: APPROVED\n', 'fail', false],
+    ['front matter further down does not count', '# Review\n---\nverdict: APPROVED\n---\n', 'fail', false],
+    ['front matter that does not end', '---\nverdict: APPROVED\n', 'fail', false],
+    ['no verdict key', '---\nsummary: APPROVED\n---\n', 'fail', false],
+    ['an unknown verdict', '---\nverdict: LGTM\n---\n', 'fail', false],
+    ['an empty verdict', '---\nverdict:\n---\n', 'fail', false],
+    ['a list is no verdict', '---\nverdict: [APPROVED]\n---\n', 'fail', false],
+    ['broken YAML', '---\nverdict: APPROVED\n  : [\n---\n', 'fail', false],
+    ['both verdicts', '---\nverdict: APPROVED\nverdict: REQUEST_CHANGES\n---\n', 'fail', false],
+  ])('%s', (_name, text, wanted, readable) => {
+    expect(judge(text)).toMatchObject({ status: wanted, readable });
+  });
+
+  it('counts for the code of the head only', () => {
+    const text = `---\nverdict: APPROVED\ncommit: ${sha('2')}\n---\n`;
+    expect(judge(text, seen({ named: sha('2'), sameCode: true }))).toMatchObject({ status: 'pass' });
+    expect(judge(text, seen({ named: sha('1'), sameCode: false }))).toMatchObject({ status: 'fail', readable: false });
+    expect(judge(text, unseen())).toMatchObject({ status: 'pending', reason: 'Gitea does not answer' });
+  });
+
+  it('never counts what stood there before the visit', () => {
+    const old = file('12-review.md', '---\nverdict: APPROVED\n---\n');
+    const stay = visit({ baseline: { sha: sha('1'), artifacts: hashesOf([old]), codeTree: 't' } });
+    expect(judgeReviewerVerdict(stay, [old], seen(null))).toMatchObject({ status: 'fail', readable: false });
+    const changed = file('12-review.md', '---\nverdict: APPROVED\n---\nonce more');
+    expect(judgeReviewerVerdict(stay, [changed], seen(null))).toMatchObject({
+      status: 'pass',
+      subject: { '12-review.md': changed.blob, verdict: 'APPROVED' },
+    });
+    expect(judgeReviewerVerdict(stay, [], seen(null))).toMatchObject({ status: 'fail', readable: false });
+  });
+
+  it('cuts an unknown verdict that would fill the screen', () => {
+    expect(judge(`---\nverdict: ${'x'.repeat(500)}\n---\n`).reason.length).toBeLessThan(100);
+  });
+});
+
+describe('pr-approved', () => {
+  const approve = (over: Partial<ReviewOnCode> = {}): ReviewOnCode => review(over);
+  const refuse = (over: Partial<ReviewOnCode> = {}): ReviewOnCode => review({ state: 'REQUEST_CHANGES', ...over });
+  it.each<[string, ReviewOnCode[], string]>([
+    ['approved', [approve()], 'pass'],
+    ['no review', [], 'pending'],
+    ['a comment is no vote', [review({ state: 'COMMENT' })], 'pending'],
+    ["the author's own", [approve({ user: 'orch' })], 'pending'],
+    ['changes requested', [refuse()], 'fail'],
+    ['one for, one against', [approve(), refuse({ id: 2, user: 'ben' })], 'fail'],
+    ['against, then for', [refuse(), approve({ id: 2 })], 'pass'],
+    ['for, then against', [approve(), refuse({ id: 2 })], 'fail'],
+    ['newest by id, in any order', [approve({ id: 2 }), refuse({ id: 1 })], 'pass'],
+    ['a later comment leaves the vote', [approve(), review({ id: 2, state: 'COMMENT' })], 'pass'],
+    ['asked again after an approval', [approve(), review({ id: 2, state: 'REQUEST_REVIEW' })], 'pending'],
+    ['asked again after a refusal', [refuse(), review({ id: 2, state: 'REQUEST_REVIEW' })], 'pending'],
+    ['asked again, then approved', [refuse(), review({ id: 2, state: 'REQUEST_REVIEW' }), approve({ id: 3 })], 'pass'],
+    ['asked somebody else', [approve(), review({ id: 2, user: 'ben', state: 'REQUEST_REVIEW' })], 'pass'],
+    ['dismissed', [approve({ dismissed: true })], 'pending'],
+    ['a dismissed refusal', [refuse({ dismissed: true }), approve({ id: 2, user: 'ben' })], 'pass'],
+    ['the older vote does not come back', [approve(), refuse({ id: 2, dismissed: true })], 'pending'],
+    ['approved other code', [approve({ sameCode: false })], 'pending'],
+    ['refused other code', [refuse({ sameCode: false }), approve({ id: 2, user: 'ben' })], 'pass'],
+    ['an unknown word', [review({ state: 'LOVED' })], 'pending'],
+  ])('%s', (_name, rows, wanted) => {
+    expect(judgePrReviews('orch', rows).status).toBe(wanted);
+  });
+
+  it('names who voted on what', () => {
+    const verdict = judgePrReviews('orch', [approve(), refuse({ id: 2, user: 'ben' })]);
+    expect(verdict.reason).toBe('changes requested by ben');
+    expect(verdict.subject).toEqual({
+      'review:1': `APPROVED by anna on ${sha('2')}`,
+      'review:2': `REQUEST_CHANGES by ben on ${sha('2')}`,
+    });
+    expect(votes('anna', [approve()])).toEqual([]);
+  });
+});
+
+describe('tests-passed', () => {
+  const judge = (text: string) => judgeReport(visit({ stage: 'testing' }), [file('13-test-report.md', text)]);
+  it.each<[string, string, string, boolean]>([
+    ['PASS', '---\nresult: PASS\n---\n', 'pass', true],
+    ['pass', '---\nresult: pass\n---\n', 'pass', true],
+    ['FAIL', '---\nresult: FAIL\n---\nPASS everywhere else', 'fail', true],
+    ['CRLF and byte order mark', '\uFEFF---\r\nresult: PASS\r\n---\r\n', 'pass', true],
+    ['prose does not count', 'All tests passed. PASS', 'fail', false],
+    ['a table does not count', '| result | PASS |', 'fail', false],
+    ['another word', '---\nresult: PASSED\n---\n', 'fail', false],
+    ['no result key', '---\nverdict: PASS\n---\n', 'fail', false],
+    ['no file text', '', 'fail', false],
+  ])('%s', (_name, text, wanted, readable) => {
+    expect(judge(text)).toMatchObject({ status: wanted, readable });
+  });
+
+  it('never counts the report of the last round', () => {
+    const old = file('13-test-report.md', '---\nresult: PASS\n---\n');
+    const stay = visit({ baseline: { sha: sha('1'), artifacts: hashesOf([old]), codeTree: 't' } });
+    expect(judgeReport(stay, [old])).toMatchObject({ status: 'fail', readable: false });
+  });
+});
