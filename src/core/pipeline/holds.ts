@@ -80,7 +80,10 @@ export const holdKinds: Record<HoldCause, HoldKind> = {
   agent_alive: blocked('operator', 'rerun', 'ending the processes of the former run'),
 };
 
-/** Holds the task; the same hold again changes nothing, so a poll repeats neither comment nor alert. */
+/**
+ * Holds the task; the same hold again repeats neither comment nor alert, only its sentence may say something newer.
+ * @returns whether it is another hold
+ */
 export function holdTask(draft: Draft, cause: HoldCause, text: string, detail: Record<string, string> = {}): boolean {
   const kind = holdKinds[cause];
   const hold: Hold = {
@@ -95,7 +98,10 @@ export function holdTask(draft: Draft, cause: HoldCause, text: string, detail: R
     since: draft.now,
     detail,
   };
-  if (sameHold(draft.task.hold, hold)) return false;
+  if (draft.task.hold !== null && sameHold(draft.task.hold, hold)) {
+    draft.task.hold.text = text;
+    return false;
+  }
   draft.task.hold = hold;
   if (kind.told) {
     tell(draft, {

@@ -31,7 +31,7 @@ export function hold(
   options: { detail?: Record<string, string>; evidence?: Record<string, string>; wakeAt?: number | null } = {},
 ): Ruling {
   const wakeAt = options.wakeAt ?? null;
-  const changed = holdTask(draft, cause, text, options.detail ?? {});
+  const changed = holdTask(draft, cause, text, options.detail ?? {}) || draft.from.task.hold?.text !== text;
   const visitChanged = JSON.stringify(draft.visit) !== JSON.stringify(draft.from.visit);
   if (!changed && !visitChanged && draft.effects.length === 0) return rest(wakeAt);
   return commit(draft, rule, text, 'gate', options.evidence ?? {}, wakeAt);
