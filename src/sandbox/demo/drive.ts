@@ -1,0 +1,85 @@
+import type { DeliverDeps } from '../../core/engine/deliver.ts';
+import type { ReconcileDeps } from '../../core/engine/reconcile.ts';
+import type { LauncherPort, ProjectPolicy, Store, TaskId } from '../../core/model/index.ts';
+import { isFinal, taskIdOf } from '../../core/model/index.ts';
+import type { Clock } from '../../core/platform/clock.ts';
+import { watchDatabase } from '../../core/store/watch.ts';
+import type { RepairDeps } from '../../core/worker/repairs/repair.ts';
+import { createWorker } from '../../core/worker/worker.ts';
+import { settle } from '../../pollers/poll-once.ts';
+import { createPoller } from '../../pollers/schedule.ts';
+import type { WorkItem } from '../plane/state.ts';
+import { createSpectator, type DemoEvent } from './events.ts';
+import type { DemoSite } from './site.ts';
+
+/** The program put together, as far as the demonstration drives it. */
+export interface DemoProgram {
+  store: Store;
+  launcher: LauncherPort;
+  engine: ReconcileDeps & DeliverDeps;
+  config: { dbPath: string; projects: ProjectPolicy[]; poll: { schedule: string } };
+  workerDeps(onTask: RepairDeps['onTask']): RepairDeps;
+}
+
+export interface DemoOptions {
+  clock: Clock;
+  /** Longest time until the task must be done, milliseconds. */
+  limitMs: number;
+  signal: AbortSignal;
+  tell: (event: DemoEvent) => void;
+}
+
+export interface DemoEnd {
+  end: 'done' | 'stopped' | 'late';
+  taskId: TaskId;
+  item: WorkItem;
+}
+
+/** Pause between two ticks, milliseconds: what is waited for is a server's background work of a few milliseconds. */
+const pauseMs = 15;
+
+/**
+ * Takes a work item from Plane to the merge: the poller's ticks and the worker of the real program in turn, in this
+ * process, agents as processes of their own, and a person's answer when orch asks for it.
+ */
+export async function driveDemo(program: DemoProgram, site: DemoSite, options: DemoOptions): Promise<DemoEnd> {
+  const { engine, config, store } = program;
+  const { clock, tell } = options;
+  const late = AbortSignal.timeout(options.limitMs);
+  const signal = AbortSignal.any([options.signal, late]);
+  const settled = { decisions: 0, delivered: 0, problems: [] };
+  const poller = createPoller(engine, config, async () => {});
+  const worker = createWorker(program.workerDeps(() => settle(settled, engine, signal)));
+  // First contact starts nothing: only items made after it enter (spec 4.1).
+  await poller.tick(signal);
+  const item = site.writeItem();
+  const taskId = taskIdOf(site.world.project.identifier, item.sequence);
+  const spectator = createSpectator(store, taskId, tell);
+  const watching = watchDatabase(config.dbPath, () => void spectator.look().catch(() => undefined));
+  let answered = false;
+  try {
+    while (!signal.aborted) {
+      await poller.tick(signal);
+      await worker.runUntilEmpty(signal);
+      await spectator.look();
+      const task = (await store.task(taskId))?.task;
+      if (task !== undefined && isFinal(task.stage)) return { end: 'done', taskId, item };
+      if (task?.hold?.cause === 'approval' && !answered) {
+        answered = true;
+        const text = site.approve(item);
+        tell({ at: clock.now(), kind: 'answered', by: site.world.people.lead.displayName, text });
+      }
+      await clock.sleep(pauseMs, signal);
+    }
+    return { end: options.signal.aborted ? 'stopped' : 'late', taskId, item };
+  } finally {
+    watching.close();
+    await spectator.look();
+    await endRuns(program);
+  }
+}
+
+/** Agents outlive the program on purpose; those of a demonstration that ends early are ended with it. */
+async function endRuns({ store, launcher }: DemoProgram): Promise<void> {
+  for (const { run } of await store.runningJobs(null)) if (run.folder !== '') await launcher.kill(run.folder, 'cancel');
+}
