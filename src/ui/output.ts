@@ -21,6 +21,8 @@ export interface Progress {
   update(text: string): void;
   /** A line that stays, above the moving one; also printed where no line moves, but not under `--quiet` or `--json`. */
   log(...pieces: Piece[]): void;
+  /** Takes the moving line away while `print` prints to stdout, which is the same terminal. */
+  pause(print: () => void): void;
   /** Takes the line away, or leaves it with a mark and this text. */
   stop(end?: { ok: boolean; text: string }): void;
 }
@@ -138,7 +140,7 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
       const log = (...pieces: Piece[]): void => note(styledLine(pieces, err));
       // A pseudo-terminal may say that it has 0 columns; ora then erases lines for ever.
       const watched = err.isTty && (err.stream.columns ?? 0) > 0 && !terminal.ci;
-      if (!watched || asJson || quiet) return { update: () => {}, log, stop: () => {} };
+      if (!watched || asJson || quiet) return { update: () => {}, log, pause: (work) => work(), stop: () => {} };
       return spinner(oneLine(text), redactor, err, log);
     },
     error(error) {
@@ -174,15 +176,17 @@ async function spinner(
     discardStdin: false,
     color: screen.chalk.level === 0 ? false : 'cyan',
   }).start();
+  const pause = (work: () => void): void => {
+    spin.clear();
+    work();
+    spin.render();
+  };
   return {
     update(raw) {
       spin.text = clean(raw);
     },
-    log(...pieces) {
-      spin.clear();
-      log(...pieces);
-      spin.render();
-    },
+    log: (...pieces) => pause(() => log(...pieces)),
+    pause,
     stop(end) {
       if (end === undefined) spin.stop();
       else if (end.ok) spin.succeed(clean(end.text));

@@ -25,20 +25,29 @@ const longestMessage = 4096;
 /**
  * Sends messages to one chat. The token is a part of the address, so no error names the address. Throws OrchError
  * `telegram_unreachable`, `telegram_rate_limited`, `telegram_server_error`, `telegram_garbage` (all `retry`),
- * `telegram_token_refused` (exit `authentication`), `telegram_refused`.
+ * `telegram_token_refused` (exit `authentication`), `telegram_refused`. `botName` only asks who the token belongs to.
  */
-export function createTelegram(options: TelegramOptions): TelegramPort {
+export function createTelegram(options: TelegramOptions): TelegramPort & { botName(): Promise<string> } {
   const url = options.apiUrl ?? 'https://api.telegram.org';
   const timeoutMs = options.timeoutMs ?? 5_000;
   const clock = options.clock ?? systemClock;
   const secrets = (): string[] => [options.token()];
   const errors = createPeerErrors({ peer: 'telegram', label: 'Telegram', url, secrets, now: () => clock.now() });
   const http = createHttp({ errors, timeouts: { readMs: timeoutMs, writeMs: timeoutMs } });
+  const address = (method: string): string =>
+    `${baseAddress(url)}/bot${encodeURIComponent(options.token()).replaceAll('%3A', ':')}/${method}`;
   return {
+    botName: async () => {
+      const answer = await http({ method: 'GET', url: address('getMe'), what: 'getMe', headers: {} });
+      if (answer.status !== 200) throw failure(answer, errors);
+      const { result } = jsonOf(answer, errors) as { result?: { username?: unknown } };
+      if (typeof result?.username !== 'string') throw errors.garbage(answer.what, 'no bot in the answer');
+      return result.username;
+    },
     send: async (html) => {
       const answer = await http({
         method: 'POST',
-        url: `${baseAddress(url)}/bot${encodeURIComponent(options.token()).replaceAll('%3A', ':')}/sendMessage`,
+        url: address('sendMessage'),
         what: 'sendMessage',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({

@@ -1,0 +1,120 @@
+import { createGitea } from '../../core/peers/gitea/gitea.ts';
+import { silentLog } from '../../core/platform/log.ts';
+import type { CommitSha, GiteaRepo, ProjectPolicy } from '../../core/model/index.ts';
+import { bad, check, good, together, warning, type Finding, type Subject } from './finding.ts';
+import { protection } from './protection.ts';
+import { clockSkew } from './skew.ts';
+
+/** The server, the account, and the second account where one is configured. */
+export function giteaServer(subject: Subject): Promise<Finding[]> {
+  const { gitea } = subject.parts;
+  return together([
+    check('account', async () => good('account', (await gitea.me()).login)),
+    check('version', async () => good('version', await gitea.version())),
+    check('reviewer', () => reviewer(subject)),
+    clockSkew('Gitea', `${subject.config.gitea.url}/api/v1/version`),
+  ]);
+}
+
+async function reviewer({ config, parts, secrets }: Subject): Promise<Finding[]> {
+  if (!config.gitea.reviewer || !secrets.has('gitea-reviewer')) return [];
+  const second = createGitea({
+    url: config.gitea.url,
+    token: () => secrets.read('gitea-reviewer'),
+    reviewerToken: null,
+    timeouts: config.timeouts,
+    log: silentLog,
+  });
+  const [one, two] = await Promise.all([parts.gitea.me(), second.me()]);
+  if (one.login !== two.login) return [good('reviewer', two.login)];
+  return [
+    bad(
+      'reviewer',
+      `is the same account as orch's own (${one.login})`,
+      'An author cannot approve their own pull request: give the reviewer a token of another account.',
+    ),
+  ];
+}
+
+/** One repository: rights, git, the base branch with what protects it, and whether a CI reports. */
+export async function giteaProject(subject: Subject, policy: ProjectPolicy): Promise<Finding[]> {
+  const { gitea } = subject.parts;
+  let repo: GiteaRepo | null = null;
+  const own = await check('repository', async () => {
+    repo = await gitea.repo(policy.repo);
+    return repository(repo, policy);
+  });
+  if (repo === null) return own;
+  const seen = reported(subject, policy);
+  return [
+    ...own,
+    ...(await together([
+      check('git', () => git(subject, policy)),
+      check('merge', async () => protection(subject, policy, repo as unknown as GiteaRepo, await seen)),
+      check('CI', async () => ci(policy, await seen)),
+    ])),
+  ];
+}
+
+function repository(repo: GiteaRepo, policy: ProjectPolicy): Finding[] {
+  const name = 'repository';
+  const trouble: [boolean, string, string][] = [
+    [repo.empty, 'is empty', `Push a first commit to ${policy.baseBranch}.`],
+    [repo.archived, 'is archived', 'Unarchive it, or take the project out of the configuration.'],
+    [repo.mirror, 'is a mirror and takes no pushes', 'Name the repository that people push to.'],
+    [!repo.canPush, "may not be pushed to by orch's account", 'Give the account write access to the repository.'],
+    [repo.slug !== policy.repo, `is now called ${repo.slug}`, 'Put the new name into the configuration.'],
+  ];
+  const found = trouble
+    .filter(([wrong]) => wrong)
+    .map(([, text, advice]) => bad(name, `${policy.repo} ${text}`, advice));
+  return found.length > 0 ? found : [good(name, `${policy.repo}, orch may push`)];
+}
+
+/** git itself with the token, over the address that clones use: a proxy may treat it differently from the API. */
+async function git({ parts, config }: Subject, policy: ProjectPolicy): Promise<Finding> {
+  const heads = await parts.git.lsRemoteHeads(policy.repo);
+  if (heads.has(policy.baseBranch)) return good('git', `${config.gitea.cloneUrl}, base branch ${policy.baseBranch}`);
+  return bad('git', `there is no branch ${policy.baseBranch}`, 'Correct baseBranch of the project.');
+}
+
+/** Contexts that reported lately, and how many commits were looked at. */
+export interface Reported {
+  contexts: string[];
+  commits: number;
+}
+
+/** Pull requests whose heads are looked at beside the base branch. */
+const mostPulls = 5;
+/** How far back, milliseconds: a CI that was switched off months ago must not count. */
+const recentMs = 60 * 86_400_000;
+
+async function reported({ parts }: Subject, policy: ProjectPolicy): Promise<Reported> {
+  const { gitea } = parts;
+  const base = (await parts.git.lsRemoteHeads(policy.repo)).get(policy.baseBranch);
+  const pulls = await gitea.pulls(policy.repo, Date.now() - recentMs);
+  const shas: CommitSha[] = pulls.slice(0, mostPulls).map((pull) => pull.headSha);
+  if (base !== undefined) shas.unshift(base);
+  const rows = await Promise.all(shas.map((sha) => gitea.statuses(policy.repo, sha)));
+  return { contexts: [...new Set(rows.flat().map((row) => row.context))].sort(), commits: shas.length };
+}
+
+function ci(policy: ProjectPolicy, { contexts, commits }: Reported): Finding[] {
+  if (policy.gates.development !== 'ci-green') {
+    return [good('CI', `not asked: ${policy.tests.command.join(' ')} decides`)];
+  }
+  const missing = policy.ci.requiredContexts.filter((wanted) => !contexts.includes(wanted));
+  if (contexts.length === 0) {
+    return [
+      warning(
+        'CI',
+        `never reported on the last ${commits === 1 ? 'commit' : `${commits} commits`} that were looked at`,
+        'Set up a CI that reports commit statuses, or set gates.development to "tests-local".',
+      ),
+    ];
+  }
+  if (missing.length === 0) return [good('CI', contexts.join(', '))];
+  return [
+    warning('CI', `${missing.join(', ')} never reported; ${contexts.join(', ')} did`, 'Correct ci.requiredContexts.'),
+  ];
+}

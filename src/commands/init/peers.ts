@@ -1,0 +1,101 @@
+import type { Config } from '../../core/config/config.ts';
+import type { Parts } from '../../core/app.ts';
+import {
+  OrchError,
+  parseRepoSlug,
+  planePhases,
+  type PlanePhase,
+  type PlanePort,
+  type ProjectId,
+  type ProjectPolicy,
+} from '../../core/model/index.ts';
+import { systemClock } from '../../core/platform/clock.ts';
+import { silentLog } from '../../core/platform/log.ts';
+import type { CommandContext } from '../contract.ts';
+import type { Given } from './answers.ts';
+
+/**
+ * What the servers can tell, where addresses and tokens are at hand: prefix and name from Plane, the base branch from
+ * Gitea. Trouble is a warning: the file can be written without them.
+ */
+export async function foundOut(context: CommandContext, given: Given): Promise<Given> {
+  return { ...(await fromPlane(context, given)), ...(await fromGitea(context, given)), ...given };
+}
+
+async function fromPlane({ secrets, output }: CommandContext, given: Given): Promise<Given> {
+  const { planeUrl, planeWorkspace, planeProject } = given;
+  if (planeUrl === undefined || planeWorkspace === undefined || planeProject === undefined) return {};
+  if (!secrets.has('plane')) return {};
+  const { createPlane } = await import('../../core/peers/plane/plane.ts');
+  const plane = createPlane({
+    url: planeUrl,
+    workspace: planeWorkspace,
+    token: () => secrets.read('plane'),
+    requestsPerMinute: 45,
+    clock: systemClock,
+    log: silentLog,
+  });
+  try {
+    const { identifier, name } = await plane.project(planeProject as ProjectId);
+    return { prefix: identifier, name };
+  } catch (error) {
+    return later(error, (text) => output.warn(text));
+  }
+}
+
+async function fromGitea({ secrets, output }: CommandContext, given: Given): Promise<Given> {
+  const { giteaUrl, repo } = given;
+  if (giteaUrl === undefined || repo === undefined || !secrets.has('gitea')) return {};
+  const { createGitea } = await import('../../core/peers/gitea/gitea.ts');
+  const token = (): string => secrets.read('gitea');
+  const gitea = createGitea({ url: giteaUrl, token, reviewerToken: null, log: silentLog });
+  try {
+    const { defaultBranch } = await gitea.repo(parseRepoSlug(repo));
+    return defaultBranch === '' ? {} : { baseBranch: defaultBranch };
+  } catch (error) {
+    return later(error, (text) => output.warn(text));
+  }
+}
+
+function later(error: unknown, warn: (text: string) => void): Given {
+  if (!(error instanceof OrchError)) throw error;
+  warn(error.message);
+  return {};
+}
+
+/** Group and colour of a state that is created; the colours are those Plane gives its own states of the group. */
+const styles: Record<PlanePhase, { group: string; color: string }> = {
+  in_progress: { group: 'started', color: '#F59E0B' },
+  in_review: { group: 'started', color: '#8B5CF6' },
+  needs_input: { group: 'started', color: '#3B82F6' },
+  blocked: { group: 'started', color: '#EF4444' },
+  done: { group: 'completed', color: '#46A758' },
+  cancelled: { group: 'cancelled', color: '#9AA4BC' },
+};
+
+/** A state that a project lacks. */
+export interface MissingState {
+  policy: ProjectPolicy;
+  phase: PlanePhase;
+  name: string;
+}
+
+/** States that the configuration names and Plane does not have; two phases may share one. */
+export async function missingStates(plane: PlanePort, config: Config): Promise<MissingState[]> {
+  const missing: MissingState[] = [];
+  for (const policy of config.projects) {
+    const known = new Set((await plane.states(policy.planeProject)).map((state) => state.name.toLowerCase()));
+    for (const phase of planePhases) {
+      const name = policy.states[phase];
+      if (known.has(name.toLowerCase())) continue;
+      known.add(name.toLowerCase());
+      missing.push({ policy, phase, name });
+    }
+  }
+  return missing;
+}
+
+export async function createStates({ plane }: Pick<Parts, 'plane'>, missing: MissingState[]): Promise<void> {
+  for (const { policy, phase, name } of missing)
+    await plane.createState(policy.planeProject, { name, ...styles[phase] });
+}
