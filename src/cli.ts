@@ -14,6 +14,12 @@ import { createTerminal, endQuietlyOnClosedPipe } from './ui/terminal.ts';
 /** Every command. A row is all that `orch --help` needs; the file is loaded when its command is asked for. */
 export const commands: CommandEntry[] = [
   {
+    name: 'demo',
+    summary: 'see the whole line work, on a sandbox of its own',
+    group: 'Start here:',
+    load: () => import('./commands/demo.ts'),
+  },
+  {
     name: 'why',
     summary: 'why a task is where it is, and the decisions behind it',
     group: 'Look:',
@@ -72,6 +78,18 @@ export const commands: CommandEntry[] = [
     summary: 'run agents for queued jobs',
     group: 'Services:',
     load: () => import('./commands/run-worker.ts'),
+  },
+  {
+    name: 'init',
+    summary: 'write the configuration of a project',
+    group: 'Set up:',
+    load: () => import('./commands/init.ts'),
+  },
+  {
+    name: 'doctor',
+    summary: 'check everything orch needs',
+    group: 'Set up:',
+    load: () => import('./commands/doctor.ts'),
   },
   {
     name: 'config',
