@@ -4,9 +4,8 @@ import { mayApprove, type ProjectFacts } from './project-facts.ts';
 
 /**
  * Comments as messages. The key makes each count once: a comment counts when it is seen first, and once more when a marker
- * appears in it; other edits change nothing (spec 4.3). A marker that somebody who may not approve wrote into a comment has
- * a key of its own, so that it does not use up the marker that the author may still set. orch's own never count, however
- * its token is shared.
+ * appears in it; other edits change nothing (spec 4.3). A comment that somebody who may not approve rewrote has a key of its
+ * own, so that it does not use up what the author may still say. orch's own never count, however its token is shared.
  */
 export function messagesOf(
   comments: PlaneComment[],
@@ -21,11 +20,13 @@ export function messagesOf(
       const marker = markerOf(comment.html);
       const editor = comment.updatedBy ?? comment.actor;
       const member = facts.members.find((other) => other.id === comment.actor);
-      const allowed = mayApprove(comment.actor, policy, facts) && mayApprove(editor, policy, facts);
-      const kind = marker === null ? '' : `:${marker.kind}${allowed ? '' : `:${editor}`}`;
+      const byAllowed = mayApprove(comment.actor, policy, facts);
+      const allowed = byAllowed && mayApprove(editor, policy, facts);
+      const kind = marker === null ? '' : `:${marker.kind}`;
+      const rewritten = byAllowed && !allowed ? `:by:${editor}` : '';
       return {
         taskId,
-        sourceKey: `comment:${comment.id}${kind}`,
+        sourceKey: `comment:${comment.id}${kind}${rewritten}`,
         body: {
           kind: 'comment',
           commentId: comment.id,
