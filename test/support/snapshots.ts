@@ -30,7 +30,7 @@ import type {
   TaskId,
   Visit,
 } from '../../src/core/model/index.ts';
-import { isWorkStage, noCounters, roleOfStage, workStages } from '../../src/core/model/index.ts';
+import { isWorkStage, noCounters, workStages } from '../../src/core/model/index.ts';
 import { decide } from '../../src/core/pipeline/decide.ts';
 import type { Draft } from '../../src/core/pipeline/draft.ts';
 import { draftOf } from '../../src/core/pipeline/draft.ts';
@@ -421,8 +421,4 @@ export function phases(decision: Decision): string[] {
 /** Jobs of a decision, as `role:cause`. */
 export function jobs(decision: Decision): string[] {
   return decision.jobs.map((queued) => `${queued.role}:${queued.cause}`);
-}
-
-export function roleIn(stage: Stage): string {
-  return isWorkStage(stage) ? roleOfStage[stage] : 'nobody';
 }

@@ -88,7 +88,8 @@ export interface Bounce {
 
 /**
  * Sends the task back and runs that stage's agent again. Reruns of the developer share one budget, whatever sent the task
- * back (spec 3.3), taken here, in the commit that queues the run; other bounces pass `n` and `of` of their own cap.
+ * back (spec 3.3), taken here, in the commit that queues the run; other bounces pass `n` and `of` of their own cap. A shorter
+ * pipeline without that stage (spec 3.4) has nobody to send it to: held where it stands.
  */
 export function bounce(
   draft: Draft,
@@ -98,6 +99,11 @@ export function bounce(
 ): void {
   const { task, policy } = draft;
   const role = roleOfStage[b.to];
+  if (!task.pipelineStages.includes(b.to)) {
+    const cause = b.cause === 'base_conflict' ? 'base_conflict' : 'gate_failed';
+    holdTask(draft, cause, `${b.text}; this pipeline has no ${b.to}`, { cause: b.cause, tail: b.text });
+    return;
+  }
   let count = own ?? { n: 1, of: 1 };
   if (role === 'developer') {
     const of = policy.caps.developerReruns;

@@ -95,12 +95,15 @@ function failed(draft: Draft, evidence: Evidence, subject: Record<string, string
   const result = visit.finished?.result ?? null;
   const reason = result?.summary ?? '';
   tell(draft, { event: 'deploy_failed', reason, rolledBack: result?.rolledBack ?? null });
-  // What was merged stays merged: the next round is a new pull request of the same branch.
-  if (visit.merge?.merged === true) {
-    task.prNumber = null;
-    delete task.handled['open_pr'];
+  // A pipeline without a developer stays here: the retry runs the deployer again.
+  if (task.pipelineStages.includes('development')) {
+    // What was merged stays merged: the next round is a new pull request of the same branch.
+    if (visit.merge?.merged === true) {
+      task.prNumber = null;
+      delete task.handled['open_pr'];
+    }
+    openVisit(draft, 'development', baseline, `The deployment failed: ${reason}`, []);
   }
-  openVisit(draft, 'development', baseline, `The deployment failed: ${reason}`, []);
   holdTask(draft, 'deploy_failed', `the deployment failed${rolledBack(result?.rolledBack ?? null)}: ${reason}`, {
     tail: reason,
   });
