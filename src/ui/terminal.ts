@@ -3,7 +3,7 @@ import { symbolsFor, type Symbols } from './symbols.ts';
 
 /** What orch needs of a stream; tests pass their own. */
 export interface Stream {
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
   isTTY?: boolean;
   columns?: number;
   rows?: number;
