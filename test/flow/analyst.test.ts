@@ -59,7 +59,7 @@ test('questions go to the work item, all answers of those who may approve go to 
   await line.until('the request for approval', id, (row) => row.task.hold?.cause === 'approval');
   expect(side.calls(item, 'analyst')[4]?.orders).toContain('The last answer.');
   expect(side.calls(item, 'analyst')).toHaveLength(5);
-}, 180_000);
+}, 300_000);
 
 test('what an earlier visit left is no evidence: nothing produced, conflict, old decision records', async () => {
   const nothing = { act: 'nothing' } as const;
@@ -115,7 +115,7 @@ test('what an earlier visit left is no evidence: nothing produced, conflict, old
   expect((await side.row(item)).task.stage).toBe('architecture');
   expect(side.calls(item, 'architect')).toHaveLength(5);
   expect(side.calls(item, 'architect')[3]?.orders).toContain('think again');
-}, 180_000);
+}, 300_000);
 
 test('a third conflict of the architect is held', async () => {
   line = await startLine({ script: { roles: { architect: [{ act: 'conflict' }] }, repeatLast: true } });
@@ -141,4 +141,4 @@ test('a third conflict of the architect is held', async () => {
   expect(
     side.toldOf(item, 'The conflict with the specification remains', 'contradict', `orch retry ${id}`),
   ).toHaveLength(1);
-}, 180_000);
+}, 300_000);

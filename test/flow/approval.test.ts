@@ -83,7 +83,7 @@ test('only a marker of a person who may approve counts, once, and for what was a
   expect((await side.row(item)).task.stage).toBe('architecture');
   const keys = plane.commentsOf(item).flatMap((comment) => comment.externalId ?? []);
   expect(new Set(keys).size).toBe(keys.length);
-}, 180_000);
+}, 300_000);
 
 test('a rejection stops the running agent, goes back one stage, and is held after three', async () => {
   const go = 'architect-may-go';
@@ -159,4 +159,4 @@ test('a rejection stops the running agent, goes back one stage, and is held afte
       ),
   ).toEqual([['the goal is wrong'], ['second reason'], ['third reason'], ['fourth reason']]);
   expect((await side.row(item)).task.counters.rejections).toBe(1);
-}, 180_000);
+}, 300_000);

@@ -51,4 +51,4 @@ test('a tick in which nothing is new writes nothing and asks one list and one ls
   clock.ahead += 6 * 60_000;
   await side.tick(2);
   expect((await side.row(waiting)).task.stage).toBe('architecture');
-}, 180_000);
+}, 300_000);

@@ -113,7 +113,7 @@ test('what may enter enters once, what may not is told once what it needs', asyn
     created: false,
   });
   expect(await line.app.store.tasks({})).toHaveLength(7);
-}, 180_000);
+}, 300_000);
 
 test('with a label and states configured only a labelled item in such a state enters, old or new', async () => {
   line = await startLine({
@@ -138,4 +138,4 @@ test('with a label and states configured only a labelled item in such a state en
   plane.moveAs(people.lead, plain, 'Todo');
   await side.tick(2);
   expect((await line.app.store.tasks({})).map((row) => row.task.id)).toEqual([side.id(old)]);
-}, 180_000);
+}, 300_000);

@@ -83,7 +83,7 @@ test('states are written on a change only, and what people do with the card is f
   // The approval was given meanwhile and counts now.
   expect((await side.row(item)).task).toMatchObject({ stage: 'architecture', hold: null });
   expect(moves()).toHaveLength(3);
-}, 180_000);
+}, 300_000);
 
 test('cancelled, archived and deleted items stop the agent and keep the branch; a reopened one resumes at its stage', async () => {
   const clock = movedClock();
@@ -139,4 +139,4 @@ test('cancelled, archived and deleted items stop the agent and keep the branch; 
   expect((await side.row(third)).task.stage).toBe('cancelled');
   await side.tick();
   expect(side.shown(item)).toBe('In Review');
-}, 180_000);
+}, 300_000);
