@@ -1,12 +1,10 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { scanArguments, type GlobalFlags } from './commands/arguments.ts';
 import type { CommandContext, CommandEntry } from './commands/contract.ts';
 import { stopSignal } from './commands/signals.ts';
+import { version } from './commands/version.ts';
 import { createSecrets } from './core/config/secrets.ts';
 import { exitCodes, OrchError, type ExitName } from './core/model/index.ts';
-import { packageRoot } from './core/platform/files.ts';
 import { Redactor } from './core/platform/redact.ts';
 import { createOutput, type Output } from './ui/output.ts';
 import { createTerminal, endQuietlyOnClosedPipe } from './ui/terminal.ts';
@@ -20,10 +18,34 @@ export const commands: CommandEntry[] = [
     load: () => import('./commands/demo.ts'),
   },
   {
+    name: 'status',
+    summary: 'is it alive, what runs, what waits on whom, what stands still',
+    group: 'Look:',
+    load: () => import('./commands/status.ts'),
+  },
+  {
     name: 'why',
     summary: 'why a task is where it is, and the decisions behind it',
     group: 'Look:',
     load: () => import('./commands/why.ts'),
+  },
+  {
+    name: 'logs',
+    summary: 'what the agent of a run says, while it runs and after',
+    group: 'Look:',
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'report',
+    summary: 'the history of a task as Markdown or HTML',
+    group: 'Look:',
+    load: () => import('./commands/report.ts'),
+  },
+  {
+    name: 'metrics',
+    summary: 'counts, ages and costs as Prometheus text',
+    group: 'Look:',
+    load: () => import('./commands/metrics.ts'),
   },
   {
     name: 'enqueue',
@@ -112,11 +134,6 @@ interface Session {
   /** `--config` as commander read it. */
   file: string | undefined;
   output: Output;
-}
-
-function version(): string {
-  const text = readFileSync(path.join(packageRoot(), 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** The working folder, or the root where it was deleted under the shell: no reason not to print an error properly. */

@@ -4,18 +4,21 @@ import type { Log } from '../core/platform/log.ts';
 import type { Config } from '../core/config/config.ts';
 import type { CommandContext } from './contract.ts';
 
-/** The database alone, for commands that only look or leave a message; loads nothing else. */
+/**
+ * The database alone, for commands that only look or leave a message; loads nothing else.
+ * @param options `readonly`: looking makes no file and writes nothing; a database that is not there is `database_missing`
+ */
 export async function withStore<T>(
   context: CommandContext,
   work: (store: Store, config: Config) => Promise<T>,
-  flags?: Record<string, unknown>,
+  options: { readonly?: boolean } = {},
 ): Promise<T> {
-  const { config } = await context.loadConfig(flags);
+  const { config } = await context.loadConfig();
   const [{ openStore }, { systemClock }] = await Promise.all([
     import('../core/store/open.ts'),
     import('../core/platform/clock.ts'),
   ]);
-  const store = await openStore({ file: config.dbPath, clock: systemClock, mode: 'command' });
+  const store = await openStore({ file: config.dbPath, clock: systemClock, mode: 'command', ...options });
   try {
     return await work(store, config);
   } finally {
