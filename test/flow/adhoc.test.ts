@@ -1,0 +1,106 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { enqueue } from '../../src/commands/enqueue-run.ts';
+import type { CommandContext } from '../../src/commands/contract.ts';
+import { loadConfig } from '../../src/core/config/load.ts';
+import { createSecrets } from '../../src/core/config/secrets.ts';
+import { Redactor } from '../../src/core/platform/redact.ts';
+import { startCoding, type Coding } from '../support/coding.ts';
+import { startLine, type Line } from '../support/line.ts';
+
+let coding: Coding | null = null;
+let line: Line | null = null;
+afterEach(async () => {
+  await coding?.line.close();
+  await line?.close();
+  coding = null;
+  line = null;
+});
+
+const timeout = 240_000;
+
+test('an audit chosen by its label: analysis and testing, no code, no pull request', { timeout }, async () => {
+  coding = await startCoding({
+    stages: ['development'],
+    project: { pipelines: { audit: { stages: ['analysis', 'testing'], label: 'audit' } } },
+    labels: ['audit'],
+    roles: { tester: [{ act: 'fail-tests' }] },
+  });
+  const { item, held, retry, calls } = coding;
+  const { plane, people, repo } = coding.line.world;
+  const { task } = await held('approval');
+  expect(task).toMatchObject({ pipeline: 'audit', pipelineStages: ['analysis', 'testing'] });
+  plane.commentAs(people.lead, item, '<p>:approved:</p>');
+  // Nobody in this line could mend it: a person decides.
+  await held('gate_failed');
+  await retry();
+  await coding.reach('the end', (row) => row.task.stage === 'done');
+  expect(plane.stateName(item)).toBe('Done');
+  expect(repo.pulls).toHaveLength(0);
+  expect(calls('developer')).toHaveLength(0);
+});
+
+/** A command's context over the line's configuration, as the program makes it. */
+function contextOf(on: Line, said: string[]): CommandContext {
+  const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...on.world.env };
+  const redactor = new Redactor();
+  const note = (text: string): void => void said.push(text);
+  const output = { asJson: false, verbose: false, line: note, note, warn: note, json: () => {} };
+  return {
+    output: output as unknown as CommandContext['output'],
+    env,
+    cwd: on.root,
+    redactor,
+    secrets: createSecrets(env, redactor),
+    signal: new AbortController().signal,
+    loadConfig: () => loadConfig({ env, cwd: on.root, file: path.join(on.root, 'orchestrator.config.json') }),
+    exitWith: () => {},
+    fullProgram: () => Promise.reject(new Error('not needed')),
+  };
+}
+
+test(
+  'an ad-hoc run makes its branch from the base, publishes to it, and is queued once per key',
+  { timeout },
+  async () => {
+    line = await startLine({ script: { roles: {} } });
+    const { gitea, repo, plane } = line.world;
+    const prompt = path.join(line.root, 'prompt.txt');
+    writeFileSync(prompt, 'Look through the cart.\n');
+    const said: string[] = [];
+    const options = { repo: 'acme/shop', branch: 'audit/cart', prompt, idempotencyKey: 'pipeline-7' };
+    await enqueue(contextOf(line, said), 'analyst', options);
+    expect(gitea.head(repo, 'audit/cart')).toBe(gitea.head(repo, 'main'));
+    await enqueue(contextOf(line, said), 'analyst', options);
+    expect((await line.app.store.recentJobs(10)).map((job) => job.kind)).toEqual(['adhoc']);
+    await line.work();
+    const [run] = await line.app.store.runs({ repo: 'acme/shop' as never, limit: 10 });
+    expect(run).toMatchObject({
+      phase: 'settled',
+      outcome: { kind: 'success' },
+      publishedSha: gitea.head(repo, 'audit/cart'),
+    });
+    expect(await gitea.readFile(repo, 'audit/cart', 'docs/reports/analyst.md')).toContain('Report');
+    expect(gitea.head(repo, 'main')).not.toBe(gitea.head(repo, 'audit/cart'));
+
+    // A branch that is there is worked on as it is.
+    const there = await gitea.pushFile(
+      repo,
+      'spike',
+      { 'src/spike.js': 'export {};\n' },
+      'spike',
+      line.world.accounts.owner,
+    );
+    await enqueue(contextOf(line, said), 'developer', { repo: 'acme/shop', branch: 'spike', prompt });
+    expect(gitea.head(repo, 'spike')).toBe(there);
+    await line.work();
+    expect(gitea.head(repo, 'spike')).not.toBe(there);
+    expect(await gitea.readFile(repo, 'spike', 'src/change.js')).toContain('revision');
+    expect(plane.state.comments).toHaveLength(0);
+    expect(said.join('\n')).toContain('branch audit/cart was made from main');
+    await expect(
+      enqueue(contextOf(line, said), 'analyst', { ...options, branch: '--upload-pack=x', idempotencyKey: 'b' }),
+    ).rejects.toMatchObject({ code: 'bad_branch' });
+  },
+);
