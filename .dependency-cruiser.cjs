@@ -12,9 +12,7 @@ const ranks = [
   ['src/cli.ts', 'src/tools', 'bin'],
 ];
 
-const forbidden = [
-  { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
-];
+const forbidden = [{ name: 'no-circular', severity: 'error', from: {}, to: { circular: true } }];
 ranks.forEach((rooms, rank) => {
   for (const room of rooms) {
     const higher = ranks.slice(rank + 1).flat();
@@ -31,11 +29,25 @@ ranks.forEach((rooms, rank) => {
   }
 });
 forbidden.push(
-  { name: 'peers-apart-plane', severity: 'error', from: { path: '^src/core/peers/plane' }, to: { path: '^src/core/peers/(gitea|telegram)' } },
-  { name: 'peers-apart-gitea', severity: 'error', from: { path: '^src/core/peers/gitea' }, to: { path: '^src/core/peers/(plane|telegram)' } },
+  {
+    name: 'peers-apart-plane',
+    severity: 'error',
+    from: { path: '^src/core/peers/plane' },
+    to: { path: '^src/core/peers/(gitea|telegram)' },
+  },
+  {
+    name: 'peers-apart-gitea',
+    severity: 'error',
+    from: { path: '^src/core/peers/gitea' },
+    to: { path: '^src/core/peers/(plane|telegram)' },
+  },
 );
 
 module.exports = {
   forbidden,
-  options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.json' }, doNotFollow: { path: 'node_modules' } },
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+  },
 };

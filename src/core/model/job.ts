@@ -1,5 +1,5 @@
 import type { CommitSha, JobId, RepoSlug, RunId, TaskId } from './ids.ts';
-import type { Role, Stage } from './stages.ts';
+import type { Role } from './stages.ts';
 import type { AgentResult } from './visit.ts';
 
 export type JobState = 'queued' | 'delayed' | 'running' | 'done' | 'failed' | 'cancelled';
