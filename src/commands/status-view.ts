@@ -3,7 +3,7 @@ import { isFinal } from '../core/model/index.ts';
 import type { Output } from '../ui/output.ts';
 import type { Piece } from '../ui/pieces.ts';
 import { ago, duration, rfc3339 } from '../ui/time.ts';
-import { wrap } from '../ui/wrap.ts';
+import { flow, wrap } from '../ui/wrap.ts';
 import { countTasks, needsPerson, taskState, type Overview } from './overview.ts';
 import { printServices, serviceRows } from './status-services.ts';
 
@@ -212,5 +212,6 @@ function printCounts(output: Output, o: Overview, all: boolean): void {
     ...(active > 0 ? ['orch why TASK'] : []),
     ...(!all && done + cancelled > 0 ? ['orch status --all'] : []),
   ];
-  output.line(parts.join(', '), { text: hints.length === 0 ? '' : `   ${hints.join(' · ')}`, style: 'dim' });
+  const groups: Piece[][] = [[parts.join(', ')], ...hints.map((text): Piece[] => [{ text, style: 'dim' }])];
+  for (const line of flow(groups, output.terminal.out.width())) output.line(...line);
 }
