@@ -6,7 +6,7 @@ import type { Output, Progress } from '../ui/output.ts';
 export const define: CommandModule['define'] = (context) =>
   new Command('doctor')
     .description(
-      'Checks everything orch needs, and says what to do where something is missing: this machine, agents, tokens, Plane, Gitea, and every project. Changes nothing.',
+      'Checks everything orch needs, and says what to do where something is missing: this machine, agents, tokens, Plane, Gitea, and every project. It only looks.',
     )
     .option('--strict', 'exit 1 also on warnings')
     .addHelpText(

@@ -33,6 +33,8 @@ const kept = ['PATH', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ'];
 export async function buildDemo(root: string, callerEnv: NodeJS.ProcessEnv): Promise<DemoSite> {
   const agentScript = writeAgentScript(path.join(root, 'script'), demoScript);
   const world = await startWorld({ root, lagMs, workerDelayMs: lagMs, agentScript });
+  // So that a look around with git and curl needs no token.
+  world.repo.private = false;
   const stopCi = startCi(world.gitea, world.repo, { decide: () => 'success' });
   const home = path.join(root, 'home');
   mkdirSync(home, { recursive: true, mode: 0o700 });
