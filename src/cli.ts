@@ -313,6 +313,11 @@ async function run(argv: string[], session: Session): Promise<number> {
   }
 }
 
+/** The whole tree of commands, described and not run: what the command reference is made from. */
+export function describedProgram(): Promise<CommandUnknownOpts> {
+  return createSession(scanArguments([])).context.fullProgram();
+}
+
 /** The program: runs one command and sets the exit code; never throws. */
 export async function main(argv: string[]): Promise<void> {
   endQuietlyOnClosedPipe(process.stdout, process.stderr, (code) => process.exit(code));

@@ -18,12 +18,17 @@ interface Code {
   meaning: string;
 }
 
-async function exitCodeTopic(output: Output): Promise<void> {
-  const rows: Code[] = [
+/** Every exit code the program ends with. */
+export function exitCodeRows(): Code[] {
+  return [
     ...Object.entries(exitCodes).map(([name, code]) => ({ code, meaning: meanings[name as ExitName] })),
     { code: 130, meaning: 'ended by a second Ctrl-C' },
     { code: 143, meaning: 'ended by a second SIGTERM' },
   ];
+}
+
+async function exitCodeTopic(output: Output): Promise<void> {
+  const rows = exitCodeRows();
   if (output.asJson) return output.json({ exit_codes: rows });
   await output.table(rows, [
     { title: 'code', value: (row) => String(row.code), align: 'right' },

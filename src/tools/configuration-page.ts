@@ -3,14 +3,7 @@ import { legacyVariables } from '../core/config/legacy.ts';
 import { settingsJsonSchema } from '../core/config/schema.ts';
 import { secretForms } from '../core/config/secrets.ts';
 import { roles } from '../core/model/index.ts';
-
-function cell(text: string): string {
-  return text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ');
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
-}
+import { cell, code } from './markdown.ts';
 
 function typeText(key: ConfigKey): string {
   const names = {

@@ -1,5 +1,7 @@
 import { settingsJsonSchema } from '../core/config/schema.ts';
+import { cliPage } from './cli-page.ts';
 import { configurationPage } from './configuration-page.ts';
+import { stateMachinePage } from './state-machine-page.ts';
 
 /** A file that is made from the code; a test fails when it is not up to date. */
 export interface GeneratedFile {
@@ -15,4 +17,6 @@ export const generatedFiles: GeneratedFile[] = [
     content: () => `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`,
   },
   { file: 'docs/configuration.md', content: configurationPage },
+  { file: 'docs/state-machine.md', content: stateMachinePage },
+  { file: 'docs/cli.md', content: cliPage },
 ];

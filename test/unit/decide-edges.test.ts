@@ -243,7 +243,7 @@ describe('going on', () => {
       evidence(),
       agent,
     );
-    expect(notMerged.task.hold?.cause).toBe('merge_refused');
+    expect(notMerged.task.hold).toMatchObject({ cause: 'gate_failed', lift: 'rerun' });
     const seenMerge = mustDecide(
       snapshot({ task: { stage: 'deploy' }, visit: { finished: success } }),
       evidence({ pull: seen({ merged: true, mergedSha: sha('9') }) }),

@@ -39,7 +39,7 @@ export function decideDeploy(draft: Draft, evidence: Evidence): Ruling {
     return hold(draft, 'no_deploy_result', 'deploy.no-result', verdict.reason, { evidence: verdict.subject });
   return hold(
     draft,
-    'merge_refused',
+    'gate_failed',
     'deploy.not-merged',
     'the deployer reported success, but the pull request is not merged',
     { evidence: verdict.subject },

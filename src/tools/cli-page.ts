@@ -1,0 +1,47 @@
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
+import { describedProgram } from '../cli.ts';
+import { exitCodeRows } from '../commands/help-topics.ts';
+import { markdownTable } from './markdown.ts';
+
+/** Columns of the help texts in the page. */
+const width = 110;
+
+/** Help exactly as the program prints it, without colour and at a fixed width, whatever terminal this runs in. */
+function helpOf(command: CommandUnknownOpts): string {
+  let text = '';
+  command.configureOutput({
+    writeOut: (part) => {
+      text += part;
+    },
+    getOutHelpWidth: () => width,
+    getOutHasColors: () => false,
+  });
+  command.outputHelp();
+  return text
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+    .trim();
+}
+
+function part(command: CommandUnknownOpts, path: string): string[] {
+  const own = `## \`${path}\`\n\n\`\`\`text\n${helpOf(command)}\n\`\`\`\n`;
+  return [own, ...command.commands.flatMap((child) => part(child, `${path} ${child.name()}`))];
+}
+
+/** `docs/cli.md`: the help of every command, and the exit codes. */
+export async function cliPage(): Promise<string> {
+  const codes = markdownTable(
+    ['code', 'meaning'],
+    exitCodeRows().map((row) => [String(row.code), row.meaning]),
+  );
+  const intro = `<!-- Made by \`npm run docs\` from the commands themselves. Do not edit. -->
+
+# Commands
+
+stdout is data, stderr is progress and errors. \`--json\` prints one document with a schema version.
+
+${codes}
+`;
+  return [intro, ...part(await describedProgram(), 'orch')].join('\n');
+}
