@@ -48,6 +48,10 @@ async function work(
   await recover(deps, { dryRun: false });
   await settle(settled, app.engine, context.signal);
   const worker = createWorker(deps);
+  // Under cron there is no process to see: the last one that ran says that the host is worked on.
+  if (options.once === true || options.untilEmpty === true) {
+    await app.store.heartbeat({ name: `worker@${deps.host}`, owner: app.owner, kind: 'worker', detail: {} });
+  }
   if (options.once === true) {
     const result = await worker.runOnce(context.signal);
     if (context.output.asJson) context.output.json({ result });

@@ -17,13 +17,20 @@ Examples:
     )
     .action(async (text, options) => {
       const [{ withStore }, { taskOf, taskDocument }] = await Promise.all([import('./open.ts'), import('./tasks.ts')]);
-      await withStore(context, async (store) => {
-        const row = await taskOf(store, text);
-        const decisions = await store.decisions({ taskId: row.task.id, limit: Math.max(1, Number(options.last) || 8) });
-        if (context.output.asJson)
-          return context.output.json({ task: taskDocument(row), decisions: decisions.map(decisionDocument) });
-        print(context.output, row, decisions, store.now());
-      });
+      await withStore(
+        context,
+        async (store) => {
+          const row = await taskOf(store, text);
+          const decisions = await store.decisions({
+            taskId: row.task.id,
+            limit: Math.max(1, Number(options.last) || 8),
+          });
+          if (context.output.asJson)
+            return context.output.json({ task: taskDocument(row), decisions: decisions.map(decisionDocument) });
+          print(context.output, row, decisions, store.now());
+        },
+        { readonly: true },
+      );
     });
 
 function decisionDocument(row: DecisionRow): Record<string, unknown> {

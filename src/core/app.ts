@@ -110,8 +110,26 @@ export function connectParts(options: Omit<AppOptions, 'mode'>): Parts {
   };
 }
 
+/** Without a project there is nothing to look at; said before anything is opened. */
+function requireProject(config: Config): void {
+  const lacks = [
+    config.plane.workspace === '' ? 'plane.workspace' : '',
+    config.projects.length === 0 ? 'projects' : '',
+  ].filter((key) => key !== '');
+  if (lacks.length === 0) return;
+  throw new OrchError(
+    `the configuration${config.file === null ? '' : ` ${config.file}`} names no ${lacks.join(' and no ')}`,
+    {
+      code: 'not_configured',
+      exit: 'notConfigured',
+      hint: '`orch init` writes a configuration; `orch demo` needs none.',
+    },
+  );
+}
+
 /** Wires the program. @throws OrchError of `openStore` */
 export async function openApp(options: AppOptions): Promise<App> {
+  requireProject(options.config);
   const { config, clock, log } = options;
   const store = await openStore({ file: config.dbPath, clock, mode: options.mode });
   const owner = ownerId();

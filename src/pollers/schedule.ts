@@ -1,8 +1,9 @@
 import type { DeliverDeps } from '../core/engine/deliver.ts';
 import type { ReconcileDeps } from '../core/engine/reconcile.ts';
-import type { ProjectPolicy } from '../core/model/index.ts';
+import type { NamedLease, ProjectPolicy } from '../core/model/index.ts';
 import { errorText } from '../core/model/index.ts';
 import type { ServiceManager } from '../core/platform/sd-notify.ts';
+import { ownerAlive } from '../core/platform/processes.ts';
 import { leaseName, pollOnce, type TickReport } from './poll-once.ts';
 
 /** A leader that has not ticked for this long has lost the lead, milliseconds: several ticks, and less than a person's patience. */
@@ -24,15 +25,40 @@ export function createPoller(
 ): Poller {
   const { store, owner, log } = engine;
 
+  /** The lead, also from a poller of this host that is dead: after a kill, or from the last `--once`. */
+  async function lead(): Promise<NamedLease | null> {
+    const mine = await store.acquireLease(leaseName, owner, leaseMs);
+    if (mine !== null) return mine;
+    const held = (await store.leases()).find((lease) => lease.name === leaseName);
+    if (held === undefined || ownerAlive(held.owner)) return null;
+    await store.releaseLease(held);
+    return store.acquireLease(leaseName, owner, leaseMs);
+  }
+
+  /** What `orch status` says of polling; written only when it is another than before, so that an idle tick writes nothing. */
+  async function tellState(report: TickReport): Promise<void> {
+    const detail = {
+      behind: report.behind,
+      problems: report.problems.map(({ what, error }) => `${what}: ${error.message}`),
+    };
+    const said = JSON.stringify(detail);
+    const known = (await store.processes()).find((row) => row.kind === 'poller' && row.owner === owner);
+    const quiet = known === undefined && detail.behind.length === 0 && detail.problems.length === 0;
+    if (quiet || JSON.stringify(known?.detail) === said) return;
+    await store.heartbeat({ name: leaseName, owner, kind: 'poller', detail });
+  }
+
   async function tick(signal: AbortSignal): Promise<TickReport | null> {
-    const leader = await store.acquireLease(leaseName, owner, leaseMs);
+    const leader = await lead();
     if (leader === null) return null;
     const renewal = setInterval(
       () => void store.acquireLease(leaseName, owner, leaseMs).catch(() => undefined),
       renewEveryMs,
     );
     try {
-      return await pollOnce(leader, { ...engine, policies: config.projects, repair }, signal);
+      const report = await pollOnce(leader, { ...engine, policies: config.projects, repair }, signal);
+      await tellState(report);
+      return report;
     } finally {
       clearInterval(renewal);
     }
