@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { GitIdentity, RepoSlug } from '../model/index.ts';
-import { OrchError, parseRepoSlug } from '../model/index.ts';
+import { parseRepoSlug } from '../model/index.ts';
 import { privateFolder } from '../platform/files.ts';
-import { runGit, type GitAnswer } from './run.ts';
+import { refuseForeign, removeHalfMade } from './foreign.ts';
+import { runGit, type GitAnswer, type GitCall } from './run.ts';
 
 export interface GitTimeouts {
   /** Local calls and calls that move data, milliseconds (spec 5: 60 s and 120 s). */
@@ -18,11 +20,7 @@ export interface Bare {
   pathOf: (repo: RepoSlug) => string;
   /** Makes the bare copy when there is none. */
   ensure: (repo: RepoSlug) => Promise<string>;
-  run: (
-    repo: RepoSlug,
-    args: string[],
-    options?: { env?: Record<string, string>; input?: string | Buffer; answers?: number[]; timeoutMs?: number },
-  ) => Promise<GitAnswer>;
+  run: (repo: RepoSlug, args: string[], options?: Partial<Omit<GitCall, 'args'>>) => Promise<GitAnswer>;
 }
 
 /** A file in the bare copy that says whose it is. */
@@ -32,19 +30,16 @@ const excluded = '/.orch/\n';
 
 export function createBare(options: { reposDir: string; timeouts: GitTimeouts; identity: GitIdentity }): Bare {
   const making = new Map<string, Promise<string>>();
-  const pathOf = (repo: RepoSlug): string => path.join(options.reposDir, `${parseRepoSlug(repo)}.git`);
+  const pathOf = (repo: RepoSlug): string => path.resolve(options.reposDir, `${parseRepoSlug(repo)}.git`);
 
   async function make(repo: RepoSlug): Promise<string> {
     const folder = pathOf(repo);
-    const ordinary = folder.replace(/\.git$/, '');
-    if (existsSync(path.join(ordinary, '.git'))) throw foreign(ordinary);
-    if (existsSync(folder)) {
-      if (!existsSync(path.join(folder, mark))) throw foreign(folder);
-      return folder;
-    }
+    await refuseForeign(options.reposDir, mark);
+    if (existsSync(path.join(folder, mark))) return folder;
     privateFolder(path.dirname(folder));
+    await removeHalfMade(folder);
     // Made aside and renamed, so that a crash leaves no half of one.
-    const temporary = `${folder}.${process.pid}.tmp`;
+    const temporary = `${folder}.${randomUUID()}.tmp`;
     await runGit({ args: ['init', '--quiet', '--bare', temporary], timeoutMs: options.timeouts.gitMs });
     privateFolder(path.join(temporary, 'info'));
     writeFileSync(path.join(temporary, 'info', 'exclude'), excluded);
@@ -81,14 +76,6 @@ export function createBare(options: { reposDir: string; timeouts: GitTimeouts; i
         ...more,
       }),
   };
-}
-
-function foreign(folder: string): OrchError {
-  return new OrchError(`${folder} is not orch's own copy of a repository`, {
-    code: 'repos_foreign',
-    exit: 'notConfigured',
-    hint: 'Point `reposDir` (ORCH_REPOS_DIR) at an empty folder; nothing was touched.',
-  });
 }
 
 /** Variables of a commit by the bot. */

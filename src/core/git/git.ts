@@ -3,8 +3,10 @@ import { OrchError, parseCommitSha } from '../model/index.ts';
 import type { Log } from '../platform/log.ts';
 import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts';
 import { reads } from './reads.ts';
-import { gitEnvironment, remoteError } from './run.ts';
+import { explainRemote } from './remote-error.ts';
+import { gitEnvironment } from './run.ts';
 import { withIndex } from './scratch.ts';
+import { pastLocks, taken } from './turns.ts';
 
 export interface GitOptions {
   reposDir: string;
@@ -26,24 +28,32 @@ export function safeBranch(branch: string): string {
   return branch;
 }
 
+/** A path within the repository, not of git's own. @throws OrchError `bad_path` */
+function safePath(path: string): string {
+  const bad =
+    path.includes('\0') || path.split('/').some((part) => ['', '.', '..', '.git'].includes(part.toLowerCase()));
+  if (bad) throw new OrchError(`"${path}" is no path for a file of a repository`, { code: 'bad_path' });
+  return path;
+}
+
+/** Where the bare copy keeps in mind that the server has had a commit. */
+export function pushedRef(sha: CommitSha): string {
+  return `refs/orch/pushed/${sha}`;
+}
+
 /** The bare copies and everything that talks to the server. `bare` is for the workspaces beside it. */
 export function createGit(options: GitOptions): GitPort & { bare: Bare } {
   const bare = createBare(options);
   const read = reads(bare);
 
-  /** The token goes to git by environment only: not in arguments, addresses or files (spec 12). */
-  function credential(): Record<string, string> {
-    const basic = Buffer.from(`orch:${options.token()}`).toString('base64');
-    return gitEnvironment([['http.extraHeader', `Authorization: Basic ${basic}`]]);
-  }
-
+  /** The token goes to git by environment only: not in arguments, addresses or files (spec 12); to this server only. */
   async function remote(repo: RepoSlug, args: string[], timeoutMs: number): Promise<string> {
-    const env = credential();
-    try {
-      return (await bare.run(repo, args, { env, timeoutMs })).stdout;
-    } catch (error) {
-      throw remoteError(error, repo, args[0] ?? '');
-    }
+    const token = options.token();
+    const basic = Buffer.from(`orch:${token}`).toString('base64');
+    const { origin } = new URL(options.remoteUrl(repo));
+    const env = gitEnvironment([[`http.${origin}/.extraHeader`, `Authorization: Basic ${basic}`]]);
+    const explain = explainRemote(repo, args[0] ?? '', [basic, token]);
+    return (await bare.run(repo, args, { env, timeoutMs, explain })).stdout;
   }
 
   async function lsRemoteHeads(repo: RepoSlug): Promise<Map<string, CommitSha>> {
@@ -57,7 +67,9 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     return heads;
   }
 
-  async function fetch(repo: RepoSlug): Promise<void> {
+  const fetch = taken((repo: RepoSlug) => pastLocks(() => fetchNow(repo)));
+
+  async function fetchNow(repo: RepoSlug): Promise<void> {
     await remote(
       repo,
       [
@@ -85,9 +97,9 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
       await bare.run(repo, ['read-tree', parent], { env });
       for (const file of files) {
         const blob = (await bare.run(repo, ['hash-object', '-w', '--stdin'], { input: file.content })).stdout.trim();
-        await bare.run(repo, ['update-index', '--add', '--index-info'], {
+        await bare.run(repo, ['update-index', '-z', '--add', '--index-info'], {
           env,
-          input: `100644 ${blob}\t${file.path}\n`,
+          input: `100644 ${blob}\t${safePath(file.path)}\0`,
         });
       }
       const tree = (await bare.run(repo, ['write-tree'], { env })).stdout.trim();
@@ -99,6 +111,24 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     });
   }
 
+  /** Where the server's branch is, seen from the commit: whatever an answer said, only this is believed. */
+  async function lookAt(repo: RepoSlug, sha: CommitSha, branch: string): Promise<CommitSha | null | 'there'> {
+    const now = (await lsRemoteHeads(repo)).get(branch) ?? null;
+    if (now === sha) return 'there';
+    if (now === null) return now;
+    // Others may have built upon the commit already: then it is on the server as well.
+    if (!(await read.has(repo, now))) await fetch(repo);
+    return (await read.isAncestor(repo, sha, now)) ? 'there' : now;
+  }
+
+  /** Remembers that the server has it, so that a branch deleted or rewritten later does not make it look unpushed. */
+  async function pushed(repo: RepoSlug, sha: CommitSha, branch: string, isNew: boolean): Promise<'ok'> {
+    await bare.run(repo, ['update-ref', pushedRef(sha), sha]);
+    // The next fetch does the same, should an outdated branch of the bare copy be in the way here.
+    if (isNew) await bare.run(repo, ['update-ref', `refs/heads/${branch}`, sha], { answers: [0, 1, 128] });
+    return 'ok';
+  }
+
   async function push(
     repo: RepoSlug,
     sha: CommitSha,
@@ -106,38 +136,28 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     expected: CommitSha | null,
   ): Promise<'ok' | 'moved'> {
     const ref = `refs/heads/${safeBranch(branch)}`;
-    const now = (await lsRemoteHeads(repo)).get(branch) ?? null;
-    if (now === sha) return 'ok';
+    const now = await lookAt(repo, sha, branch);
+    if (now === 'there') return pushed(repo, sha, branch, false);
     if (now !== expected) return 'moved';
     if (expected !== null && !(await read.isAncestor(repo, expected, sha))) return 'moved';
+    const lease = `--force-with-lease=${ref}:${expected ?? ''}`;
+    const target = ['--', options.remoteUrl(repo), `${sha}:${ref}`];
+    let refusal: Error | null = null;
     try {
-      await remote(
-        repo,
-        [
-          'push',
-          '--quiet',
-          '--porcelain',
-          `--force-with-lease=${ref}:${expected ?? ''}`,
-          '--',
-          options.remoteUrl(repo),
-          `${sha}:${ref}`,
-        ],
-        options.timeouts.transferMs,
-      );
+      await remote(repo, ['push', '--quiet', '--porcelain', lease, ...target], options.timeouts.transferMs);
     } catch (error) {
-      const after = (await lsRemoteHeads(repo)).get(branch) ?? null;
-      if (after === sha) return 'ok';
-      if (after !== expected) return 'moved';
-      throw error;
+      if (!(error instanceof Error)) throw error;
+      refusal = error;
     }
-    const after = (await lsRemoteHeads(repo)).get(branch) ?? null;
+    const after = await lookAt(repo, sha, branch);
+    if (after === 'there') return pushed(repo, sha, branch, true);
+    if (after !== expected) return 'moved';
+    if (refusal !== null) throw refusal;
     // A push that was reported done was not on the server once (research/replaced-system.md): believe only the server.
-    if (after !== sha)
-      throw new OrchError(`Gitea took the push to ${repo} ${branch} but does not show it`, {
-        code: 'git_push_lost',
-        retry: 'retry',
-      });
-    return 'ok';
+    throw new OrchError(`Gitea took the push to ${repo} ${branch} but does not show it`, {
+      code: 'git_push_lost',
+      retry: 'retry',
+    });
   }
 
   return { bare, lsRemoteHeads, fetch, commitFiles, push, ...read };

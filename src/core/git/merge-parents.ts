@@ -1,72 +1,168 @@
-import { existsSync } from 'node:fs';
-import { lstat, readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, RepoSlug } from '../model/index.ts';
-import { isCommitSha } from '../model/index.ts';
-import type { Bare } from './bare.ts';
-import { runGit } from './run.ts';
+import { isCommitSha, OrchError } from '../model/index.ts';
+import type { Log } from '../platform/log.ts';
+import { identityEnv, type Bare } from './bare.ts';
+import { mergedTree } from './reads.ts';
 
-/** More merges in one run than this are not looked through. */
-const mostMerges = 100;
+/** What of an agent's own references is read at most, bytes. */
+const mostReferences = 16 * 1024 * 1024;
+/** Of a merge's heads: more of them than anybody merges at once, bytes. */
+const mostMergeHead = 41 * 32;
 
 /**
- * Commits that the agent merged into its work and that are on the server already, such as the base branch's head: kept
- * as parents, so that a merged base stays merged. Only hints are taken from the workspace's own `.git`; each is believed
- * only when the bare copy, which the agent cannot write to, has that commit on a branch of the server.
+ * Commits of the server that the agent merged into its work, or moved it onto, such as the base branch's head: kept as
+ * parents, so that a merged base stays merged. Only hints are taken from the workspace's own `.git`, by reading its files
+ * and objects under the bare copy's configuration: git run on that folder obeys what an agent wrote there, down to a
+ * program that fetches missing objects. A hint is believed only when a branch of the server has the commit.
+ * @throws OrchError `workspace_diverged` when another commit of the server is checked out, so that the files lack the base
  */
 export async function foreignParents(
   bare: Bare,
   repo: RepoSlug,
   folder: string,
   base: CommitSha,
+  log: Log,
 ): Promise<CommitSha[]> {
   const gitFolder = path.join(folder, '.git');
-  const isFolder = existsSync(gitFolder) && (await lstat(gitFolder)).isDirectory();
-  if (!isFolder) return [];
-  const hints = new Set<string>(await mergesIn(bare, gitFolder, base));
-  const open = await readFile(path.join(gitFolder, 'MERGE_HEAD'), 'utf8').catch(() => '');
-  for (const line of open.split('\n')) hints.add(line.trim());
-  const parents: CommitSha[] = [];
-  for (const hint of hints) {
-    if (!isCommitSha(hint) || !(await onServer(bare, repo, hint))) continue;
-    const known = await bare.run(repo, ['merge-base', '--is-ancestor', hint, base], { answers: [0, 1, 128] });
-    if (known.code === 1) parents.push(hint);
+  if ((await lstat(gitFolder).catch(() => null))?.isDirectory() !== true) return [];
+  const head = await headOf(gitFolder);
+  if (head !== null && (await onServer(bare, repo, head)) && !(await isAncestor(bare, repo, base, head))) {
+    throw new OrchError(
+      `${folder} has ${head.slice(0, 12)} checked out, which the work of ${base.slice(0, 12)} is not in`,
+      {
+        code: 'workspace_diverged',
+        hint: `Check the task's branch out in ${folder} again, or remove that folder; then retry.`,
+      },
+    );
   }
+  const merging = (await readSmall(path.join(gitFolder, 'MERGE_HEAD'), mostMergeHead)).split('\n').filter(isCommitSha);
+  const hints = new Set<CommitSha>();
+  for (const tip of new Set([...(head === null ? [] : [head]), ...merging])) {
+    const found = (await onServer(bare, repo, tip)) ? [tip] : await leftServerAt(bare, repo, gitFolder, tip, log);
+    for (const sha of found) hints.add(sha);
+  }
+  const parents: CommitSha[] = [];
+  for (const hint of hints) if (!(await isAncestor(bare, repo, hint, base))) parents.push(hint);
   return independent(bare, repo, parents);
 }
 
-async function mergesIn(bare: Bare, gitFolder: string, base: CommitSha): Promise<string[]> {
-  const answer = await runGit({
-    args: [
-      '--git-dir',
-      gitFolder,
-      'rev-list',
-      '--parents',
-      `--max-count=${mostMerges}`,
-      '--merges',
-      'HEAD',
-      '--not',
-      base,
-      '--',
-    ],
-    timeoutMs: bare.timeouts.gitMs,
-    answers: [0, 128, 129],
-  });
-  return answer.code === 0 ? answer.stdout.split('\n').flatMap((line) => line.trim().split(' ').slice(2)) : [];
+/**
+ * Tree of the base with those commits merged into it, by which a role's changes are judged: what comes from the server is
+ * not the agent's doing. A role that may not settle what conflicts has merged nothing.
+ */
+export async function mergedBase(
+  bare: Bare,
+  repo: RepoSlug,
+  base: CommitSha,
+  parents: CommitSha[],
+  allowed: (path: string) => boolean,
+): Promise<{ tree: string; parents: CommitSha[] }> {
+  let tree = (await bare.run(repo, ['rev-parse', `${base}^{tree}`])).stdout.trim();
+  const plain = { tree, parents: [] };
+  let tip = base;
+  for (const parent of parents) {
+    const merged = await mergedTree(bare, repo, tip, parent);
+    if (merged === null || !merged.conflicts.every(allowed)) return plain;
+    tree = merged.tree;
+    const args = ['commit-tree', tree, '-p', tip, '-p', parent, '-m', 'merged'];
+    const made = (await bare.run(repo, args, { env: identityEnv(bare.identity) })).stdout.trim();
+    if (isCommitSha(made)) tip = made;
+  }
+  return { tree, parents };
+}
+
+/**
+ * Files that the agent's own commits have and the base has not, as Latin-1 bytes: they are published even where the branch
+ * ignores them, for somebody added them on purpose. Only the names are believed.
+ */
+export async function committedPaths(
+  bare: Bare,
+  repo: RepoSlug,
+  folder: string,
+  base: CommitSha,
+  log: Log,
+): Promise<string[]> {
+  const gitFolder = path.join(folder, '.git');
+  const head = (await lstat(gitFolder).catch(() => null))?.isDirectory() === true ? await headOf(gitFolder) : null;
+  if (head === null || head === base) return [];
+  const args = ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--diff-filter=A', base, head];
+  const out = await withObjectsOf(bare, repo, gitFolder, args, log);
+  return out.split('\0').filter((raw) => raw !== '');
+}
+
+/** What the workspace has checked out, read without running git there; null when it cannot be told. */
+async function headOf(gitFolder: string): Promise<CommitSha | null> {
+  const text = (await readSmall(path.join(gitFolder, 'HEAD'))).trim();
+  if (isCommitSha(text)) return text;
+  const ref = /^ref: (refs\/.+)$/.exec(text)?.[1];
+  if (ref === undefined || ref.split('/').includes('..')) return null;
+  const loose = (await readSmall(path.join(gitFolder, ref))).trim();
+  if (isCommitSha(loose)) return loose;
+  const packed = (await readSmall(path.join(gitFolder, 'packed-refs'))).split('\n');
+  const sha = packed.find((line) => line.slice(41) === ref)?.slice(0, 40) ?? '';
+  return isCommitSha(sha) ? sha : null;
+}
+
+/** Beginning of a regular file, else nothing; neither follows a link nor waits for the writer of a pipe. */
+async function readSmall(file: string, most = mostReferences): Promise<string> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => null);
+  if (handle === null) return '';
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile()) return '';
+    const bytes = Buffer.alloc(Math.min(stat.size, most));
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
+    return bytes.subarray(0, bytesRead).toString('utf8');
+  } catch {
+    return '';
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The commits of the server's branches on which a commit of the agent's own stands. */
+async function leftServerAt(
+  bare: Bare,
+  repo: RepoSlug,
+  gitFolder: string,
+  tip: CommitSha,
+  log: Log,
+): Promise<CommitSha[]> {
+  // A graph file would be believed about parents; the agent may have written one.
+  const args = ['-c', 'core.commitGraph=false', 'rev-list', '--boundary', tip, '--not', '--glob=refs/heads/*', '--'];
+  const lines = (await withObjectsOf(bare, repo, gitFolder, args, log)).split('\n');
+  return lines.flatMap((line) => (line.startsWith('-') ? [line.slice(1)] : [])).filter(isCommitSha);
+}
+
+/** Reads an agent's objects under the bare copy's configuration; nothing when they cannot be read. */
+async function withObjectsOf(bare: Bare, repo: RepoSlug, gitFolder: string, args: string[], log: Log): Promise<string> {
+  const env = { GIT_ALTERNATE_OBJECT_DIRECTORIES: JSON.stringify(path.join(gitFolder, 'objects')) };
+  try {
+    return (await bare.run(repo, args, { env })).stdout;
+  } catch (error) {
+    if (!(error instanceof OrchError)) throw error;
+    log.warn('the history in a workspace cannot be read, merges in it are not kept', { repo, error: error.message });
+    return '';
+  }
 }
 
 async function onServer(bare: Bare, repo: RepoSlug, sha: CommitSha): Promise<boolean> {
-  const answer = await bare.run(
-    repo,
-    ['for-each-ref', '--count=1', '--format=%(refname)', `--contains=${sha}`, 'refs/heads/'],
-    { answers: [0, 128, 129] },
-  );
+  const args = ['for-each-ref', '--count=1', '--format=%(refname)', `--contains=${sha}`, 'refs/heads/'];
+  const answer = await bare.run(repo, args, { answers: [0, 128, 129] });
   return answer.code === 0 && answer.stdout.trim() !== '';
+}
+
+async function isAncestor(bare: Bare, repo: RepoSlug, ancestor: CommitSha, descendant: CommitSha): Promise<boolean> {
+  const args = ['merge-base', '--is-ancestor', ancestor, descendant];
+  return (await bare.run(repo, args, { answers: [0, 1, 128] })).code === 0;
 }
 
 /** Without those that others contain already. */
 async function independent(bare: Bare, repo: RepoSlug, parents: CommitSha[]): Promise<CommitSha[]> {
   if (parents.length < 2) return parents;
   const out = (await bare.run(repo, ['merge-base', '--independent', ...parents])).stdout;
-  return out.split('\n').filter((line): line is CommitSha => isCommitSha(line));
+  return out.split('\n').filter(isCommitSha);
 }

@@ -1,5 +1,5 @@
 import type { CommitSha, GitPort, RepoSlug, TreeEntry } from '../model/index.ts';
-import { isCommitSha, parseCommitSha } from '../model/index.ts';
+import { isCommitSha, OrchError, parseCommitSha } from '../model/index.ts';
 import type { Bare } from './bare.ts';
 import { utf8 } from './run.ts';
 import { removeFromIndex, withIndex } from './scratch.ts';
@@ -13,6 +13,35 @@ type Reads = Pick<
 const remembered = 2000;
 /** Commits of one branch that are looked at. */
 const mostCommits = 1000;
+
+/** What merging two commits gives, without a checkout; conflicts leave their marks in the tree. Null: nothing in common. */
+export async function mergedTree(
+  bare: Bare,
+  repo: RepoSlug,
+  base: CommitSha,
+  tip: CommitSha,
+): Promise<{ tree: string; clean: boolean; conflicts: string[] } | null> {
+  const answer = await bare.run(repo, ['merge-tree', '--write-tree', '-z', '--name-only', '--no-messages', base, tip], {
+    answers: [0, 1, 128],
+  });
+  if (answer.code === 128) {
+    if (answer.stderr.includes('unrelated histories')) return null;
+    throw new OrchError(`git merge-tree failed: ${answer.stderr.trim().slice(0, 300)}`, { code: 'git_failed' });
+  }
+  const [tree = '', ...paths] = answer.stdout.split('\0');
+  const conflicts = answer.code === 0 ? [] : [...new Set(paths.filter((path) => path !== '').map(utf8))];
+  return { tree, clean: answer.code === 0, conflicts };
+}
+
+/** UTF-8 text of the first bytes, cut before a character that would not be whole; null when the bytes are none. */
+function textOf(bytes: Buffer, most: number): string | null {
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    return decoder.decode(bytes.subarray(0, most), { stream: bytes.length > most });
+  } catch {
+    return null;
+  }
+}
 
 /** What is read from the bare copy without asking the server. */
 export function reads(bare: Bare): Reads {
@@ -48,14 +77,13 @@ export function reads(bare: Bare): Reads {
   }
 
   async function readFile(repo: RepoSlug, sha: CommitSha, path: string, maxBytes: number): Promise<string | null> {
+    if (path.split('/').some((part) => ['', '.', '..'].includes(part))) return null;
     const out = (await bare.run(repo, ['ls-tree', '-z', '--full-tree', sha, '--', path])).stdout;
-    const match = /^(100644|100755) blob ([0-9a-f]{40})\t/.exec(out);
-    if (match?.[2] === undefined) return null;
-    const blob = await bare.run(repo, ['cat-file', 'blob', match[2]]);
-    const bytes = Buffer.from(blob.stdout, 'latin1');
-    const text = bytes.subarray(0, maxBytes).toString('utf8');
-    // A cut may end within a character; anything else that is not UTF-8 is no text.
-    return text.slice(0, -1).includes('\ufffd') ? null : text.replace(/\ufffd$/, '');
+    const match = /^(?:100644|100755) blob ([0-9a-f]{40})\t/.exec(out);
+    if (match?.[1] === undefined) return null;
+    // One byte more tells whether the file goes on; the file itself may be larger than memory.
+    const blob = await bare.run(repo, ['cat-file', 'blob', match[1]], { cutAt: maxBytes + 1 });
+    return textOf(Buffer.from(blob.stdout, 'latin1'), maxBytes);
   }
 
   async function codeTree(repo: RepoSlug, sha: CommitSha, folder: string): Promise<string> {
@@ -115,16 +143,8 @@ export function reads(bare: Bare): Reads {
     base: CommitSha,
     tip: CommitSha,
   ): Promise<{ clean: boolean; conflicts: string[] }> {
-    const answer = await bare.run(
-      repo,
-      ['merge-tree', '--write-tree', '-z', '--name-only', '--no-messages', base, tip],
-      { answers: [0, 1] },
-    );
-    const [, ...paths] = answer.stdout.split('\0');
-    return {
-      clean: answer.code === 0,
-      conflicts: answer.code === 0 ? [] : [...new Set(paths.filter((path) => path !== '').map(utf8))],
-    };
+    const merged = await mergedTree(bare, repo, base, tip);
+    return { clean: merged?.clean ?? false, conflicts: merged?.conflicts ?? [] };
   }
 
   async function findCommit(repo: RepoSlug, ref: CommitSha, text: string, limit: number): Promise<CommitSha | null> {

@@ -1,4 +1,6 @@
+import { lstat, rm } from 'node:fs/promises';
 import { OrchError } from '../model/index.ts';
+import { printable } from '../platform/printable.ts';
 
 /** One call of git: arguments as an array, no shell, nothing of the caller's git configuration. */
 export interface GitCall {
@@ -10,6 +12,10 @@ export interface GitCall {
   timeoutMs: number;
   /** Exit codes that are an answer and no failure; default only 0. */
   answers?: number[];
+  /** Output beyond this is cut off, bytes. Default: more than `mostOutput` is a failure. */
+  cutAt?: number;
+  /** The error of a failure that is no lock of another process; default: what git said. */
+  explain?: (answer: GitAnswer) => OrchError;
 }
 
 export interface GitAnswer {
@@ -21,6 +27,16 @@ export interface GitAnswer {
 
 /** Largest output of one call that is read, bytes. */
 const mostOutput = 64 * 1024 * 1024;
+/** Between asking git to end and ending it, milliseconds. */
+const killAfterMs = 5000;
+/** No call lasts as long: a lock this old was left by a process that is dead, milliseconds. */
+const staleLockMs = 600_000;
+
+/** What reaches git from orch's own environment: how to get to the server, and whom to trust there. */
+const passedOn = [
+  ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy'].flatMap((name) => [name, name.toUpperCase()]),
+  ...['SSL_CERT_FILE', 'SSL_CERT_DIR', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO', 'GIT_SSL_CAPATH', 'TMPDIR'],
+];
 
 /**
  * Settings every call has, from the environment, where they beat the repository's own: no hooks, no helpers, no other
@@ -63,8 +79,14 @@ export function gitEnvironment(more: [string, string][] = []): Record<string, st
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_OPTIONAL_LOCKS: '0',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_LITERAL_PATHSPECS: '1',
     GIT_CONFIG_COUNT: String(all.length),
   };
+  for (const name of passedOn) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
   all.forEach(([key, value], index) => {
     env[`GIT_CONFIG_KEY_${index}`] = key;
     env[`GIT_CONFIG_VALUE_${index}`] = value;
@@ -73,29 +95,44 @@ export function gitEnvironment(more: [string, string][] = []): Record<string, st
 }
 
 /**
- * Runs git.
- * @throws OrchError `git_timeout` (retry), `git_missing`, `git_failed`
+ * Runs git; once more when only a lock stood in the way that a dead process had left.
+ * @throws OrchError `git_timeout` (retry), `git_locked` (retry), `git_missing`, `git_too_large`, `git_failed`
  */
 export async function runGit(call: GitCall): Promise<GitAnswer> {
+  for (let again = false; ; again = true) {
+    const answer = await callGit(call);
+    if ((call.answers ?? [0]).includes(answer.code)) return answer;
+    if (again || !(await removeStaleLock(answer.stderr))) throw failed(call, answer);
+  }
+}
+
+async function callGit(call: GitCall): Promise<GitAnswer> {
   const { execa } = await import('execa');
-  const result = await execa('git', call.args, {
+  // A group of its own, ended as a whole: the transport below git holds the pipes open when git alone is killed, and a
+  // server that never answers would be waited for without end.
+  const child = execa('git', call.args, {
     ...(call.cwd === undefined ? {} : { cwd: call.cwd }),
     env: { ...gitEnvironment(), ...call.env },
     extendEnv: false,
     ...(call.input === undefined ? { stdin: 'ignore' as const } : { input: call.input }),
-    timeout: call.timeoutMs,
-    forceKillAfterDelay: 5000,
+    detached: true,
     encoding: 'latin1',
-    maxBuffer: mostOutput,
+    maxBuffer: call.cutAt ?? mostOutput,
     reject: false,
     stripFinalNewline: false,
   });
-  const verb = call.args.find((word) => !word.startsWith('-')) ?? 'git';
-  if (result.timedOut)
+  const end = endAfter(call.timeoutMs, child.pid);
+  const result = await child.finally(end.forget);
+  const verb = verbOf(call.args);
+  if (end.happened())
     throw new OrchError(`git ${verb} did not end within ${Math.round(call.timeoutMs / 1000)} s`, {
       code: 'git_timeout',
       retry: 'retry',
     });
+  if (result.isMaxBuffer) {
+    if (call.cutAt !== undefined) return { code: 0, stdout: String(result.stdout), stderr: '' };
+    throw new OrchError(`git ${verb} answered more than ${mostOutput} bytes`, { code: 'git_too_large' });
+  }
   if (result.exitCode === undefined) {
     throw new OrchError(`git cannot be run: ${result.shortMessage}`, {
       code: 'git_missing',
@@ -103,9 +140,47 @@ export async function runGit(call: GitCall): Promise<GitAnswer> {
       hint: 'Install git 2.38 or newer and put it on the PATH.',
     });
   }
-  const answer = { code: result.exitCode, stdout: String(result.stdout), stderr: utf8(String(result.stderr)) };
-  if (!(call.answers ?? [0]).includes(answer.code)) throw failed(verb, answer);
-  return answer;
+  return { code: result.exitCode, stdout: String(result.stdout), stderr: utf8(String(result.stderr)) };
+}
+
+/** Ends a process group when its time is over: asked first, then made to. */
+function endAfter(ms: number, pid: number | undefined): { happened: () => boolean; forget: () => void } {
+  let over = false;
+  let timer = setTimeout(() => {
+    over = true;
+    signalGroup(pid, 'SIGTERM');
+    timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), killAfterMs);
+  }, ms);
+  return { happened: () => over, forget: () => clearTimeout(timer) };
+}
+
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** The command's name: the first word that is neither an option nor an option's value. */
+function verbOf(args: string[]): string {
+  const withValue = ['--git-dir', '--work-tree', '-c', '-C'];
+  return args.find((word, at) => !word.startsWith('-') && !withValue.includes(args[at - 1] ?? '')) ?? '';
+}
+
+/**
+ * Takes away the lock that git names, when it is older than any call lasts: after a power cut it would stand in the way
+ * for ever. Whoever holds a young one is at work.
+ */
+async function removeStaleLock(stderr: string): Promise<boolean> {
+  const lock = /Unable to create '([^'\n]+\.lock)': File exists/.exec(stderr)?.[1];
+  if (lock === undefined) return false;
+  const found = await lstat(lock).catch(() => null);
+  if (found === null) return true;
+  if (!found.isFile() || Date.now() - found.mtimeMs < staleLockMs) return false;
+  await rm(lock, { force: true });
+  return true;
 }
 
 /** Text of Latin-1 bytes that are UTF-8. */
@@ -113,46 +188,19 @@ export function utf8(latin1: string): string {
   return Buffer.from(latin1, 'latin1').toString('utf8');
 }
 
-function failed(verb: string, answer: GitAnswer): OrchError {
+function failed(call: GitCall, answer: GitAnswer): OrchError {
+  // Another process holds a lock of the same repository: it will be gone in a moment.
+  const busy = /\.lock'?: File exists|cannot lock ref|Unable to create .*\.lock/i.test(
+    answer.stderr.replace(/^remote:.*$/gm, ''),
+  );
+  if (!busy && call.explain !== undefined) return call.explain(answer);
   const lines = answer.stderr.split('\n').filter((line) => /^(fatal|error|remote):/.test(line));
   const said = (lines.slice(0, 3).join('; ') || answer.stderr.trim().split('\n').at(-1) || `exit ${answer.code}`).slice(
     0,
     300,
   );
-  // Another process holds a lock of the same repository: it will be gone in a moment.
-  const busy = /\.lock'?: File exists|cannot lock ref|Unable to create .*\.lock/i.test(answer.stderr);
-  return new OrchError(`git ${verb} failed: ${said}`, {
+  return new OrchError(`git ${verbOf(call.args)} failed: ${printable(said)}`, {
     code: busy ? 'git_locked' : 'git_failed',
     retry: busy ? 'retry' : 'never',
-  });
-}
-
-/** What a failed exchange with the server means. */
-export function remoteError(error: unknown, repo: string, verb: string): unknown {
-  if (!(error instanceof OrchError) || error.code !== 'git_failed') return error;
-  const text = error.message;
-  if (
-    /Authentication failed|HTTP 401|HTTP 403|error: 40[13]|could not read (Username|Password)|terminal prompts disabled/i.test(
-      text,
-    )
-  ) {
-    return new OrchError(`Gitea refused the token for ${repo} (git ${verb})`, {
-      code: 'git_token_refused',
-      exit: 'authentication',
-      hint: 'Give a token with the scope write:repository of an account that may push to the repository.',
-    });
-  }
-  if (/not found|HTTP 404|error: 404|does not (appear to be a git repository|exist)/i.test(text)) {
-    return new OrchError(`Gitea has no repository ${repo} that the token can see`, {
-      code: 'git_repo_missing',
-      exit: 'notFound',
-      hint: 'Check `repo` of the project and the rights of the token.',
-    });
-  }
-  if (/rejected|non-fast-forward|stale info|protected branch|hook declined/i.test(text)) return error;
-  return new OrchError(`Gitea cannot be reached for ${repo}: ${text}`, {
-    code: 'git_unreachable',
-    exit: 'tryAgain',
-    retry: 'retry',
   });
 }

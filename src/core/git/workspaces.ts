@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, GitIdentity, GitPort, PublishResult, RepoSlug, WorkspacePort } from '../model/index.ts';
-import { OrchError, parseCommitSha, parseRepoSlug } from '../model/index.ts';
-import { privateFolder, writeFileAtomic } from '../platform/files.ts';
+import { isCommitSha, OrchError, parseRepoSlug } from '../model/index.ts';
+import { writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
-import { identityEnv, type Bare } from './bare.ts';
-import { safeBranch } from './git.ts';
+import type { Bare } from './bare.ts';
+import { pushedRef, safeBranch } from './git.ts';
+import { checkOut, keepGitFolder, renewGitFolder } from './git-folder.ts';
 import { foreignParents } from './merge-parents.ts';
-import { runGit } from './run.ts';
+import { commitFolder } from './publish.ts';
 import { withIndex } from './scratch.ts';
-import { changesBetween, patchOf, restoreInIndex, treeOfFolder } from './snapshot.ts';
+import { treeOfFolder } from './snapshot.ts';
 
 export interface WorkspaceOptions {
   workspacesDir: string;
@@ -20,42 +21,76 @@ export interface WorkspaceOptions {
   log: Log;
 }
 
+/** In place of a commit: the checkout has begun, whatever is in the folder is not work. */
+const resetting = 'reset';
+
 /** The clones agents work in. What is published is always the working folder's files, never what its `.git` says. */
 export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
-  const { git } = options;
+  const { git, identity, log } = options;
   const { bare } = git;
 
   /** Outside `A-Za-z0-9._-` becomes `_`; a hash keeps apart what that makes equal. */
   function pathOf(repo: RepoSlug, branch: string): string {
     const safe = branch
       .replace(/[^A-Za-z0-9._-]/g, '_')
-      .replace(/^\.+/, '_')
+      .replace(/^[.-]+/, '_')
       .slice(0, 100);
     const suffix = safe === branch ? '' : `-${createHash('sha256').update(branch).digest('hex').slice(0, 8)}`;
     return path.join(options.workspacesDir, parseRepoSlug(repo), `${safe}${suffix}`);
   }
 
+  /** Beside the folder, where no agent writes: the commit its files began from, and the last one made of them. */
+  const noteFile = (folder: string, name: 'head' | 'made'): string =>
+    path.join(path.dirname(folder), `.${path.basename(folder)}.${name}`);
+
+  function note(folder: string, name: 'head' | 'made', text: string): void {
+    writeFileAtomic(noteFile(folder, name), `${text}\n`);
+  }
+
+  async function noted(repo: RepoSlug, folder: string, name: 'head' | 'made'): Promise<CommitSha | null> {
+    const text = (await readFile(noteFile(folder, name), 'utf8').catch(() => '')).trim();
+    return isCommitSha(text) && (await git.has(repo, text)) ? text : null;
+  }
+
+  async function isResetting(folder: string): Promise<boolean> {
+    return (await readFile(noteFile(folder, 'head'), 'utf8').catch(() => '')).trim() === resetting;
+  }
+
   async function serverHead(repo: RepoSlug, branch: string): Promise<CommitSha> {
-    const head = (await git.head(repo, safeBranch(branch))) ?? (await lastHead(repo, branch));
-    if (head !== null) return head;
+    const head = await git.head(repo, safeBranch(branch));
+    // A server that deletes merged branches: the deployer still works on what was merged.
+    const folder = pathOf(repo, branch);
+    const last = head ?? (await published(repo, folder, null)) ?? (await noted(repo, folder, 'head'));
+    if (last !== null) return last;
     throw new OrchError(`${repo} has no branch ${branch}`, {
       code: 'branch_missing',
       hint: 'Restore the branch on the server, then retry.',
     });
   }
 
-  /** A server that deletes merged branches: the deployer still works on what was merged. */
-  async function lastHead(repo: RepoSlug, branch: string): Promise<CommitSha | null> {
-    const last = await syncedHead(pathOf(repo, branch));
-    return last !== null && (await git.has(repo, last)) ? last : null;
+  /** The last commit made of the folder, when the server has had it. */
+  async function published(repo: RepoSlug, folder: string, head: CommitSha | null): Promise<CommitSha | null> {
+    const made = await noted(repo, folder, 'made');
+    if (made === null || (head !== null && (await git.isAncestor(repo, made, head)))) return made;
+    const args = ['rev-parse', '--verify', '--quiet', pushedRef(made)];
+    return (await bare.run(repo, args, { answers: [0, 1, 128] })).code === 0 ? made : null;
   }
 
-  /** Whether the files differ from a commit's. */
-  async function differs(repo: RepoSlug, folder: string, from: CommitSha): Promise<boolean> {
-    return withIndex(bare, repo, async (env) => {
-      const tree = await treeOfFolder(bare, repo, folder, from, env);
-      return tree !== (await bare.run(repo, ['rev-parse', `${from}^{tree}`])).stdout.trim();
-    });
+  /** Whether the files are those of a commit that the server has had; `anchors`: the commits that work may begin from. */
+  async function look(
+    repo: RepoSlug,
+    folder: string,
+    head: CommitSha | null,
+  ): Promise<{ clean: boolean; anchors: CommitSha[] }> {
+    if (!existsSync(folder) || (await isResetting(folder))) return { clean: true, anchors: [] };
+    const begun = await noted(repo, folder, 'head');
+    const anchors = [begun, await published(repo, folder, head)].filter((sha) => sha !== null);
+    const known = [...anchors, ...(head === null ? [] : [head])];
+    const base = known[0];
+    if (base === undefined) return { clean: false, anchors };
+    const { tree } = await withIndex(bare, repo, (env) => treeOfFolder(bare, repo, folder, base, env));
+    const trees = await Promise.all(known.map((sha) => bare.run(repo, ['rev-parse', `${sha}^{tree}`])));
+    return { clean: trees.some((answer) => answer.stdout.trim() === tree), anchors };
   }
 
   async function prepare(
@@ -65,176 +100,75 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     await git.fetch(repo);
     const head = await serverHead(repo, branch);
     const folder = pathOf(repo, branch);
-    const begun = await syncedHead(folder);
-    if (begun !== null && existsSync(folder) && (await differs(repo, folder, head))) {
-      // Equal to where it began: nothing of the agent's is in it, the server has only moved on.
-      if (begun === head || (await differs(repo, folder, begun))) {
-        if (begun === head) {
-          await renewGitFolder(repo, branch, folder, head, 'keep');
-          return { path: folder, head, state: 'dirty' };
-        }
-        throw new OrchError(
-          `the workspace of ${branch} holds work on ${begun.slice(0, 12)}, but the server's branch is at ${head.slice(0, 12)}`,
-          {
-            code: 'workspace_diverged',
-            hint: `Take what you need from ${folder}, remove it, then retry.`,
-          },
-        );
-      }
+    await refuseLinks(folder);
+    const { clean, anchors } = await look(repo, folder, head);
+    if (clean) {
+      // Noted before the first file changes: a checkout cut off by a crash is no work, and is done again.
+      note(folder, 'head', resetting);
+      await renewGitFolder(bare, identity, { repo, branch, folder, head });
+      await checkOut(bare, folder, head);
+      note(folder, 'head', head);
+      return { path: folder, head, state: 'clean' };
     }
-    await renewGitFolder(repo, branch, folder, head, 'reset');
-    await writeSynced(folder, head);
-    return { path: folder, head, state: 'clean' };
-  }
-
-  /**
-   * Gives the folder a new `.git` made from the bare copy: what an agent wrote into the old one (hooks, configuration,
-   * refs) is gone. `keep` leaves the files alone, `reset` makes them the head's.
-   */
-  async function renewGitFolder(
-    repo: RepoSlug,
-    branch: string,
-    folder: string,
-    head: CommitSha,
-    files: 'keep' | 'reset',
-  ): Promise<void> {
-    privateFolder(path.dirname(folder));
-    const aside = `${folder}.git-${process.pid}`;
-    await rm(aside, { recursive: true, force: true });
-    const timeoutMs = bare.timeouts.transferMs;
-    await runGit({
-      args: [
-        'clone',
-        '--quiet',
-        '--no-checkout',
-        '--no-hardlinks',
-        '--no-tags',
-        '--template=',
-        '--',
-        await bare.ensure(repo),
-        aside,
-      ],
-      timeoutMs,
-    });
-    const gitFolder = path.join(aside, '.git');
-    await mkdir(path.join(gitFolder, 'info'), { recursive: true });
-    await writeFile(path.join(gitFolder, 'info', 'exclude'), '/.orch/\n');
-    const inClone = (args: string[]): Promise<unknown> =>
-      runGit({ args: ['--git-dir', gitFolder, ...args], timeoutMs });
-    await inClone(['config', '--unset', 'remote.origin.url']);
-    await inClone(['config', 'user.name', options.identity.name]);
-    await inClone(['config', 'user.email', options.identity.email]);
-    await inClone(['update-ref', `refs/heads/${branch}`, head]);
-    await inClone(['symbolic-ref', 'HEAD', `refs/heads/${branch}`]);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await rm(path.join(folder, '.git'), { recursive: true, force: true });
-    await rename(gitFolder, path.join(folder, '.git'));
-    await rm(aside, { recursive: true, force: true });
-    const inFolder = (args: string[]): Promise<unknown> => runGit({ args: ['-C', folder, ...args], timeoutMs });
-    if (files === 'keep') return void (await inFolder(['read-tree', head]));
-    await inFolder(['reset', '--quiet', '--hard', head]);
-    await inFolder(['clean', '--quiet', '-fd', '-e', '/.orch/']);
-  }
-
-  /** Beside the folder, where no agent writes: the commit its files began from. */
-  const syncedFile = (folder: string): string => path.join(path.dirname(folder), `.${path.basename(folder)}.head`);
-
-  async function syncedHead(folder: string): Promise<CommitSha | null> {
-    const text = await readFile(syncedFile(folder), 'utf8').catch(() => '');
-    return /^[0-9a-f]{40}$/.test(text.trim()) ? parseCommitSha(text.trim()) : null;
-  }
-
-  async function writeSynced(folder: string, head: CommitSha): Promise<void> {
-    writeFileAtomic(syncedFile(folder), `${head}\n`);
-    return Promise.resolve();
+    if (!anchors.includes(head)) {
+      const begun = anchors[0]?.slice(0, 12) ?? 'an unknown commit';
+      throw new OrchError(
+        `the workspace of ${branch} holds work on ${begun}, but the server's branch is at ${head.slice(0, 12)}`,
+        { code: 'workspace_diverged', hint: `Take what you need from ${folder}, remove it, then retry.` },
+      );
+    }
+    await foreignParents(bare, repo, folder, head, log);
+    if (!(await keepGitFolder(bare, identity, folder)))
+      await renewGitFolder(bare, identity, { repo, branch, folder, head });
+    return { path: folder, head, state: 'dirty' };
   }
 
   async function unpushed(repo: RepoSlug, branch: string): Promise<boolean> {
     const folder = pathOf(repo, branch);
-    const begun = await syncedHead(folder);
-    if (begun === null || !existsSync(folder)) return false;
-    const head = await git.head(repo, branch);
-    if (head !== null && !(await differs(repo, folder, head))) return false;
-    return differs(repo, folder, begun);
+    return !(await look(repo, folder, await git.head(repo, branch))).clean;
   }
 
   async function commit(request: Parameters<WorkspacePort['commit']>[0]): Promise<PublishResult> {
-    const { repo, branch, base } = request;
-    const folder = pathOf(repo, branch);
-    return withIndex(bare, repo, async (env) => {
-      const baseTree = (await bare.run(repo, ['rev-parse', `${base}^{tree}`])).stdout.trim();
-      const whole = await treeOfFolder(bare, repo, folder, base, env);
-      const outside = (await changesBetween(bare, repo, baseTree, whole)).filter(
-        (change) => change.gitlink || !request.allowed(change.path),
-      );
-      let tree = whole;
-      if (outside.length > 0) {
-        writeFileAtomic(
-          request.patchFile,
-          Buffer.from(await patchOf(bare, repo, baseTree, whole, outside), 'latin1').toString('utf8'),
-        );
-        await restoreInIndex(bare, repo, env, outside);
-        tree = (await bare.run(repo, ['write-tree'], { env })).stdout.trim();
-        await takeBack(repo, folder, whole, tree);
-      }
-      const outOfScope = outside.map((change) => change.path);
-      const parents = await foreignParents(bare, repo, folder, base);
-      if (tree === baseTree && parents.length === 0) return { sha: base, committed: false, outOfScope };
-      return { sha: await commitOnce(request, tree, [base, ...parents]), committed: true, outOfScope };
-    });
+    const folder = pathOf(request.repo, request.branch);
+    await refuseLinks(folder);
+    const result = await commitFolder(bare, folder, request, log);
+    if (result.committed) note(folder, 'made', result.sha);
+    return result;
   }
 
-  /** Makes the working files those of the cleaned tree; git itself sees to it that no link leads the way out. */
-  async function takeBack(repo: RepoSlug, folder: string, from: string, to: string): Promise<void> {
-    await withIndex(bare, repo, async (env) => {
-      const inFolder = { env: { ...env, GIT_WORK_TREE: folder }, timeoutMs: bare.timeouts.transferMs };
-      await bare.run(repo, ['read-tree', from], { env });
-      await bare.run(repo, ['--work-tree', folder, 'update-index', '-q', '--refresh'], {
-        ...inFolder,
-        answers: [0, 1],
-      });
-      await bare.run(repo, ['--work-tree', folder, 'read-tree', '--reset', '-u', to], inFolder);
-    });
-  }
-
-  /** The same work under the same message is the same commit: a second call after a crash finds the first one's. */
-  async function commitOnce(
-    request: Parameters<WorkspacePort['commit']>[0],
-    tree: string,
-    parents: CommitSha[],
-  ): Promise<CommitSha> {
-    const { repo, branch, message } = request;
-    const key = createHash('sha256')
-      .update([branch, tree, ...parents, message].join('\0'))
-      .digest('hex');
-    const ref = `refs/orch/${key}`;
-    const known = await bare.run(repo, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], {
-      answers: [0, 1, 128],
-    });
-    if (known.code === 0) return parseCommitSha(known.stdout.trim());
-    const args = ['commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent]), '-F', '-'];
-    const made = await bare.run(repo, args, { env: identityEnv(options.identity), input: message });
-    const sha = parseCommitSha(made.stdout.trim());
-    await bare.run(repo, ['update-ref', ref, sha]);
-    return sha;
+  // The commit was made in the bare copy itself; all that is left is to make sure that it is there.
+  async function deliver(repo: RepoSlug, _branch: string, sha: CommitSha): Promise<void> {
+    if (await git.has(repo, sha)) return;
+    throw new OrchError(`commit ${sha} is not in the bare copy of ${repo}`, { code: 'commit_missing' });
   }
 
   async function remove(repo: RepoSlug, branch: string): Promise<void> {
     const folder = pathOf(repo, branch);
-    await rm(folder, { recursive: true, force: true });
-    await rm(syncedFile(folder), { force: true });
+    await rm(folder, { recursive: true, force: true }).catch(async () => {
+      await openFolders(folder);
+      await rm(folder, { recursive: true, force: true });
+    });
+    for (const name of ['head', 'made'] as const) await rm(noteFile(folder, name), { force: true });
   }
 
-  return {
-    pathOf,
-    prepare,
-    unpushed,
-    commit,
-    // The commit was made in the bare copy itself; all that is left is to make sure that it is there.
-    deliver: async (repo, _branch, sha) => {
-      if (!(await git.has(repo, sha)))
-        throw new OrchError(`commit ${sha} is not in the bare copy of ${repo}`, { code: 'commit_missing' });
-    },
-    remove,
-  };
+  return { pathOf, prepare, unpushed, commit, deliver, remove };
+}
+
+/** A workspace that was exchanged for a link would have its target's files published, or reset. */
+async function refuseLinks(folder: string): Promise<void> {
+  for (const place of [folder, path.dirname(folder), path.dirname(path.dirname(folder))]) {
+    const found = await lstat(place).catch(() => null);
+    if (found === null || found.isDirectory()) continue;
+    throw new OrchError(`${place} is not a folder`, {
+      code: 'workspace_foreign',
+      hint: 'Somebody put a link or a file in the place of a workspace; look at it, remove it, then retry.',
+    });
+  }
+}
+
+/** Package caches are made of folders that nobody may write to, and so cannot be emptied. */
+async function openFolders(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) await openFolders(path.join(folder, entry.name));
 }

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { appendFile, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { CommitSha, PublishResult, RepoSlug, WorkspacePort } from '../model/index.ts';
+import { parseCommitSha } from '../model/index.ts';
+import { privateFolder, writeFileAtomic } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
+import { identityEnv, type Bare } from './bare.ts';
+import { committedPaths, foreignParents, mergedBase } from './merge-parents.ts';
+import { withIndex } from './scratch.ts';
+import { changesBetween, gitlinkMode, treeOfFolder, treeWith, type Change } from './snapshot.ts';
+
+type Request = Parameters<WorkspacePort['commit']>[0];
+
+/**
+ * Makes one commit of the bot from a working folder, in the bare copy; what the role may not change is saved and taken
+ * back. Every step can be repeated: the patch and its list are complete before the first file is taken back, and the same
+ * work under the same message is the same commit.
+ */
+export async function commitFolder(bare: Bare, folder: string, request: Request, log: Log): Promise<PublishResult> {
+  const { repo, base } = request;
+  const found = await foreignParents(bare, repo, folder, base, log);
+  const judged = await mergedBase(bare, repo, base, found, request.allowed);
+  const forced = await committedPaths(bare, repo, folder, base, log);
+  const { tree: whole, repositories } = await withIndex(bare, repo, (env) =>
+    treeOfFolder(bare, repo, folder, base, env, forced),
+  );
+  const { inside, outside } = sortByScope(await changesBetween(bare, repo, judged.tree, whole), request.allowed);
+  const tree = await withIndex(bare, repo, (env) => treeWith(bare, repo, env, judged.tree, inside));
+  const listed = await savePatch(bare, request, judged.tree, outside);
+  if (outside.length > 0) await takeBack(bare, repo, folder, whole, tree);
+  const outOfScope = [...listed, ...repositories];
+  const baseTree = (await bare.run(repo, ['rev-parse', `${base}^{tree}`])).stdout.trim();
+  if (tree === baseTree && judged.parents.length === 0) return { sha: base, committed: false, outOfScope };
+  return { sha: await commitOnce(bare, request, tree, [base, ...judged.parents]), committed: true, outOfScope };
+}
+
+/** A path below one that the role may not take away is outside as well, else it would drive that one out. */
+function sortByScope(changes: Change[], allowed: (path: string) => boolean): { inside: Change[]; outside: Change[] } {
+  // Submodules stay as they are: nobody checks them out, so the folder says nothing about them.
+  const own = changes.filter((change) => change.after?.mode !== gitlinkMode);
+  const outside = own.filter((change) => !allowed(change.path));
+  const kept = new Set(outside.filter((change) => change.before !== null).map((change) => change.raw));
+  const keptFolders = new Set([...kept].flatMap(ancestors));
+  const clashes = (change: Change): boolean =>
+    change.after !== null && (keptFolders.has(change.raw) || ancestors(change.raw).some((above) => kept.has(above)));
+  const inside = own.filter((change) => allowed(change.path));
+  return { inside: inside.filter((change) => !clashes(change)), outside: [...outside, ...inside.filter(clashes)] };
+}
+
+function ancestors(raw: string): string[] {
+  const above = path.posix.dirname(raw);
+  return above === '.' ? [] : [above, ...ancestors(above)];
+}
+
+/**
+ * Saves what is out of scope as a patch, and the paths beside it: a call after a crash, which finds some or all of them
+ * taken back already, still names all of them. Answers the paths.
+ */
+async function savePatch(bare: Bare, request: Request, before: string, outside: Change[]): Promise<string[]> {
+  const { repo, patchFile } = request;
+  const list = `${patchFile}.json`;
+  const listed = JSON.parse(await readFile(list, 'utf8').catch(() => '[]')) as string[];
+  const known = new Set(listed);
+  const fresh = outside.filter((change) => !known.has(change.path));
+  if (fresh.length === 0) return listed;
+  privateFolder(path.dirname(patchFile));
+  const temporary = `${path.resolve(patchFile)}.${process.pid}.tmp`;
+  const after = await withIndex(bare, repo, (env) => treeWith(bare, repo, env, before, fresh));
+  const how = ['-r', '-p', '--binary', '--full-index', '--no-renames', '--no-ext-diff', '--no-textconv'];
+  // Written by git itself: bytes of any encoding, and more of them than fit into memory.
+  await writeFile(temporary, '', { mode: 0o600 });
+  await bare.run(repo, ['diff-tree', ...how, `--output=${temporary}`, before, after]);
+  await flush(temporary);
+  if (listed.length === 0) await rename(temporary, patchFile);
+  else {
+    await appendFile(patchFile, await readFile(temporary));
+    await rm(temporary);
+  }
+  const all = [...listed, ...fresh.map((change) => change.path)];
+  writeFileAtomic(list, JSON.stringify(all));
+  return all;
+}
+
+/** To the disk, before the files whose content it holds are taken back. */
+async function flush(file: string): Promise<void> {
+  const handle = await open(file, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes the working files those of the cleaned tree; git itself sees to it that no link leads the way out. */
+async function takeBack(bare: Bare, repo: RepoSlug, folder: string, from: string, to: string): Promise<void> {
+  await withIndex(bare, repo, async (env) => {
+    const there = { cwd: folder, env: { ...env, GIT_WORK_TREE: folder }, timeoutMs: bare.timeouts.transferMs };
+    await bare.run(repo, ['read-tree', from], { env });
+    await bare.run(repo, ['update-index', '-q', '--refresh'], { ...there, answers: [0, 1] });
+    await bare.run(repo, ['read-tree', '--reset', '-u', to], there);
+  });
+}
+
+/** The same work under the same message is the same commit: a second call after a crash finds the first one's. */
+async function commitOnce(bare: Bare, request: Request, tree: string, parents: CommitSha[]): Promise<CommitSha> {
+  const { repo, branch, message } = request;
+  const key = [branch, tree, ...parents, message].join('\0');
+  const ref = `refs/orch/${createHash('sha256').update(key).digest('hex')}`;
+  const known = await bare.run(repo, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], { answers: [0, 1, 128] });
+  if (known.code === 0) return parseCommitSha(known.stdout.trim());
+  const args = ['commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent]), '-F', '-'];
+  const made = await bare.run(repo, args, { env: identityEnv(bare.identity), input: message });
+  const sha = parseCommitSha(made.stdout.trim());
+  await bare.run(repo, ['update-ref', ref, sha]);
+  return sha;
+}

@@ -1,0 +1,210 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { CommitSha, PublishResult, RepoSlug } from '../../src/core/model/index.ts';
+import { gitBench, slug, type GitBench } from '../support/git-server.ts';
+
+const branch = 'feature/ET-012-totals';
+let bench: GitBench;
+let start: CommitSha;
+beforeEach(async () => {
+  bench = await gitBench();
+  start = await bench.push(branch, { 'docs/work-items/ET-012/00-business-request.md': '# Totals\n' });
+});
+afterEach(() => bench.stop());
+
+const put = (file: string, content: string): void => {
+  const target = path.join(bench.workspaces.pathOf(slug, branch), file);
+  mkdirSync(path.dirname(target), { recursive: true });
+  writeFileSync(target, content);
+};
+const read = (file: string): string => readFileSync(path.join(bench.workspaces.pathOf(slug, branch), file), 'utf8');
+const agent = (...args: string[]): string => bench.inFolder(bench.workspaces.pathOf(slug, branch), ...args);
+const commit = (base: CommitSha): Promise<PublishResult> =>
+  bench.workspaces.commit({
+    repo: slug,
+    branch,
+    base,
+    allowed: () => true,
+    message: 'feat(ET-012): developer, run 1',
+    patchFile: path.join(bench.root, 'run', 'out.patch'),
+  });
+const publish = async (base: CommitSha): Promise<CommitSha> => {
+  const { sha } = await commit(base);
+  await bench.workspaces.deliver(slug, branch, sha);
+  expect(await bench.git.push(slug, sha, branch, base)).toBe('ok');
+  return sha;
+};
+
+describe('where workspaces are', () => {
+  it('stays below its folder and keeps apart what looks alike', () => {
+    const root = path.join(bench.root, 'workspaces', slug);
+    const names = ['a/b', 'a_b', 'a;b', "a'b", '..', '../../x', '.git', 'ветка', 'вётка', 'x'.repeat(300)];
+    const paths = names.map((name) => bench.workspaces.pathOf(slug, name));
+    expect(new Set(paths).size).toBe(names.length);
+    for (const at of paths) {
+      expect(path.dirname(at)).toBe(root);
+      expect(path.basename(at)).toMatch(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/);
+    }
+    expect(bench.workspaces.pathOf(slug, 'main')).toBe(path.join(root, 'main'));
+    expect(() => bench.workspaces.pathOf('../x' as RepoSlug, 'main')).toThrow();
+  });
+});
+
+describe('prepare', () => {
+  it('checks the branch out in a clone of its own that leads nowhere', async () => {
+    const made = await bench.workspaces.prepare(slug, branch);
+    expect(made).toEqual({ path: bench.workspaces.pathOf(slug, branch), head: start, state: 'clean' });
+    expect(agent('status', '--porcelain', '--branch')).toBe(`## ${branch}`);
+    expect(agent('rev-parse', 'HEAD')).toBe(start);
+    expect(agent('rev-parse', 'origin/main')).toBe(bench.serverHead('main'));
+    expect(() => agent('config', 'remote.origin.url')).toThrow();
+    expect(existsSync(path.join(made.path, '.git', 'objects', 'info', 'alternates'))).toBe(false);
+    expect(statSync(made.path).mode & 0o077).toBe(0);
+    put('.orch/task.md', 'orders');
+    expect(agent('status', '--porcelain')).toBe('');
+  });
+
+  it('works for odd branch names', async () => {
+    for (const odd of ["feature/ET-001-a'b;c", 'feature/ET-001-$(touch${IFS}pwned)', 'ветка/é']) {
+      const head = await bench.push(odd, { 'x.txt': 'x\n' });
+      const made = await bench.workspaces.prepare(slug, odd);
+      expect(made.head).toBe(head);
+      expect(bench.inFolder(made.path, 'rev-parse', '--abbrev-ref', 'HEAD')).toBe(odd);
+    }
+  });
+
+  it('follows the server while there is nothing to lose', async () => {
+    await bench.workspaces.prepare(slug, branch);
+    const next = await bench.push(branch, { 'src/a.txt': 'new\n', 'src/b.txt': 'b\n' });
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
+    expect(agent('status', '--porcelain')).toBe('');
+    expect(read('src/b.txt')).toBe('b\n');
+    expect(read('src/a.txt')).toBe('new\n');
+  });
+
+  it('follows a branch that was rewritten on the server', async () => {
+    const { path: folder } = await bench.workspaces.prepare(slug, branch);
+    const [shop, owner] = [bench.server.state.repos[0], bench.server.state.users[0]];
+    const main = bench.serverHead('main');
+    if (shop === undefined || owner === undefined || main === null) throw new Error('no repository');
+    await bench.server.forcePush(shop, branch, main, owner);
+    expect(await bench.workspaces.prepare(slug, branch)).toEqual({ path: folder, head: main, state: 'clean' });
+    expect(agent('status', '--porcelain')).toBe('');
+  });
+
+  it('keeps what is not committed, committed or stashed by the agent, and says so', async () => {
+    await bench.workspaces.prepare(slug, branch);
+    put('src/mine.txt', 'committed\n');
+    agent('add', '.');
+    agent('commit', '--quiet', '-m', 'wip');
+    const wip = agent('rev-parse', 'HEAD');
+    put('src/stashed.txt', 'stashed\n');
+    agent('stash', 'push', '--quiet', '--include-untracked');
+    put('src/a.txt', 'edited\n');
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(true);
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: start, state: 'dirty' });
+    expect(read('src/mine.txt')).toBe('committed\n');
+    expect(read('src/a.txt')).toBe('edited\n');
+    expect(agent('cat-file', '-t', wip)).toBe('commit');
+    expect(agent('stash', 'list')).toContain('stash@{0}');
+    const { sha } = await commit(start);
+    expect(bench.bare('diff-tree', '-r', '--name-status', start, sha)).toBe('M\tsrc/a.txt\nA\tsrc/mine.txt');
+  });
+
+  it('refuses when the server’s branch moved away from under unpublished work, and keeps that', async () => {
+    await bench.workspaces.prepare(slug, branch);
+    put('src/mine.txt', 'mine\n');
+    await bench.push(branch, { 'src/theirs.txt': 'theirs\n' });
+    await expect(bench.workspaces.prepare(slug, branch)).rejects.toMatchObject({
+      code: 'workspace_diverged',
+      retry: 'never',
+    });
+    expect(read('src/mine.txt')).toBe('mine\n');
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(true);
+  });
+
+  it('is clean after publishing, and when somebody pushed on top of what was published', async () => {
+    const { head } = await bench.workspaces.prepare(slug, branch);
+    put('src/mine.txt', 'mine\n');
+    const sha = await publish(head);
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(false);
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: sha, state: 'clean' });
+    put('src/mine.txt', 'more\n');
+    await publish(sha);
+    const onTop = await bench.push(branch, { 'src/theirs.txt': 'theirs\n' });
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: onTop, state: 'clean' });
+    expect([read('src/mine.txt'), read('src/theirs.txt')]).toEqual(['more\n', 'theirs\n']);
+  });
+
+  it('does not take a commit that never reached the server for published', async () => {
+    const { head } = await bench.workspaces.prepare(slug, branch);
+    put('src/mine.txt', 'mine\n');
+    const { sha } = await commit(head);
+    await bench.workspaces.deliver(slug, branch, sha);
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(true);
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head, state: 'dirty' });
+    expect(read('src/mine.txt')).toBe('mine\n');
+    expect(await commit(head)).toMatchObject({ sha, committed: true });
+  });
+
+  it('finishes a checkout that was cut off', async () => {
+    const { path: folder } = await bench.workspaces.prepare(slug, branch);
+    const next = await bench.push(branch, { 'src/a.txt': 'new\n', 'src/b.txt': 'b\n' });
+    await bench.git.fetch(slug);
+    // What a crash within the checkout leaves: the note that it had begun, and a part of the new files.
+    writeFileSync(path.join(path.dirname(folder), `.${path.basename(folder)}.head`), 'reset\n');
+    put('src/b.txt', 'b\n');
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
+    expect(agent('status', '--porcelain')).toBe('');
+  });
+
+  it('takes files for work when nothing says where they began', async () => {
+    const { path: folder } = await bench.workspaces.prepare(slug, branch);
+    put('src/mine.txt', 'mine\n');
+    rmSync(path.join(path.dirname(folder), `.${path.basename(folder)}.head`));
+    await expect(bench.workspaces.prepare(slug, branch)).rejects.toMatchObject({ code: 'workspace_diverged' });
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(true);
+    expect(read('src/mine.txt')).toBe('mine\n');
+  });
+
+  it('repairs a workspace whose .git is gone', async () => {
+    const { path: folder } = await bench.workspaces.prepare(slug, branch);
+    put('src/mine.txt', 'mine\n');
+    rmSync(path.join(folder, '.git'), { recursive: true });
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: start, state: 'dirty' });
+    expect(agent('status', '--porcelain')).toBe('?? src/mine.txt');
+  });
+
+  it('says that a branch is missing', async () => {
+    await expect(bench.workspaces.prepare(slug, 'none')).rejects.toMatchObject({ code: 'branch_missing' });
+  });
+});
+
+describe('unpushed and remove', () => {
+  it('is false without a workspace, right after prepare, and for a branch merged and deleted', async () => {
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(false);
+    const { head } = await bench.workspaces.prepare(slug, branch);
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(false);
+    put('src/mine.txt', 'mine\n');
+    await publish(head);
+    const [shop, owner] = [bench.server.state.repos[0], bench.server.state.users[0]];
+    if (shop === undefined || owner === undefined) throw new Error('no repository');
+    await bench.server.deleteBranch(shop, branch, owner);
+    await bench.git.fetch(slug);
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(false);
+    put('src/mine.txt', 'after\n');
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(true);
+  });
+
+  it('removes everything of it, folders that nobody may write to as well', async () => {
+    const { path: folder } = await bench.workspaces.prepare(slug, branch);
+    put('cache/mod/x', 'x');
+    const { chmodSync, readdirSync } = await import('node:fs');
+    chmodSync(path.join(folder, 'cache/mod'), 0o500);
+    await bench.workspaces.remove(slug, branch);
+    expect(readdirSync(path.dirname(folder))).toEqual([]);
+    await bench.workspaces.remove(slug, branch);
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: start, state: 'clean' });
+  });
+});
