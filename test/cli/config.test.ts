@@ -28,7 +28,7 @@ describe('help', () => {
     expect(bare.status).toBe(0);
     expect(bare.stderr).toBe('');
     expect(bare.stdout).toContain('Usage: orch');
-    expect(bare.stdout).toMatch(/Set up:\n {2}config .*show and check/);
+    expect(bare.stdout).toMatch(/Set up:\n(?: {2}.*\n)* {2}config .*show and check/);
     expect(orch(['--help']).stdout).toBe(bare.stdout);
     expect(orch(['help']).stdout).toBe(bare.stdout);
   });

@@ -260,7 +260,7 @@ describe('this machine', () => {
       (config['agent'] = { command: ['/nonexistent/claude'], sandbox: 'none', env: ['SOME_KEY'] });
     const { status, wrong } = await found({ configure });
     expect(status).toBe(1);
-    expect(wrong.map(({ name }) => name)).toEqual(['agent', 'login', 'variables']);
+    expect(wrong.map(({ name }) => name)).toEqual(['agent', 'variables']);
     expect(wrong[0]?.text).toContain('/nonexistent/claude not found');
   });
 

@@ -181,7 +181,7 @@ describe('at a terminal', () => {
   /** The program on a pseudo-terminal (`script` of util-linux); answers are typed when their question is there. */
   async function talk(dialogue: [question: string, answer: string][], env: Record<string, string> = {}) {
     const bin = path.resolve(import.meta.dirname, '../../bin/orch.js');
-    const child = spawn('script', ['-qec', `"${process.execPath}" "${bin}" init`, '/dev/null'], {
+    const child = spawn('/usr/bin/script', ['-qec', `"${process.execPath}" "${bin}" init`, '/dev/null'], {
       cwd: folder,
       env: { PATH: process.env['PATH'], HOME: folder, LANG: 'C.UTF-8', TERM: 'dumb', ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
