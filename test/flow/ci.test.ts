@@ -18,10 +18,9 @@ test(
   { timeout },
   async () => {
     const clock = movedClock();
-    const gate = { file: '' };
     coding = await startCoding({ stages: ['development', 'review', 'testing'], clock, appClock: clock });
     const { line, id, held, idle, retry, calls, jobs, head, script } = coding;
-    gate.file = path.join(line.root, 'reviewed');
+    const gate = path.join(line.root, 'reviewed');
     const { gitea, repo, plane } = line.world;
     const say = (sha: string, state: string, context = 'ci/test'): void =>
       gitea.setStatus(repo, sha, context, state, {
@@ -64,14 +63,14 @@ test(
     await line.work();
     await held('ci');
     say(await head(), 'skipped');
-    script({ reviewer: [{ waitFor: gate.file, act: 'work' }] });
+    script({ reviewer: [{ waitFor: gate, act: 'work' }] });
 
     // Red while the reviewer works: it is left to finish, then the developer goes on.
     const { ended } = await coding.begin('reviewer', 1);
     say(await head(), 'failure');
     await idle(3);
     expect((await line.task(id)).liveJob?.cancelRequested).toBe(false);
-    writeFileSync(gate.file, '');
+    writeFileSync(gate, '');
     await ended;
     await coding.reach('the third rerun', (row) => row.task.counters.developerReruns === 3);
     expect(await line.journal(id)).toContain('review.red-code');
