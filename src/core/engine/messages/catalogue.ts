@@ -23,15 +23,21 @@ export interface Catalogue {
 export const reasonLength = 300;
 export const reportLength = 500;
 
-/** Cuts on a character, never within one. */
+const graphemes = new Intl.Segmenter();
+/** How far around a cut its character is looked for: finding the borders of a whole text takes time in its square. */
+const around = 32;
+
+/** Cuts on a character as people see it (a letter with its accent, a flag, a family), never within one. */
 export function excerpt(text: string, length: number): string {
-  const characters = [...text.trim()];
-  return characters.length <= length
-    ? characters.join('')
-    : `${characters
-        .slice(0, length - 1)
-        .join('')
-        .trimEnd()}…`;
+  const points = [...text.trim()];
+  if (points.length <= length) return points.join('');
+  const kept = length - 1;
+  const from = Math.max(0, kept - around);
+  const before = points.slice(from, kept).join('');
+  const cut = graphemes.segment(before + points.slice(kept, kept + around).join('')).containing(before.length);
+  // A character that reaches back further than that is no character but an attempt to fill the screen.
+  const tail = cut === undefined || (cut.index === 0 && from > 0) ? before : before.slice(0, cut.index);
+  return `${(points.slice(0, from).join('') + tail).trimEnd()}…`;
 }
 
 export function text(marker: string, head: string, lines: string[] = [], quote: string | null = null): MessageText {

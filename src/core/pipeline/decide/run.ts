@@ -11,7 +11,8 @@ type RunFinished = MessageOf<'run_finished'>;
 export function decideRun(draft: Draft, run: RunFinished): Ruling {
   const { visit } = draft;
   const cause = `run:${run.runId}`;
-  if (run.jobKind === 'check' && !answersCheck(run.outcome)) loseCheck(draft);
+  // A cancelled job is no answer, however its command ended: the store does not count it either.
+  if (run.jobKind === 'check' && (!answersCheck(run.outcome) || run.exhausted === 'cancelled')) loseCheck(draft);
   if (visit === null || visit.n !== run.visit) {
     return commit(draft, 'run.late', `run ${run.runId} belongs to an earlier visit; nothing follows from it`, cause);
   }
