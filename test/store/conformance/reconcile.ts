@@ -227,10 +227,15 @@ export function reconcileSuite(get: () => Bench): void {
           settlement({ outcome: outcome(over), next: next === 'done' ? { kind: next } : { kind: next, error: 'e' } }),
         );
       };
-      await run('check:tree1', { kind: 'own_fault', detail: 'exit 2', tail: 'log' }, 'failed');
+      await run('check:tree1', { kind: 'own_fault', cause: 'exit_status', detail: 'exit 2', tail: 'log' }, 'failed');
       await run('check:tree2', {}, 'done');
+      // Lost, and run again under a cause of its own; one that could not be run says nothing about its code.
+      await run('check:tree4', { kind: 'transient', cause: 'network', detail: 'no answer' }, 'failed');
+      await run('check:tree4#1', { kind: 'timeout', cause: 'wall', detail: 'too long' }, 'failed');
+      await run('check:tree5', { kind: 'own_fault', cause: 'launch_failed', detail: 'no folder' }, 'failed');
       await commitNow(store, { jobs: [newJob({ kind: 'check', cause: 'check:tree3' })] });
       expect(present(await store.load(taskId)).checks).toEqual([
+        { codeTree: 'tree4', passed: false, detail: 'too long', tail: '' },
         { codeTree: 'tree2', passed: true, detail: 'fine', tail: '' },
         { codeTree: 'tree1', passed: false, detail: 'exit 2', tail: 'log' },
       ]);
