@@ -653,6 +653,20 @@ describe('facts of the outside', () => {
     expect(back.task.hold).toBeNull();
   });
 
+  it('several at once come to one hold, and rest', () => {
+    const all = {
+      item: item({ stateGroup: 'completed' }),
+      branch: { kind: 'branch', branch: 'feature/ET-012-cart-total', sha: null },
+      pr: pull({ state: 'closed' }),
+    } as const;
+    const decision = go({ rest: all });
+    expect(decision.task.hold?.cause).toBe('closed_by_hand');
+    expect(decided(snapshot({ ...all, task: decision.task })).rule).toBe('rest');
+    const next = mustDecide(snapshot({ ...all, item: item(), task: { ...decision.task, hold: null } }));
+    expect(next.task.hold?.cause).toBe('branch_deleted');
+    expect(decided(snapshot({ ...all, item: item(), task: next.task })).rule).toBe('rest');
+  });
+
   it('the branch was rewritten: held, and accepted by a retry', () => {
     const decision = go({ evidence: { lineage: seen({ intact: false, reference: sha('1') }) } });
     expect(decision.task.hold).toMatchObject({ cause: 'force_pushed', detail: { head: sha('2') } });

@@ -162,7 +162,8 @@ function lostBranch(draft: Draft): Ruling | null {
     showPhase(draft, 'in_progress');
     return commit(draft, 'world.branch-restored', 'the branch is back', 'mirror', { sha: branch.sha });
   }
-  if (held || visit?.merge?.merged === true || task.mergedSha !== null) return null;
+  if (held || task.hold?.cause === 'closed_by_hand') return null;
+  if (visit?.merge?.merged === true || task.mergedSha !== null) return null;
   stopJob(draft);
   holdTask(draft, 'branch_deleted', `branch ${task.branch} was deleted on the server`);
   return commit(draft, 'world.branch-deleted', `branch ${task.branch} was deleted on the server`, 'mirror');
@@ -172,8 +173,9 @@ function lostBranch(draft: Draft): Ruling | null {
 function closedPullRequest(draft: Draft): Ruling | null {
   const { task, visit } = draft;
   const pr = draft.from.pr;
-  if (pr === null || pr.number !== task.prNumber || isFinal(task.stage) || task.hold?.cause === 'branch_deleted')
-    return null;
+  if (pr === null || pr.number !== task.prNumber || isFinal(task.stage)) return null;
+  // One fact at a time, the graver first: two that replaced each other's hold would do so for ever.
+  if (task.hold?.cause === 'branch_deleted' || task.hold?.cause === 'closed_by_hand') return null;
   const held = task.hold?.cause === 'pr_closed';
   if (pr.state === 'open') {
     if (!held) return null;
