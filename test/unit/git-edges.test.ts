@@ -1,5 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CommitSha, PublishResult } from '../../src/core/model/index.ts';
@@ -26,87 +25,10 @@ const commit = (base: CommitSha, allowed: (file: string) => boolean = () => true
   });
 const parents = (sha: string): string => bench.bare('log', '-1', '--format=%P', sha);
 
-/** A server that answers everything in one way. */
-async function servedBy(
-  answer: (req: IncomingMessage, res: ServerResponse) => void,
-  use: (url: string) => Promise<void>,
-): Promise<void> {
-  const server = createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  try {
-    await use(`http://127.0.0.1:${address.port}`);
-  } finally {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
+/** More heads than could be looked at one by one. */
+function giantMergeHead(): string {
+  return Array.from({ length: 50_000 }, (_, i) => `${i.toString(16).padStart(40, '0')}\n`).join('');
 }
-
-describe('answers of the server', () => {
-  it.each(['nope', '404 not found', 'HTTP 401 Authentication failed', 'does not exist'])(
-    'takes a hook that says "%s" for a refusal, and repeats its words',
-    async (words) => {
-      const hook = path.join(bench.root, 'server', `${slug}.git`, 'hooks', 'pre-receive');
-      writeFileSync(hook, `#!/bin/sh\necho '${words}' >&2\nexit 1\n`);
-      chmodSync(hook, 0o755);
-      await bench.git.fetch(slug);
-      const sha = await bench.git.commitFiles(slug, start, [{ path: 'x.md', content: 'x' }], 'x');
-      await expect(bench.git.push(slug, sha, branch, start)).rejects.toMatchObject({
-        retry: 'never',
-        exit: 'failed',
-        message: expect.stringContaining(words) as string,
-      });
-    },
-  );
-
-  it('repeats no credential that a server echoes', async () => {
-    const basic = Buffer.from(`orch:${bench.token}`).toString('base64');
-    await servedBy(
-      (req, res) => {
-        const sent = String(req.headers.authorization);
-        res.writeHead(500, { 'content-type': 'text/plain' }).end(`you sent ${sent} and ${bench.token}\u001b[2J\n`);
-      },
-      async (url) => {
-        const error: unknown = await bench
-          .gitAs({ url })
-          .fetch(slug)
-          .catch((e: unknown) => e);
-        const told = `${String(error)} ${JSON.stringify(error)}`;
-        expect(told).toContain('you sent');
-        expect(told.includes(bench.token) || told.includes(basic) || told.includes('\u001b')).toBe(false);
-      },
-    );
-  });
-
-  it('says that a redirect is one', async () => {
-    await servedBy(
-      (_req, res) => res.writeHead(302, { location: `${bench.server.url}/acme/shop.git/info/refs` }).end(),
-      async (url) => {
-        await expect(bench.gitAs({ url }).fetch(slug)).rejects.toMatchObject({ code: 'git_redirected' });
-      },
-    );
-  });
-
-  it('gives up on a server that says nothing while the heads are listed', async () => {
-    await servedBy(
-      () => {},
-      async (url) => {
-        await expect(bench.gitAs({ url, transferMs: 400 }).fetch(slug)).rejects.toMatchObject({ retry: 'retry' });
-      },
-    );
-  });
-
-  it('asks for no objects when the server has nothing new', async () => {
-    await bench.git.fetch(slug);
-    const packs = (): number => bench.server.requests.filter((line) => line.includes('git-upload-pack')).length;
-    const refs = (): string => bench.bare('for-each-ref', '--format=%(refname) %(objectname)');
-    const [before, seen] = [packs(), refs()];
-    await bench.git.fetch(slug);
-    expect(packs() - before).toBeLessThanOrEqual(2);
-    expect(refs()).toBe(seen);
-  });
-});
 
 describe('what an agent left', () => {
   it('keeps a merge that was not committed, and believes no parent that the server has not', async () => {
@@ -117,7 +39,7 @@ describe('what an agent left', () => {
     const forged = bench.inFolder(ws, 'commit-tree', `${main}^{tree}`, '-m', 'forged');
     writeFileSync(path.join(ws, '.git/MERGE_HEAD'), `${forged}\n`);
     expect(parents((await commit(start)).sha)).toBe(start);
-    writeFileSync(path.join(ws, '.git/MERGE_HEAD'), Buffer.alloc(300 * 1024 * 1024, `${main}\n`));
+    writeFileSync(path.join(ws, '.git/MERGE_HEAD'), giantMergeHead());
     expect((await commit(start)).committed).toBe(true);
   });
 
@@ -181,12 +103,14 @@ describe('what a killed process left', () => {
     expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
   });
 
-  it('is mended: files that are partly of the new head', async () => {
+  it('is mended: a checkout that was cut off, without taking its files for work', async () => {
     const { path: ws } = await bench.workspaces.prepare(slug, branch);
-    writeFileSync(path.join(ws, 'mine.md'), 'mine\n');
-    const kept = await bench.workspaces.prepare(slug, branch);
-    expect(kept.state).toBe('dirty');
-    expect(existsSync(path.join(ws, 'mine.md'))).toBe(true);
+    const next = await bench.push(branch, { 'a.md': 'a\n', 'b.md': 'b\n' });
+    writeFileSync(path.join(path.dirname(ws), `.${path.basename(ws)}.head`), 'reset\n');
+    writeFileSync(path.join(ws, 'a.md'), 'a\n');
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(false);
+    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
+    expect(bench.inFolder(ws, 'status', '--porcelain')).toBe('');
   });
 });
 

@@ -73,7 +73,9 @@ export async function checkOut(bare: Bare, folder: string, head: CommitSha): Pro
 
 /** Configuration and excludes as orch wants them, no hooks. Links in their places are removed, not followed. */
 async function settle(gitFolder: string, identity: GitIdentity, timeoutMs: number): Promise<void> {
-  const made = path.join(gitFolder, '..', `.orch-config-${process.pid}`);
+  // Beside the workspace: a crash must leave nothing in it that would be taken for work.
+  const owner = path.dirname(gitFolder);
+  const made = path.join(path.dirname(owner), `.${path.basename(owner)}.config`);
   await rm(made, { recursive: true, force: true });
   const basics = { 'core.repositoryformatversion': '0', 'core.bare': 'false', 'core.logAllRefUpdates': 'true' };
   const person = { 'user.name': identity.name, 'user.email': identity.email, 'gc.auto': '0' };
