@@ -252,7 +252,6 @@ describe('comments as messages', () => {
   const facts = { at: noon, states: [], labels: {}, members: [person('lead', 15), person('guest', 5)] };
   const written = (over: Partial<PlaneComment> = {}): PlaneComment => ({
     id: 'c-1',
-    itemId: item().itemId,
     actor: 'lead',
     updatedBy: null,
     html: '<p>hello</p>',

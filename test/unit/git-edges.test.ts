@@ -16,6 +16,7 @@ afterEach(() => bench.stop());
 
 const commit = (base: CommitSha, allowed: (file: string) => boolean = () => true): Promise<PublishResult> =>
   bench.workspaces.commit({
+    baseBranch: 'main',
     repo: slug,
     branch,
     base,

@@ -31,6 +31,7 @@ afterEach(() => bench.stop());
 
 const commit = (): Promise<PublishResult> =>
   bench.workspaces.commit({
+    baseBranch: 'main',
     repo: slug,
     branch,
     base,

@@ -36,7 +36,7 @@ const put = (file: string | Buffer, content: string | Buffer): void => {
   writeFileSync(target, content);
 };
 const commit = (allowed: (file: string) => boolean = () => true): Promise<PublishResult> =>
-  bench.workspaces.commit({ repo: slug, branch, base, allowed, message, patchFile: patchFile() });
+  bench.workspaces.commit({ baseBranch: 'main', repo: slug, branch, base, allowed, message, patchFile: patchFile() });
 const docsOnly = (file: string): boolean => file.startsWith('docs/');
 /** `A path` lines of what the commit changed; octal escapes for odd bytes. */
 const changed = (sha: string, since: string = base): string[] =>

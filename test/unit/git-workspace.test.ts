@@ -22,6 +22,7 @@ const read = (file: string): string => readFileSync(path.join(bench.workspaces.p
 const agent = (...args: string[]): string => bench.inFolder(bench.workspaces.pathOf(slug, branch), ...args);
 const commit = (base: CommitSha): Promise<PublishResult> =>
   bench.workspaces.commit({
+    baseBranch: 'main',
     repo: slug,
     branch,
     base,

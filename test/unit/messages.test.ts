@@ -114,9 +114,7 @@ describe.each(languages)('messages in %s', (language) => {
     for (const html of [planeHtml(said, catalogue), telegramHtml(said, catalogue)]) {
       expect(html).not.toMatch(/<script|<\/script|<b>x|javascript:x"/i);
       const tags = [...html.matchAll(/<\/?([a-z]+)/g)].map((match) => match[1]);
-      expect(new Set(tags).difference?.(new Set(['p', 'strong', 'blockquote', 'a', 'b', 'i'])) ?? new Set()).toEqual(
-        new Set(),
-      );
+      expect(tags.filter((tag) => !['p', 'strong', 'blockquote', 'a', 'b', 'i'].includes(tag ?? ''))).toEqual([]);
       expect(balanced(html), html).toBe(true);
     }
   });

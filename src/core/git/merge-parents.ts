@@ -49,6 +49,22 @@ export async function foreignParents(
   return independent(bare, repo, parents);
 }
 
+/** Those that are on the base branch: another branch's work, merged in, would go round a role's scope and the gates. */
+export async function ofBranch(bare: Bare, repo: RepoSlug, commits: CommitSha[], branch: string): Promise<CommitSha[]> {
+  const answer = await bare.run(
+    repo,
+    ['rev-parse', '--verify', '--quiet', '--end-of-options', `refs/heads/${branch}^{commit}`],
+    {
+      answers: [0, 1, 128],
+    },
+  );
+  const tip = answer.stdout.trim();
+  if (!isCommitSha(tip)) return [];
+  const kept: CommitSha[] = [];
+  for (const commit of commits) if (await isAncestor(bare, repo, commit, tip)) kept.push(commit);
+  return kept;
+}
+
 /**
  * Tree of the base with those commits merged into it, by which a role's changes are judged: what comes from the server is
  * not the agent's doing. A role that may not settle what conflicts has merged nothing.

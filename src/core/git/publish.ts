@@ -6,7 +6,7 @@ import { parseCommitSha } from '../model/index.ts';
 import { privateFolder, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
-import { committedPaths, foreignParents, mergedBase } from './merge-parents.ts';
+import { committedPaths, foreignParents, mergedBase, ofBranch } from './merge-parents.ts';
 import { withIndex } from './scratch.ts';
 import { changesBetween, gitlinkMode, treeOfFolder, treeWith, type Change } from './snapshot.ts';
 
@@ -19,7 +19,8 @@ type Request = Parameters<WorkspacePort['commit']>[0];
  */
 export async function commitFolder(bare: Bare, folder: string, request: Request, log: Log): Promise<PublishResult> {
   const { repo, base } = request;
-  const found = await foreignParents(bare, repo, folder, base, log);
+  const merged = await foreignParents(bare, repo, folder, base, log);
+  const found = await ofBranch(bare, repo, merged, request.baseBranch);
   const judged = await mergedBase(bare, repo, base, found, request.allowed);
   const forced = await committedPaths(bare, repo, folder, base, log);
   const { tree: whole, repositories } = await withIndex(bare, repo, (env) =>

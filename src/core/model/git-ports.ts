@@ -52,11 +52,6 @@ export interface GitPort {
   push(repo: RepoSlug, sha: CommitSha, branch: string, expected: CommitSha | null): Promise<'ok' | 'moved'>;
 }
 
-export interface WorkspaceChange {
-  path: string;
-  kind: 'added' | 'modified' | 'deleted';
-}
-
 /** What publishing a run's work came to (spec 7). */
 export interface PublishResult {
   sha: CommitSha;
@@ -86,6 +81,8 @@ export interface WorkspacePort {
     repo: RepoSlug;
     branch: string;
     base: CommitSha;
+    /** The only branch whose commits may be merged in; what is merged from any other is the agent's own doing. */
+    baseBranch: string;
     allowed: (path: string) => boolean;
     message: string;
     patchFile: string;

@@ -49,3 +49,11 @@ export function ownOutcome(
     tail: '',
   };
 }
+
+/** Base branch of a repository that no project names: what Gitea and git call it by default. */
+const usualBaseBranch = 'main';
+
+/** The branch that the run's branch is to be merged into. */
+export function baseBranchOf({ deps, claim }: RunContext): string {
+  return claim.task?.baseBranch ?? deps.policyOf(claim.job.repo)?.baseBranch ?? usualBaseBranch;
+}

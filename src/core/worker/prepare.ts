@@ -1,9 +1,6 @@
 import { errorText, OrchError, type CommitSha, type Role, type RunOutcome, type RunSpec } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
-import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
-
-/** Base branch of a repository that no project names (ad-hoc runs): what Gitea and git call it by default. */
-const usualBaseBranch = 'main';
+import { baseBranchOf, LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 
 export type Prepared = { kind: 'ready'; spec: RunSpec; folder: string } | { kind: 'failed'; outcome: RunOutcome };
 
@@ -54,7 +51,7 @@ async function prepareSteps(context: RunContext): Promise<{ spec: RunSpec; folde
 async function specOf(context: RunContext, workspace: string, baseSha: CommitSha): Promise<RunSpec> {
   const { deps, claim } = context;
   const { job, run, task } = claim;
-  const baseBranch = task?.baseBranch ?? deps.policyOf(job.repo)?.baseBranch ?? usualBaseBranch;
+  const baseBranch = baseBranchOf(context);
   const snapshot = task === null ? null : await deps.store.load(task.id);
   return {
     runId: run.id,
