@@ -8,7 +8,6 @@ import {
   file,
   fourDocuments,
   held,
-  item,
   job,
   jobs,
   minute,
