@@ -51,6 +51,12 @@ export interface TaskState {
   hold: string | null;
 }
 
+/** Cause, and for a blocking hold its text: what a failed run of the test has to show. */
+function holdText(hold: string): string {
+  const { cause, blocking, text } = JSON.parse(hold) as { cause: string; blocking: boolean; text: string };
+  return blocking ? `${cause}: ${text}` : cause;
+}
+
 export function tasksIn(database: string): TaskState[] {
   const db = new Database(database, { readonly: true, timeout: 5000 });
   try {
@@ -61,7 +67,7 @@ export function tasksIn(database: string): TaskState[] {
     }[];
     return rows.map((row) => ({
       ...row,
-      hold: row.hold === null ? null : (JSON.parse(row.hold) as { cause: string }).cause,
+      hold: row.hold === null ? null : holdText(row.hold),
     }));
   } finally {
     db.close();

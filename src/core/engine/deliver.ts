@@ -65,10 +65,16 @@ export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promi
   return settled;
 }
 
+/** Tries of a call of git that failed without a reason known to last: another process of the host may be in the way. */
+const gitTries = 6;
+
 /** What a failure means: trouble and refused tokens are tried again (somebody mends them), any other refusal is final. */
-export function deliveryOf(error: unknown): Delivery {
+function deliveryOf(error: unknown, attempts: number): Delivery {
   if (error instanceof OrchError && error.retry === 'never' && error.exit !== 'authentication') {
-    return { kind: 'dead', error: error.message };
+    const passing = error.code === 'git_failed' && attempts < gitTries;
+    return passing
+      ? { kind: 'retry', error: error.message, afterMs: 1000 * attempts }
+      : { kind: 'dead', error: error.message };
   }
   return {
     kind: 'retry',
@@ -81,7 +87,7 @@ async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {
   try {
     return await deliver(effect, effect.body, deps);
   } catch (error) {
-    return deliveryOf(error);
+    return deliveryOf(error, effect.attempts);
   }
 }
 
