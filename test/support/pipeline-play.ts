@@ -7,6 +7,7 @@ import type {
   Role,
   RunOutcome,
 } from '../../src/core/model/index.ts';
+import { answersCheck } from '../../src/core/model/index.ts';
 import type { MemoryState } from './memory-store.ts';
 import { claim, laneHeads, liveJob, observe, post, settleEffect, wake } from './memory-store.ts';
 import type { WorldState } from './pipeline-world.ts';
@@ -144,6 +145,9 @@ export const steps = {
     const job = liveJob(game.state);
     if (job?.state !== 'running') return;
     const [over, exhausted] = pick(failures, choice);
+    const codeTree = job.cause.slice('check:'.length).split('#')[0] ?? '';
+    if (job.kind === 'check' && answersCheck(outcome(over)))
+      game.state.checks.unshift({ codeTree, passed: false, detail: 'failed', tail: '' });
     end(game, job, { exhausted, outcome: outcome(over), unpushed: choice % 2 === 0 }, 'failed');
   },
   /** A passing fault or a dead worker: the same job again, later. */
@@ -235,7 +239,8 @@ export const steps = {
     const last = game.world.pulls.at(-1);
     if (last === undefined || last.merged) return;
     if (choice % 3 === 0) last.state = 'closed';
-    else if (choice % 3 === 1) last.state = 'open';
+    else if (choice % 3 === 1)
+      Object.assign(last, { state: 'open', headSha: game.world.heads[branch] ?? last.headSha });
     else if (last.state === 'open' && choice % 5 === 0) merge(game.world, last);
   },
   item(game, choice) {

@@ -252,6 +252,18 @@ describe('going on', () => {
     expect(seenMerge.visit?.merge?.merged).toBe(true);
   });
 
+  it.each([
+    ['review', policy({ gates: { development: 'ci-green', review: ['pr-approved'] } })],
+    ['deploy', policy({ deploy: { merge: 'agent', mergeStyle: 'merge' } })],
+    ['deploy', policy()],
+  ] as const)('%s opens the pull request that a forced move left out', (stage, rules) => {
+    const agentMerges = rules.deploy.merge === 'agent';
+    const visit = { finished: stage === 'review' || agentMerges ? success : null };
+    const decision = mustDecide(snapshot({ task: { stage, prNumber: null }, visit }), evidence(), rules);
+    expect(decision.effects.map((effect) => effect.body.kind)).toEqual(['gitea.open_pr']);
+    expect(decision.task).toMatchObject({ stage, hold: null });
+  });
+
   it('a shorter line goes its own way', () => {
     const audit = ['analysis', 'testing'] as const;
     const start = ways['analysis>architecture']?.[0];

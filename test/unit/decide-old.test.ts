@@ -162,6 +162,17 @@ describe('approvals', () => {
     expect(other.visit).toBeNull();
   });
 
+  it('are asked for anew when the request was refused and the card is moved, not when orch retry sends it again', () => {
+    const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
+    const hold = held('effect_refused');
+    const task = { stage: 'analysis', hold, handled: { phase_seen: `blocked:${hold.since}` } } as const;
+    const moved = mustDecide(snapshot({ task, visit }));
+    expect(moved.visit?.approval).toBeNull();
+    const retried = mustDecide(snapshot({ task, visit, message: { kind: 'command', name: 'retry', by: 'op' } }));
+    expect(retried.task.hold).toBeNull();
+    expect(retried.visit).toBeNull();
+  });
+
   it('count once', () => {
     const approved = { by: 'Lead', commentId: 'c-0', artifacts: hashes };
     const decision = mustDecide(snapshot({ ...waiting, visit: { ...waiting.visit, approved }, message: yes }));

@@ -23,7 +23,12 @@ async function settle(game: Game, state: MemoryState, around: Around = {}): Prom
     () => game.world.now,
     around,
   );
-  await reconcile(taskId, { store, git, gitea, policyOf: () => game.policy, log: silentLog });
+  try {
+    await reconcile(taskId, { store, git, gitea, policyOf: () => game.policy, log: silentLog });
+  } catch (error) {
+    if (error instanceof Crash) throw error;
+    throw new Error(stuck(state), { cause: error });
+  }
 }
 
 /** What must come out the same whatever the way there: invariant 2. */
@@ -267,8 +272,8 @@ async function cooperate(game: Game): Promise<void> {
 function repair({ world, state }: Game): Game['world']['pulls'][number] | undefined {
   const last = world.pulls.at(-1);
   if (last !== undefined && !last.merged) {
-    last.state = 'open';
     world.heads[branch] ??= last.headSha;
+    Object.assign(last, { state: 'open', headSha: world.heads[branch] });
   }
   const visit = state.visits[state.task.visit];
   const finished = visit?.finished?.sha ?? visit?.baseline.sha;

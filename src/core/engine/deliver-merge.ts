@@ -23,8 +23,9 @@ export async function deliverMerge(
   const before = await gitea.pull(body.repo, body.number);
   const known =
     before === null ? refused('gone', `pull request #${body.number} cannot be found`) : settledAlready(before, body);
-  if (known !== null) return known;
+  if (known !== null && before?.state !== 'open') return known;
   await git.fetch(body.repo);
+  if (known !== null) return (await lags(effect, body, known, git)) ?? known;
   const base = await git.head(body.repo, body.baseBranch);
   if (base !== null && effect.attempts > 1) {
     const found = await git.findCommit(body.repo, base, body.marker, markerDepth);
@@ -58,6 +59,22 @@ function settledAlready(pull: RepoPr, body: EffectOf<'gitea.merge'>): Delivery |
   if (pull.headSha !== body.head)
     return refused('moved', `the head of pull request #${pull.number} is ${pull.headSha}, not ${body.head}`);
   return null;
+}
+
+/**
+ * A pull request follows its branch with a delay, or never (`research/apis.md` B11). While the branch itself has the proven head, judging
+ * again would come to the same answer at once, for ever: it is waited for, then told.
+ */
+async function lags(
+  effect: Effect,
+  body: EffectOf<'gitea.merge'>,
+  known: Delivery,
+  git: GitPort,
+): Promise<Delivery | null> {
+  if (known.kind !== 'dead' || known.result?.['reason'] !== 'moved') return null;
+  if ((await git.head(body.repo, body.branch)) !== body.head) return null;
+  if (effect.attempts < laterTries) return { kind: 'retry', error: known.error, afterMs: 2000 };
+  return refused('refused', known.error);
 }
 
 async function notLanded(

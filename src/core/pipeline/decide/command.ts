@@ -53,6 +53,8 @@ export function liftHold(draft: Draft, by: string, cause: string): Ruling {
   }
   showPhase(draft, 'in_progress');
   delete task.handled['phase_seen'];
+  // The command has what was refused delivered again; a card that is moved does not: a lost request is made anew.
+  if (held.lift === 'redeliver' && cause === 'mirror' && visit?.approval?.askedAt === null) visit.approval = null;
   // An order of a person that waits is carried out instead.
   if (held.lift === 'rerun' && visit !== null && draft.from.liveJob === null && visit.directive === null) {
     const tail = held.detail['tail'];

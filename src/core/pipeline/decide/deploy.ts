@@ -37,6 +37,8 @@ export function decideDeploy(draft: Draft, evidence: Evidence): Ruling {
   if (verdict.result === 'failed') return failed(draft, evidence, verdict.subject);
   if (verdict.result === 'none')
     return hold(draft, 'no_deploy_result', 'deploy.no-result', verdict.reason, { evidence: verdict.subject });
+  // Forced past development: there was nothing to merge yet.
+  if (draft.task.prNumber === null) return openPullRequest(draft);
   return hold(
     draft,
     'gate_failed',

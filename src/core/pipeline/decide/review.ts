@@ -10,6 +10,7 @@ import { cannotSee, commit, hold, visitOf, type Ruling } from '../ruling.ts';
 import { stageAfter } from '../table.ts';
 import { unseen } from './analysis.ts';
 import { codeRule } from './code.ts';
+import { openPullRequest } from './development.ts';
 import { askAgain } from './directive.ts';
 
 /** The reviewer's verdict, the reviews of the pull request, or both, by the project's policy (spec 3, 3.3). */
@@ -31,6 +32,8 @@ export function decideReview(draft: Draft, evidence: Evidence): Ruling {
     Object.assign(subject, verdict.subject);
   }
   if (policy.gates.review.includes('pr-approved')) {
+    // Forced past development: there is nothing to review yet.
+    if (task.prNumber === null) return openPullRequest(draft);
     if (evidence.reviews === undefined || !evidence.reviews.seen)
       return cannotSee(draft, evidence.reviews?.reason ?? 'the reviews cannot be read');
     const { author, rows } = evidence.reviews.value;
