@@ -49,6 +49,18 @@ Examples:
             code: 'task_final',
             hint: 'A task that has ended cannot be advanced.',
           });
+        const { task } = row;
+        if (
+          options.to !== undefined &&
+          options.to !== 'done' &&
+          !(task.pipelineStages as Stage[]).includes(options.to)
+        ) {
+          throw new OrchError(`the pipeline ${task.pipeline} of ${task.id} has no stage ${options.to}`, {
+            code: 'stage_not_in_pipeline',
+            exit: 'usage',
+            hint: `Its stages: ${task.pipelineStages.join(', ')}, done.`,
+          });
+        }
         if (options.force === true && options.dryRun !== true) return force(context, app, row, options);
         return ask(context, app, row, options);
       });

@@ -16,6 +16,8 @@ export interface Poller {
   tick(signal: AbortSignal): Promise<TickReport | null>;
   /** Ticks on the schedule until the signal aborts; a tick that is still running is never overlapped. */
   serve(signal: AbortSignal, manager: ServiceManager): Promise<void>;
+  /** Gives the lead back at once, so that another poller need not wait for it to lapse. */
+  release(): Promise<void>;
 }
 
 export function createPoller(
@@ -91,11 +93,10 @@ export function createPoller(
     await release();
   }
 
-  /** Gives the lead back at once, so that another poller need not wait for it to lapse. */
   async function release(): Promise<void> {
     const mine = (await store.leases()).find((lease) => lease.name === leaseName && lease.owner === owner);
     if (mine !== undefined) await store.releaseLease(mine);
   }
 
-  return { tick, serve };
+  return { tick, serve, release };
 }

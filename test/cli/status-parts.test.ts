@@ -86,7 +86,16 @@ describe('who is alive', () => {
 
 it('the last tick is read from the lease that the poller really takes', async () => {
   const file = path.join(folder, 'config.json');
-  writeFileSync(file, JSON.stringify({ stateDir: path.join(folder, 'state'), plane: { workspace: 'acme' } }));
+  const project = {
+    planeProject: '92986e6c-57df-482d-94ef-4df4f3958b55',
+    repo: 'acme/shop',
+    prefix: 'ET',
+    name: 'Shop',
+  };
+  writeFileSync(
+    file,
+    JSON.stringify({ stateDir: path.join(folder, 'state'), plane: { workspace: 'acme' }, projects: [project] }),
+  );
   const redactor = new Redactor();
   const env = { PATH: process.env['PATH'], HOME: folder };
   const { config } = await loadConfig({ env, cwd: folder, file });

@@ -74,6 +74,7 @@ export async function driveDemo(program: DemoProgram, site: DemoSite, options: D
     return { end: options.signal.aborted ? 'stopped' : 'late', taskId, item };
   } finally {
     watching.close();
+    await poller.release();
     await spectator.look();
     await endRuns(program);
   }

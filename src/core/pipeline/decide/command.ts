@@ -1,4 +1,4 @@
-import type { MessageOf } from '../../model/index.ts';
+import type { MessageOf, Stage } from '../../model/index.ts';
 import { assertNever, isWorkStage, roleOfStage } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { requestAgent, showPhase, stopJob, tell } from '../draft.ts';
@@ -98,6 +98,9 @@ function advance(draft: Draft, command: Extract<Command, { name: 'advance' }>, c
   if (visit === null)
     return commit(draft, 'command.advance-early', 'the task has no branch yet; it cannot be advanced', cause);
   if (!command.force) return commit(draft, 'command.advance', `${command.by} asked the gate`, cause);
+  if (command.to !== null && command.to !== 'done' && !(task.pipelineStages as Stage[]).includes(command.to)) {
+    return commit(draft, 'command.advance-refused', `the pipeline ${task.pipeline} has no stage ${command.to}`, cause);
+  }
   visit.directive = { kind: 'advance', by: command.by, to: command.to, force: true };
   task.hold = null;
   stopJob(draft);
