@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { silentLog } from '../../src/core/platform/log.ts';
-import { bubblewrap, claudeCli } from '../support/claude-cli.ts';
+import { bubblewrap, claudeCli, cliReadPaths } from '../support/claude-cli.ts';
 import type { LauncherBench } from '../support/launcher-bench.ts';
 import { launcherBench } from '../support/launcher-bench.ts';
 
@@ -79,6 +79,6 @@ if ('missing' in cli) process.stderr.write(`skipped: preflight of the real CLI (
 it.skipIf('missing' in cli)('asks the real CLI, in the sandbox where there is one', async () => {
   if ('missing' in cli) return;
   const env = { PATH: process.env['PATH'], HOME: bench.root, CLAUDE_CONFIG_DIR: path.join(bench.root, 'claude') };
-  const launcher = bench.launcher({ command: [cli.binary], kind: 'claude', sandbox }, { env });
+  const launcher = bench.launcher({ command: [cli.binary], kind: 'claude', sandbox, readPaths: cliReadPaths }, { env });
   expect(await launcher.preflight('analyst')).toEqual({ ok: true, version: cli.version });
 });

@@ -12,7 +12,8 @@ beforeEach(async () => {
 });
 afterEach(() => world.remove());
 
-const events = (): string[] => world.notices.map((notice) => notice.body.event);
+const events = (): string[] =>
+  world.notices.map((notice) => notice.body.event).filter((event) => event !== 'agent_started');
 const never = { backoff: { baseMs: 0, maxMs: 0 } };
 
 async function setGate(change: Partial<AgentGate>): Promise<void> {
