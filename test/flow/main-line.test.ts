@@ -31,5 +31,5 @@ test('a work item goes from Plane to a merged pull request through all six agent
   expect(new Set(comments.map((comment) => comment.externalId)).size).toBe(comments.length);
   expect(world.plane.stateName(item)).toBe('Done');
   const pull = world.gitea.pull(world.repo, row.task.prNumber ?? 0);
-  expect(pull.merged).toBe(true);
-});
+  expect(pull.merged?.sha).toBe(row.task.mergedSha);
+}, 300_000);
