@@ -76,7 +76,6 @@ async function guarded(what: string, report: TickReport, deps: PollDeps, work: (
     // Without the database nothing can be kept; a peer that fails is only late.
     if (problem.code.startsWith('database_')) throw problem;
     report.problems.push({ what, error: problem });
-    deps.log.warn('poll failed', { what, code: problem.code, error: problem.message });
   }
 }
 

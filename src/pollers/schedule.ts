@@ -75,6 +75,9 @@ export function createPoller(
       try {
         const report = await tick(signal);
         await manager.alive();
+        for (const { what, error } of report?.problems ?? []) {
+          log.warn('poll failed', { what, code: error.code, error: error.message });
+        }
         if (report !== null && report.decisions + report.delivered > 0)
           log.info('tick', { decisions: report.decisions, delivered: report.delivered });
       } catch (error) {

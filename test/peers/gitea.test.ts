@@ -320,15 +320,15 @@ describe('errors', () => {
       'failed',
       'never',
     ],
-    ['a crash', (response) => json(response, 500, { message: '' }), 'gitea_server_error', 'failed', 'retry'],
-    ['throttling', (response) => json(response, 429, {}), 'gitea_rate_limited', 'failed', 'retry'],
-    ['a page', (response) => html(response, 200), 'gitea_garbage', 'failed', 'retry'],
-    ['nothing with 200', (response) => response.writeHead(200).end(), 'gitea_garbage', 'failed', 'retry'],
-    ['204', (response) => response.writeHead(204).end(), 'gitea_garbage', 'failed', 'retry'],
-    ['status 999', (response) => response.writeHead(999).end(), 'gitea_garbage', 'failed', 'retry'],
-    ['half a document', (response) => response.end('{"full_name": "ac'), 'gitea_garbage', 'failed', 'retry'],
-    ['a hang-up', truncated, 'gitea_unreachable', 'failed', 'retry'],
-    ['silence', () => {}, 'gitea_unreachable', 'failed', 'retry'],
+    ['a crash', (response) => json(response, 500, { message: '' }), 'gitea_server_error', 'tryAgain', 'retry'],
+    ['throttling', (response) => json(response, 429, {}), 'gitea_rate_limited', 'tryAgain', 'retry'],
+    ['a page', (response) => html(response, 200), 'gitea_garbage', 'tryAgain', 'retry'],
+    ['nothing with 200', (response) => response.writeHead(200).end(), 'gitea_garbage', 'tryAgain', 'retry'],
+    ['204', (response) => response.writeHead(204).end(), 'gitea_garbage', 'tryAgain', 'retry'],
+    ['status 999', (response) => response.writeHead(999).end(), 'gitea_garbage', 'tryAgain', 'retry'],
+    ['half a document', (response) => response.end('{"full_name": "ac'), 'gitea_garbage', 'tryAgain', 'retry'],
+    ['a hang-up', truncated, 'gitea_unreachable', 'tryAgain', 'retry'],
+    ['silence', () => {}, 'gitea_unreachable', 'tryAgain', 'retry'],
     [
       'a renamed repository',
       (response) => html(response, 301, { location: '/api/v1/repos/x/y' }),
@@ -336,7 +336,7 @@ describe('errors', () => {
       'failed',
       'never',
     ],
-    ['a login page', (response) => html(response, 302, { location: '/login' }), 'gitea_garbage', 'failed', 'retry'],
+    ['a login page', (response) => html(response, 302, { location: '/login' }), 'gitea_garbage', 'tryAgain', 'retry'],
   ])('%s', async (_name, answer, code, exit, retry) => {
     const { gitea } = await againstGitea((_seen, response) => answer(response), { readMs: 150 });
     expect(await failureOf(gitea.repo(slug), secrets)).toMatchObject({ code, exit, retry });

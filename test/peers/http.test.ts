@@ -42,7 +42,7 @@ describe('transport', () => {
     await server.close();
     const { http } = client(server.url);
     const error = await failureOf(http({ method: 'POST', url: `${server.url}/x`, headers, body: '{}' }), [secret]);
-    expect(error).toMatchObject({ code: 'gitea_unreachable', retry: 'retry', exit: 'failed' });
+    expect(error).toMatchObject({ code: 'gitea_unreachable', retry: 'retry', exit: 'tryAgain' });
     expect(error.message).toContain('ECONNREFUSED');
   });
 
@@ -107,14 +107,14 @@ describe('errors of a status', () => {
   it.each([
     [401, '{}', 'gitea_token_refused', 'authentication', 'never'],
     [404, '{}', 'gitea_not_found', 'notFound', 'never'],
-    [404, '<html>', 'gitea_garbage', 'failed', 'retry'],
-    [403, '<html>', 'gitea_garbage', 'failed', 'retry'],
+    [404, '<html>', 'gitea_garbage', 'tryAgain', 'retry'],
+    [403, '<html>', 'gitea_garbage', 'tryAgain', 'retry'],
     [422, '{}', 'gitea_refused', 'failed', 'never'],
-    [302, '<html>', 'gitea_garbage', 'failed', 'retry'],
-    [408, '{}', 'gitea_server_error', 'failed', 'retry'],
-    [500, '<html>', 'gitea_server_error', 'failed', 'retry'],
-    [502, '', 'gitea_server_error', 'failed', 'retry'],
-    [429, '', 'gitea_rate_limited', 'failed', 'retry'],
+    [302, '<html>', 'gitea_garbage', 'tryAgain', 'retry'],
+    [408, '{}', 'gitea_server_error', 'tryAgain', 'retry'],
+    [500, '<html>', 'gitea_server_error', 'tryAgain', 'retry'],
+    [502, '', 'gitea_server_error', 'tryAgain', 'retry'],
+    [429, '', 'gitea_rate_limited', 'tryAgain', 'retry'],
   ])('%i %s is %s', (status, text, code, exit, retry) => {
     expect(errors.ofStatus(answer(status, text), '')).toMatchObject({ code, exit, retry });
   });

@@ -63,8 +63,8 @@ function refusal(repo: string, reason: string, remote: string[], secrets: string
 function unreachable(repo: string, said: string): OrchError {
   return new OrchError(`Gitea cannot be reached for ${repo}: ${said === '' ? 'no answer' : said}`, {
     code: 'git_unreachable',
-    exit: 'tryAgain',
     retry: 'retry',
+    hint: 'Check that Gitea is running and that its configured address is right.',
   });
 }
 

@@ -22,7 +22,7 @@ export type Retryable = 'retry' | 'never';
 export interface OrchErrorOptions {
   /** Stable machine name, `snake_case`; printed in `--json` errors and stored with effects and runs. */
   code: string;
-  /** The row of the exit-code table this error ends a command with. Default `failed`. */
+  /** The row of the exit-code table this error ends a command with. Default `failed`, or `tryAgain` where a retry may help. */
   exit?: ExitName;
   /** What the reader can do next, one sentence. */
   hint?: string;
@@ -45,7 +45,7 @@ export class OrchError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'OrchError';
     this.code = options.code;
-    this.exit = options.exit ?? 'failed';
+    this.exit = options.exit ?? (options.retry === 'retry' ? 'tryAgain' : 'failed');
     this.hint = options.hint;
     this.retry = options.retry ?? 'never';
     this.retryAfterMs = options.retryAfterMs;
