@@ -1,9 +1,7 @@
 import type { NamedLease, ProcessRow, RunningJob, Store } from '../core/model/index.ts';
 import { ownerAlive, parseOwner } from '../core/platform/processes.ts';
+import { pollerLease } from '../pollers/lease.ts';
 import { rfc3339, rfc3339OrNull } from '../ui/time.ts';
-
-/** Name and length of the lease that the leading poller takes with every tick (src/pollers/schedule.ts), milliseconds. */
-const pollerLease = { name: 'poller', ms: 120_000 };
 
 export interface PollerState {
   /** `late`: its lease has lapsed; `none`: nobody polls, because no poller was started or the last one was stopped. */

@@ -22,8 +22,6 @@ export interface TickReport {
   problems: { what: string; error: OrchError }[];
 }
 
-export const leaseName = 'poller';
-
 /**
  * One tick, in order: repairs, Plane, Gitea, decisions, deliveries – and decisions and deliveries again until neither
  * follows. Trouble with one project or peer does not keep the others waiting; it is reported and met again next tick.

