@@ -8,6 +8,7 @@ import {
   isAlive,
   listProcesses,
   ownerAlive,
+  ownerState,
   ownerId,
   ownLine,
   parseOwner,
@@ -44,6 +45,8 @@ it('knows whether the owner of a lease lives', () => {
   expect(parseOwner(owner)).toEqual({ host, boot, pid: Number(pid), start: begin });
   expect(ownerAlive(owner, 'here')).toBe(true);
   expect(ownerAlive(`here|${boot ?? ''}|${pid ?? ''}|1`, 'here')).toBe(false);
+  const kernel = boot?.split('.')[0] ?? '';
+  expect(ownerState(`here|${kernel}.1|${pid ?? ''}|${begin ?? ''}`, 'here')).toBe('unseen');
   expect(ownerAlive(`here|another-boot|${pid ?? ''}|${begin ?? ''}`, 'here')).toBe(false);
   expect(ownerAlive('there|b|1|1', 'here')).toBe(true);
   expect(parseOwner('nobody')).toBeNull();
@@ -51,8 +54,9 @@ it('knows whether the owner of a lease lives', () => {
 });
 
 it('counts a zombie as dead', async () => {
-  // The shell becomes a sleep, which never waits for the child the shell had.
-  const parent = start('sh', ['-c', 'true & echo $! > /dev/null; exec sleep 100']);
+  // The shell becomes a sleep, which never waits for the child the shell had; the child ends only after that.
+  const child = `sh -c 'until grep -q sleep /proc/$PPID/comm; do :; done'`;
+  const parent = start('sh', ['-c', `${child} & exec sleep 100`]);
   const zombie = (): number =>
     Number(readFileSync(`/proc/${parent}/task/${parent}/children`, 'latin1').trim().split(' ')[0]);
   await until('a zombie', () => zombie() > 0 && / Z /.test(readFileSync(`/proc/${zombie()}/stat`, 'latin1')));

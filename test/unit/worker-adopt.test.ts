@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JobId, JobNext, Run, TaskId } from '../../src/core/model/index.ts';
 import { readProcess } from '../../src/core/platform/processes.ts';
@@ -135,6 +135,51 @@ describe('adoption', () => {
     await world.store.claim({ host: world.deps().host, owner: world.deps().owner, leaseMs: -1, maxConcurrency: 1 });
     expect(await createWorker(world.deps({ owner: livingOwner() })).runOnce()).toBe('idle');
     expect(await world.job(job)).toMatchObject({ state: 'running', interruptions: 0 });
+  });
+
+  it('takes a run over from another host only when that host has fallen silent, and does its work again', async () => {
+    const job = await world.addJob(task);
+    const there = `elsewhere|boot.1|7|7`;
+    const claim = { host: 'elsewhere', owner: there, leaseMs: 60_000, maxConcurrency: 1 };
+    const held = await world.store.claim(claim);
+    if (held === null) throw new Error('nothing claimed');
+    await world.store.patchRun(held.lease, { phase: 'running', folder: '/nowhere/1', workspace: '/nowhere/ws' });
+    const worker = createWorker(world.deps());
+    expect(await worker.runOnce()).toBe('idle');
+    // Its lease has lapsed, but its worker still reports.
+    await world.store.renew(held.lease, -1);
+    const row = { name: 'worker', owner: there, kind: 'worker' as const, detail: {} };
+    await world.store.heartbeat(row);
+    expect(await worker.runOnce()).toBe('idle');
+    // So long a silence that the last report counts no more.
+    expect(await createWorker(world.deps({ config: { leaseMs: -1 } })).runOnce()).toBe('ran');
+    expect(await world.job(job)).toMatchObject({ state: 'queued', interruptions: 1 });
+    expect((await world.runsOf(job))[0]).toMatchObject({ host: world.deps().host, outcome: { cause: 'run_lost' } });
+    // The host that comes back is shut out.
+    expect(await world.store.patchRun(held.lease, { phase: 'publishing' })).toBe('lost');
+    world.agent('echo code > code.txt');
+    expect(await worker.runOnce()).toBe('ran');
+    expect((await world.finished(task))?.published?.committed).toBe(true);
+  });
+
+  it('does work again that was never published and whose workspace is gone', async () => {
+    world.agent(`echo once >> code.txt; ${waitFor('go')}`);
+    const job = await world.addJob(task);
+    const gone = new AbortController();
+    const serving = createWorker(world.deps({ owner: deadOwner() })).serve(gone.signal);
+    await until('the agent', async () => (await world.runsOf(job))[0]?.phase === 'running');
+    world.git.down();
+    go();
+    await until('publishing', async () => (await world.runsOf(job))[0]?.phase === 'publishing');
+    gone.abort();
+    await serving;
+    world.git.up();
+    rmSync((await world.runsOf(job))[0]?.workspace ?? '', { recursive: true });
+    const worker = createWorker(world.deps());
+    expect(await worker.runOnce()).toBe('ran');
+    expect(await world.job(job)).toMatchObject({ state: 'queued', interruptions: 1 });
+    expect(await worker.runOnce()).toBe('ran');
+    expect((await world.finished(task))?.published?.committed).toBe(true);
   });
 
   it('ends what a run left behind, also a daemon that left session and environment', async () => {

@@ -2,7 +2,7 @@
 # Supervisor of one agent process: outlives the worker that started it, and enforces the wall clock alone.
 #   supervise.sh <run folder> <seconds> <grace seconds> <working directory> <command> [argument...]
 # Files, each written under another name and renamed, so that a reader finds all of it or nothing:
-#   pid        pid, start time and boot id of this shell      agent   pid of the command, which leads its own session
+#   pid        pid, start time, boot id.namespace of this shell      agent   pid of the command, which leads its own session
 #   stop.json  why the command was stopped, first one stands  exit    exit status and end, seconds since the epoch
 # Everything stands in functions: the shell has read the whole file before the first line runs, so an upgrade that
 # replaces it changes nothing for runs under way.
@@ -81,7 +81,9 @@ supervise() {
   trap 'interrupted=1' TERM INT HUP
   main=$$
   read -r boot </proc/sys/kernel/random/boot_id
-  put pid "$main $(start_of "$main") $boot" || exit 1
+  space=$(readlink /proc/self/ns/pid)
+  space=${space#*[}
+  put pid "$main $(start_of "$main") $boot.${space%]}" || exit 1
   clock &
   timer=$!
 

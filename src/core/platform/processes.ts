@@ -67,9 +67,13 @@ export function isAlive(identity: Identity): boolean {
   return readProcess(identity.pid)?.start === identity.start;
 }
 
-/** Changes with every boot of the kernel: start times of another boot say nothing. */
+/**
+ * Changes with every boot of the kernel, and with every process namespace (a container): pids and start times of another
+ * one say nothing here. `<kernel boot>.<namespace>`.
+ */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
+  return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()}.${namespace}`;
 }
 
 /** Now, in clock ticks since boot; what a process started now gets as its start time. */
@@ -91,14 +95,22 @@ export function parseOwner(text: string): Owner | null {
 }
 
 /**
- * Whether the process that an owner text names still runs. A process of another host cannot be seen and counts as alive:
- * only its lease's end proves anything. A text that is no owner is dead.
+ * What can be told from here about the process that an owner text names. `unseen`: it belongs to another host, or to
+ * another container under this kernel; only the end of its lease proves anything. A text that is no owner is dead.
  */
-export function ownerAlive(text: string, host: string = hostname()): boolean {
+export function ownerState(text: string, host: string = hostname()): 'alive' | 'dead' | 'unseen' {
   const owner = parseOwner(text);
-  if (owner === null) return false;
-  if (owner.host !== host) return true;
-  return owner.boot === bootId() && isAlive(owner);
+  if (owner === null) return 'dead';
+  if (owner.host !== host) return 'unseen';
+  const here = bootId();
+  if (owner.boot === here) return isAlive(owner) ? 'alive' : 'dead';
+  const kernel = (boot: string): string | undefined => boot.split('.')[0];
+  return kernel(owner.boot) === kernel(here) ? 'unseen' : 'dead';
+}
+
+/** Whether the process may still run: what cannot be seen from here counts as alive. */
+export function ownerAlive(text: string, host: string = hostname()): boolean {
+  return ownerState(text, host) !== 'dead';
 }
 
 /** Whether the process was started with exactly this `NAME=value` in its environment; false when that may not be read. */

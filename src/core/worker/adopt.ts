@@ -1,21 +1,45 @@
-import type { Claim, RunId, RunningJob } from '../model/index.ts';
-import { ownerAlive } from '../platform/processes.ts';
+import type { Claim, ProcessRow, RunId, RunningJob } from '../model/index.ts';
+import { ownerState, parseOwner } from '../platform/processes.ts';
 import type { WorkerDeps } from './deps.ts';
 
 /**
- * Runs of this host that nobody looks after: their owner is dead, or it is this very process, which dropped them after
- * an unexpected error. An owner that lives keeps its run even with an expired lease (spec 6): it may only have been
- * stopped for a while, and its agent works on.
+ * Runs that nobody looks after: their owner on this host is dead, or it is this very process, which dropped them after
+ * an unexpected error, or they belong to another host (or container) that has fallen silent. An owner that can be seen
+ * to live keeps its run even with an expired lease (spec 6): it may only have been stopped for a while, and its agent
+ * works on.
  * @param active runs that this process drives
  */
 export async function findAdoptable(
-  deps: Pick<WorkerDeps, 'store' | 'host' | 'owner'>,
+  deps: Pick<WorkerDeps, 'store' | 'host' | 'owner' | 'config'>,
   active: ReadonlySet<RunId>,
 ): Promise<RunningJob[]> {
-  const running = await deps.store.runningJobs(deps.host);
-  return running.filter(({ run, lease }) =>
-    lease.owner === deps.owner ? !active.has(run.id) : !ownerAlive(lease.owner, deps.host),
-  );
+  const running = await deps.store.runningJobs(null);
+  const states = running.map((job) => ({ job, state: ownerState(job.lease.owner, deps.host) }));
+  const unseen = states.some(({ state }) => state === 'unseen');
+  const processes = unseen ? await deps.store.processes() : [];
+  const now = deps.store.now();
+  return states
+    .filter(({ job, state }) => {
+      if (job.lease.owner === deps.owner) return !active.has(job.run.id);
+      return state === 'dead' || (state === 'unseen' && hostSilent(job, running, processes, now, deps.config.leaseMs));
+    })
+    .map(({ job }) => job);
+}
+
+/**
+ * Whether the host that holds a job is gone: neither this lease nor another of that host runs any more, and none of its
+ * services was seen for as long as a lease lasts. Its agent, should it live, can no longer settle or publish: the next
+ * token shuts it out.
+ */
+function hostSilent(job: RunningJob, running: RunningJob[], processes: ProcessRow[], now: number, leaseMs: number) {
+  const place = (owner: string): string => {
+    const { host, boot } = parseOwner(owner) ?? { host: owner, boot: '' };
+    return `${host}|${boot}`;
+  };
+  const home = place(job.lease.owner);
+  const heldThere = running.some(({ lease, leaseExpiresAt }) => place(lease.owner) === home && leaseExpiresAt > now);
+  const seenThere = processes.some(({ owner, seenAt }) => place(owner) === home && seenAt + leaseMs > now);
+  return !heldThere && !seenThere;
 }
 
 /**

@@ -1,4 +1,5 @@
-import { errorText, type Claim, type RunOutcome } from '../model/index.ts';
+import { existsSync } from 'node:fs';
+import { errorText, type Claim, type Run, type RunOutcome } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, patchRun, type DriveEnd, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
@@ -46,7 +47,7 @@ async function steps(context: RunContext, entry: DriveRequest['entry']): Promise
   const { claim, deps } = context;
   let outcome: RunOutcome;
   if (claim.run.phase === 'publishing' && claim.run.outcome !== null) {
-    outcome = claim.run.outcome;
+    outcome = entry === 'adopted' ? workLost(claim.run, claim.run.outcome) : claim.run.outcome;
   } else {
     const end = entry === 'adopted' ? await adoptRun(context) : await startAndFollow(context);
     if (end.kind === 'detached') return 'detached';
@@ -58,6 +59,16 @@ async function steps(context: RunContext, entry: DriveRequest['entry']): Promise
   if (publication?.kind === 'detached') return 'detached';
   if (await settle(context, outcome, publication, durationMs)) await tellTask(context);
   return 'settled';
+}
+
+/**
+ * Work that was never published and is not here any more (its workspace was removed, or lies on a host that fell silent)
+ * is done again; what it cost stays counted.
+ */
+function workLost(run: Run, outcome: RunOutcome): RunOutcome {
+  if (existsSync(run.workspace)) return outcome;
+  const detail = `its work was not published, and its workspace ${run.workspace} is not on this host`;
+  return { ...outcome, kind: 'interrupted', cause: 'work_lost', detail };
 }
 
 /** A run that failed, timed out or was interrupted is not published, a check never (spec 7). */

@@ -7,7 +7,7 @@ import {
   dropProbe,
   type GateChange,
 } from '../pipeline/breaker.ts';
-import { ownerAlive } from '../platform/processes.ts';
+import { ownerState } from '../platform/processes.ts';
 import type { WorkerDeps } from './deps.ts';
 
 /** How often the account is asked for while the gate is closed for a missing login, milliseconds. */
@@ -44,7 +44,8 @@ const reservation = (owner: string): string => `${reserved}${owner}`;
 export async function probeVanished(deps: Pick<WorkerDeps, 'store' | 'host'>, gate: AgentGate): Promise<boolean> {
   if (gate.state !== 'probing') return false;
   if (gate.probe === null) return true;
-  if (gate.probe.startsWith(reserved)) return !ownerAlive(gate.probe.slice(reserved.length), deps.host);
+  // A reservation lasts milliseconds: one whose owner cannot be seen from here is better taken for lost than waited for.
+  if (gate.probe.startsWith(reserved)) return ownerState(gate.probe.slice(reserved.length), deps.host) !== 'alive';
   const run = await deps.store.run(gate.probe as RunId);
   return run === null || run.phase === 'settled';
 }

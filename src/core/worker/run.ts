@@ -3,7 +3,7 @@ import { errorText, type RunOutcome } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
-import { hasExit } from '../launcher/run-folder.ts';
+import { hasExit, hasRecord } from '../launcher/run-folder.ts';
 import { launchFailure, prepare } from './prepare.ts';
 
 /** How often the follower looks at the worker's wishes (cancel, lost lease), milliseconds. */
@@ -65,10 +65,15 @@ function stopBeforeStart(context: RunContext): RunOutcome | null {
  */
 export async function adoptRun(context: RunContext): Promise<RunEnd> {
   const { run } = context.claim;
+  // Removed by hand, or the run of another host that fell silent: whatever the agent came to is not here.
+  if (run.phase === 'running' && !hasRecord(run.folder)) {
+    const lost = ownOutcome('interrupted', 'run_lost', `the run's folder ${run.folder} is not on this host`);
+    return { kind: 'ended', outcome: { ...lost, costMicros: null }, started: false };
+  }
   // Started, and ended again, before its start was recorded: its files hold the result like any other run's.
-  const ended = run.folder !== '' && hasExit(run.folder);
+  const ended = hasRecord(run.folder) && hasExit(run.folder);
   const nothingStarted =
-    run.folder === '' || (run.phase === 'preparing' && !ended && !(await context.deps.launcher.alive(run.folder)));
+    !hasRecord(run.folder) || (run.phase === 'preparing' && !ended && !(await context.deps.launcher.alive(run.folder)));
   if (nothingStarted) {
     return {
       kind: 'ended',
