@@ -124,8 +124,7 @@ export function runningJobs(f: Families, host: string | null): RunningJob[] {
 
 /**
  * Gives a running job to a new owner under the next token. Only one of several that read the same token succeeds: the
- * token is part of the condition and rises with the write. The run moves to the new owner's host, whose limit it counts
- * against from now on.
+ * token is part of the condition and rises with the write.
  */
 export function takeOver(f: Families, lease: Lease, newOwner: string, leaseMs: number, now: number): Claim | null {
   const job = f
@@ -135,9 +134,7 @@ export function takeOver(f: Families, lease: Lease, newOwner: string, leaseMs: n
     .get({ id: rowId(lease.jobId), token: lease.token, owner: newOwner, expires: now + leaseMs });
   if (job === undefined) return null;
   const run = f
-    .sql<RunColumns>(
-      `UPDATE runs SET lease_token = @token, host = @host WHERE job_id = @job_id AND phase <> 'settled' RETURNING *`,
-    )
-    .get({ token: job.lease_token, host: newOwner.split('|')[0], job_id: job.id });
+    .sql<RunColumns>(`UPDATE runs SET lease_token = ? WHERE job_id = ? AND phase <> 'settled' RETURNING *`)
+    .get(job.lease_token, job.id);
   return run === undefined ? null : claimOf(f, job, run);
 }

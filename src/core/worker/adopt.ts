@@ -1,6 +1,6 @@
 import type { Claim, ProcessRow, RunId, RunningJob } from '../model/index.ts';
 import { ownerState, parseOwner } from '../platform/processes.ts';
-import type { WorkerDeps } from './deps.ts';
+import type { WorkerConfig, WorkerDeps } from './deps.ts';
 
 /**
  * Runs that nobody looks after: their owner on this host is dead, or it is this very process, which dropped them after
@@ -10,7 +10,7 @@ import type { WorkerDeps } from './deps.ts';
  * @param active runs that this process drives
  */
 export async function findAdoptable(
-  deps: Pick<WorkerDeps, 'store' | 'host' | 'owner' | 'config'>,
+  deps: Pick<WorkerDeps, 'store' | 'host' | 'owner'> & { config: Pick<WorkerConfig, 'leaseMs'> },
   active: ReadonlySet<RunId>,
 ): Promise<RunningJob[]> {
   const running = await deps.store.runningJobs(null);
