@@ -1,5 +1,5 @@
 import { errorText, OrchError } from '../core/model/index.ts';
-import { printable } from '../core/platform/printable.ts';
+import { printable, printableJson } from '../core/platform/printable.ts';
 import type { Redactor } from '../core/platform/redact.ts';
 import { oneLine, paint, styleOf, textOf, type Piece, type Style } from './pieces.ts';
 import type { Column } from './table.ts';
@@ -59,12 +59,8 @@ export interface Output {
   capture(draw: (output: Output) => Promise<void>): Promise<string>;
 }
 
-/** JSON that is safe on a terminal too: JSON.stringify leaves C1 controls and direction marks as they are. */
 function safeJson(value: unknown, indent: number): string {
-  return JSON.stringify(value, null, indent).replace(
-    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return printableJson(JSON.stringify(value, null, indent));
 }
 
 interface ErrorFacts {

@@ -372,6 +372,7 @@ describe('comments', () => {
     const saved: ReturnType<typeof comment>[] = [comment('other', { external_source: 'orch', external_id: 'ET-1:0' })];
     const made = await against(
       (seen, response) => {
+        if (seen.path === '/api/v1/users/me/') return json(response, 200, { id: 'u1', display_name: 'orch' });
         if (seen.path !== path) return json(response, 404, pageNotFound);
         if (seen.method === 'GET') return json(response, 200, page(seen, saved));
         const body = JSON.parse(seen.body) as Record<string, string>;
@@ -381,7 +382,11 @@ describe('comments', () => {
       { readMs },
     );
     const send = (look = false) => made.plane.comment(project, item, { html: '<p>hi</p>', externalId: 'ET-1:1', look });
-    const methods = () => made.server.seen.map((seen) => seen.method).join(' ');
+    const methods = () =>
+      made.server.seen
+        .filter((seen) => seen.path === path)
+        .map((seen) => seen.method)
+        .join(' ');
     return { ...made, send, methods };
   }
   const at = Date.UTC(2026, 4, 15, 14, 0, 0, 500);
@@ -427,7 +432,47 @@ describe('comments', () => {
     const { send } = await sending(true, (response) => json(response, 409, conflict));
     expect(await send()).toEqual({ id: 'new', at });
     const unseen = await sending(false, (response) => json(response, 409, conflict));
-    expect(await unseen.send()).toEqual({ id: 'new', at: null });
+    expect(await failureOf(unseen.send(), [token])).toMatchObject({ code: 'plane_garbage', retry: 'retry' });
+  });
+
+  /** A Plane in which somebody else has written a comment under ids that orch is about to use. */
+  async function planted(taken: string[], where: 'here' | 'at another item', me: number) {
+    const saved = taken.map((id) => comment(`by-${id}`, { external_source: 'orch', external_id: id, actor: 'guest' }));
+    const made = await against((seen, response) => {
+      if (seen.path === '/api/v1/users/me/') return json(response, me, me === 200 ? { id: 'u1' } : pageNotFound);
+      if (seen.path !== path) return json(response, 404, pageNotFound);
+      const shown = saved.filter((row) => where === 'here' || row.actor !== 'guest');
+      if (seen.method === 'GET') return json(response, 200, page(seen, shown));
+      const body = JSON.parse(seen.body) as Record<string, string>;
+      const holder = saved.find((row) => row.external_id === body['external_id']);
+      if (holder !== undefined) return json(response, 409, { error: 'already exists', id: holder.id });
+      saved.push(comment(`own-${saved.length}`, { ...body, actor: 'u1' }));
+      return json(response, 201, saved.at(-1));
+    });
+    const send = (look: boolean) =>
+      made.plane.comment(project, item, { html: '<p>hi</p>', externalId: 'ET-1:1', look });
+    return { saved, send };
+  }
+
+  it('is not kept from telling people by a comment that somebody else planted under its id', async () => {
+    const { saved, send } = await planted(['ET-1:1', 'ET-1:1~2'], 'here', 200);
+    expect(await send(false)).toEqual({ id: 'own-2', at });
+    expect(saved.at(-1)).toMatchObject({ external_id: 'ET-1:1~3', comment_html: '<p>hi</p>' });
+    expect(await send(true), 'a repetition finds the first').toEqual({ id: 'own-2', at });
+    expect(saved).toHaveLength(3);
+  });
+
+  it('gets past one at another item at its second try, because the first may have met its own', async () => {
+    const { saved, send } = await planted(['ET-1:1'], 'at another item', 200);
+    expect(await failureOf(send(false), [token])).toMatchObject({ code: 'plane_garbage', retry: 'retry' });
+    expect(await send(true)).toEqual({ id: 'own-1', at });
+    expect(await send(true)).toEqual({ id: 'own-1', at });
+    expect(saved).toHaveLength(2);
+  });
+
+  it('believes the id alone where Plane does not tell whose token it is', async () => {
+    const { send } = await planted(['ET-1:1'], 'here', 404);
+    expect(await send(true)).toEqual({ id: 'by-ET-1:1', at });
   });
 
   it.each([

@@ -95,7 +95,13 @@ export async function branchOwner(
   git: GitPort,
 ): Promise<'this' | 'other'> {
   const commits = await git.commitsSince(task.repo, base, branch);
-  return commits.at(-1)?.message.includes(itemTrailer(task.itemId)) === true ? 'this' : 'other';
+  const trailer = itemTrailer(task.itemId);
+  return commits
+    .at(-1)
+    ?.message.split('\n')
+    .some((line) => line.trim() === trailer) === true
+    ? 'this'
+    : 'other';
 }
 
 /**

@@ -149,7 +149,11 @@ export function reads(bare: Bare): Reads {
 
   async function findCommit(repo: RepoSlug, ref: CommitSha, text: string, limit: number): Promise<CommitSha | null> {
     const out = (await bare.run(repo, ['log', `--max-count=${limit}`, '-z', '--format=%H%n%B', ref, '--'])).stdout;
-    const found = out.split('\0').find((commit) => utf8(commit).includes(text));
+    const found = out.split('\0').find((commit) =>
+      utf8(commit)
+        .split('\n')
+        .some((line) => line.trim() === text),
+    );
     return found === undefined ? null : parseCommitSha(found.slice(0, 40));
   }
 

@@ -1,5 +1,6 @@
 import { OrchError } from '../model/index.ts';
 import { printable } from '../platform/printable.ts';
+import { Redactor } from '../platform/redact.ts';
 import type { GitAnswer } from './run.ts';
 
 /** Longest excerpt of what git and the server said, characters. */
@@ -73,7 +74,8 @@ function linesOf(text: string, kind: RegExp): string[] {
 }
 
 function excerpt(lines: string[], secrets: string[]): string {
-  let text = lines.map((line) => line.trim()).join('; ');
-  for (const secret of secrets) if (secret !== '') text = text.replaceAll(secret, '[redacted]');
-  return printable(text).slice(0, longest);
+  const text = lines.map((line) => line.trim()).join('; ');
+  const redactor = new Redactor();
+  for (const secret of secrets) redactor.add(secret);
+  return redactor.redact(printable(text)).slice(0, longest);
 }

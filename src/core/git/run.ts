@@ -174,13 +174,19 @@ function verbOf(args: string[]): string {
  * for ever. Whoever holds a young one is at work.
  */
 async function removeStaleLock(stderr: string): Promise<boolean> {
-  const lock = /Unable to create '([^'\n]+\.lock)': File exists/.exec(stderr)?.[1];
+  const lock = /Unable to create '([^'\n]+\.lock)': File exists/.exec(ownWords(stderr))?.[1];
   if (lock === undefined) return false;
   const found = await lstat(lock).catch(() => null);
   if (found === null) return true;
   if (!found.isFile() || Date.now() - found.mtimeMs < staleLockMs) return false;
   await rm(lock, { force: true });
   return true;
+}
+
+/** What git itself said: the server's words (`remote:`) may name any file, and must not have it removed. */
+function ownWords(stderr: string): string {
+  const lines = stderr.split(/[\r\n]+/);
+  return lines.filter((line) => !line.startsWith('remote:')).join('\n');
 }
 
 /** Text of Latin-1 bytes that are UTF-8. */
@@ -190,9 +196,7 @@ export function utf8(latin1: string): string {
 
 function failed(call: GitCall, answer: GitAnswer): OrchError {
   // Another process holds a lock of the same repository: it will be gone in a moment.
-  const busy = /\.lock'?: File exists|cannot lock ref|Unable to create .*\.lock/i.test(
-    answer.stderr.replace(/^remote:.*$/gm, ''),
-  );
+  const busy = /\.lock'?: File exists|cannot lock ref|Unable to create .*\.lock/i.test(ownWords(answer.stderr));
   if (!busy && call.explain !== undefined) return call.explain(answer);
   const lines = answer.stderr.split('\n').filter((line) => /^(fatal|error|remote):/.test(line));
   const said = (lines.slice(0, 3).join('; ') || answer.stderr.trim().split('\n').at(-1) || `exit ${answer.code}`).slice(

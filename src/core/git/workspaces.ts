@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, lstat, readdir, readFile, rm } from 'node:fs/promises';
+import { lstat, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, GitIdentity, GitPort, PublishResult, RepoSlug, WorkspacePort } from '../model/index.ts';
 import { isCommitSha, OrchError, parseRepoSlug } from '../model/index.ts';
-import { writeFileAtomic } from '../platform/files.ts';
+import { removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Bare } from './bare.ts';
 import { pushedRef, safeBranch } from './git.ts';
@@ -144,10 +144,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
 
   async function remove(repo: RepoSlug, branch: string): Promise<void> {
     const folder = pathOf(repo, branch);
-    await rm(folder, { recursive: true, force: true }).catch(async () => {
-      await openFolders(folder);
-      await rm(folder, { recursive: true, force: true });
-    });
+    await rm(folder, { recursive: true, force: true }).catch(() => removeTree(folder));
     for (const name of ['head', 'made'] as const) await rm(noteFile(folder, name), { force: true });
   }
 
@@ -164,11 +161,4 @@ async function refuseLinks(folder: string): Promise<void> {
       hint: 'Somebody put a link or a file in the place of a workspace; look at it, remove it, then retry.',
     });
   }
-}
-
-/** Package caches are made of folders that nobody may write to, and so cannot be emptied. */
-async function openFolders(folder: string): Promise<void> {
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true }))
-    if (entry.isDirectory()) await openFolders(path.join(folder, entry.name));
 }

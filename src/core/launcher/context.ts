@@ -2,7 +2,7 @@ import { OrchError } from '../model/index.ts';
 import type { RunSpec } from '../model/index.ts';
 import { agentEnvironment } from './environment.ts';
 import type { RunRecord } from './run-folder.ts';
-import { claudePaths, probeSandbox, sandboxPrefix } from './sandbox.ts';
+import { claudePaths, probeSandbox, sandboxPrefix, waysOut } from './sandbox.ts';
 import type { AgentSettings, LauncherDeps } from './settings.ts';
 
 /** What every operation shares: the dependencies, and whether the sandbox works here, asked once. */
@@ -67,7 +67,7 @@ export function sandboxAround(
   const claude = kind === 'claude' ? claudePaths(env) : { read: [], write: [] };
   return sandboxPrefix({
     workspace: shown.workspace,
-    hide: [context.runsDir, ...context.hide],
+    hide: [context.runsDir, ...context.hide, ...waysOut],
     readPaths: [...settings.readPaths, ...claude.read, ...shown.readPaths],
     writePaths: [...settings.writePaths, ...claude.write, shown.tmp],
   });

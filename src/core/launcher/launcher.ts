@@ -1,8 +1,7 @@
-import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { LauncherPort, RepoSlug, Role, RunOutcome } from '../model/index.ts';
 import { errorText } from '../model/index.ts';
-import { privateFolder, writeFileAtomic } from '../platform/files.ts';
+import { privateFolder, removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Context } from './context.ts';
 import { createContext, environmentOf, sandboxAround } from './context.ts';
 import { followRun } from './follow.ts';
@@ -72,7 +71,7 @@ async function outcome(context: Context, folder: string): Promise<RunOutcome> {
   const judged = redacted(context, await judge(context, folder));
   if (hasRecord(folder) && (hasExit(folder) || !isRunning(folder))) {
     writeFileAtomic(files['outcome.json'], `${JSON.stringify(judged)}\n`);
-    rmSync(files.tmp, { recursive: true, force: true });
+    removeTree(files.tmp);
   }
   return judged;
 }

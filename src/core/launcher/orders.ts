@@ -1,6 +1,7 @@
-import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AgentResult, Role, RunSpec } from '../model/index.ts';
+import { removeTree } from '../platform/files.ts';
 import { printable } from '../platform/log.ts';
 import { readSmall } from './run-folder.ts';
 
@@ -115,7 +116,7 @@ export function promptText(spec: RunSpec): string {
  */
 export function writeOrders(spec: RunSpec): void {
   const folder = path.join(spec.workspace, '.orch');
-  rmSync(folder, { recursive: true, force: true });
+  removeTree(folder);
   mkdirSync(folder, { mode: 0o700 });
   writeFileSync(path.join(folder, '.gitignore'), '*\n', { flag: 'wx', mode: 0o600 });
   writeFileSync(path.join(folder, 'task.md'), taskText(spec), { flag: 'wx', mode: 0o600 });

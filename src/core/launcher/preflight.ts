@@ -65,9 +65,13 @@ export async function askVersion(argv: string[], env: Record<string, string>): P
   return { ok: false, reason: line(answer.error) };
 }
 
-/** `claude auth status`: exit status 0 when logged in, 1 when not; null when it could not be asked. */
+/**
+ * `claude auth status`: exit status 0 when logged in, 1 when not; null when it could not be asked. bubblewrap's own trouble,
+ * such as a program that is not there inside, ends with 1 as well, and says so under its name.
+ */
 export async function askLogin(argv: string[], env: Record<string, string>): Promise<boolean | null> {
-  const { status } = await ask([...argv, 'auth', 'status'], env, loginMs);
+  const { status, error } = await ask([...argv, 'auth', 'status'], env, loginMs);
+  if (status === 1 && error.startsWith('bwrap: ')) return null;
   return status === 0 ? true : status === 1 ? false : null;
 }
 

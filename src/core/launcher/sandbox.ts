@@ -15,7 +15,20 @@ export interface SandboxView {
 /** The system part: read-only root, fresh /dev, /proc and /tmp, its own process namespace that dies with its parent. */
 const systemArguments = [
   ...['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp'],
-  ...['--unshare-pid', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+  ...['--unshare-pid', '--unshare-ipc', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+];
+
+/**
+ * Ways out that a read-only mount leaves open: who may speak to these sockets has others start programs for him, outside.
+ * And the credentials of every service of this user, not of the own one alone.
+ */
+export const waysOut = [
+  '/run/user',
+  '/run/credentials',
+  '/run/docker.sock',
+  '/run/podman',
+  '/run/containerd',
+  '/run/systemd/private',
 ];
 
 type Mount = { target: string; args: string[] };

@@ -37,6 +37,11 @@ export function pipelineOf(
   return { name, stages: policy.pipelines[name]?.stages ?? [] };
 }
 
+/** Title on one line: it becomes the subject of commits, whose further lines would be their message. */
+export function titleOf(name: string): string {
+  return name.replace(/[\s\p{Cc}\u2028\u2029]+/gu, ' ').trim();
+}
+
 /** The record of an item that enters. */
 export function newTask(item: ItemMirror, policy: ProjectPolicy, now: number, pipeline: string | null = null): Task {
   const id = taskIdOf(policy.prefix, item.number);
@@ -46,7 +51,7 @@ export function newTask(item: ItemMirror, policy: ProjectPolicy, now: number, pi
     projectId: policy.planeProject,
     itemId: item.itemId,
     number: item.number,
-    title: item.name.trim(),
+    title: titleOf(item.name),
     repo: policy.repo,
     branch: branchName(id, item.name),
     baseBranch: policy.baseBranch,

@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 
 /** Folders and files orch makes are for its own user only (spec 12). */
@@ -6,8 +17,40 @@ const folderMode = 0o700;
 const fileMode = 0o600;
 
 export function privateFolder(folder: string): string {
-  mkdirSync(folder, { recursive: true, mode: folderMode });
+  const missing: string[] = [];
+  for (let at = path.resolve(folder); !isFolder(at); at = path.dirname(at)) missing.unshift(at);
+  // One by one: Node's own `recursive` goes round for ever where the system answers ENOENT, as below /proc.
+  for (const at of missing) makeFolder(at);
   return folder;
+}
+
+function isFolder(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Another process may have made it in between. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: folderMode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !isFolder(folder)) throw error;
+  }
+}
+
+/**
+ * Removes a folder that an agent could write to, with everything in it. What Node cannot remove, the system's own tools
+ * can: folders that nobody may read or write, names that are not UTF-8, nesting deeper than a path may be long. Neither
+ * follows links. @throws Error when something is left
+ */
+export function removeTree(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    const silent = { stdio: 'ignore' } as const;
+    // Its status says nothing: links without a target count as failures. What `rm` answers decides.
+    spawnSync('chmod', ['-R', 'u+rwX', '--', folder], silent);
+    execFileSync('rm', ['-rf', '--', folder], silent);
+  }
 }
 
 /**

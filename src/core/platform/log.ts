@@ -1,6 +1,6 @@
 import { fstatSync } from 'node:fs';
 import pino from 'pino';
-import { printable } from './printable.ts';
+import { printable, printableJson } from './printable.ts';
 import type { Redactor } from './redact.ts';
 
 export { printable } from './printable.ts';
@@ -39,7 +39,7 @@ export function jsonLog(level: 'debug' | 'info' | 'warn', redactor: Redactor): L
     [Symbol.for('pino.metadata')]: true,
     write(line: string): void {
       const prefix = journal ? `<${journalPriority[this.lastLevel] ?? 6}>` : '';
-      process.stderr.write(prefix + redactor.redact(line));
+      process.stderr.write(prefix + printableJson(redactor.redact(line)));
     },
   };
   const logger = pino(
@@ -59,6 +59,11 @@ export function jsonLog(level: 'debug' | 'info' | 'warn', redactor: Redactor): L
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
+/** A line feed in a value must not begin a line of the log. */
+function oneLine(text: string): string {
+  return printable(text).replaceAll('\n', '\\n');
+}
+
 /** Readable lines on stderr for a person at a terminal. */
 export function lineLog(level: 'debug' | 'info' | 'warn', redactor: Redactor, write: (line: string) => void): Log {
   const order = { debug: 0, info: 1, warn: 2, error: 3 } as const;
@@ -69,7 +74,7 @@ export function lineLog(level: 'debug' | 'info' | 'warn', redactor: Redactor, wr
       const time = new Date().toISOString().slice(11, 19);
       const details = Object.entries(fields)
         .filter(([, value]) => value !== undefined && value !== null)
-        .map(([key, value]) => `${key}=${printable(String(value))}`)
+        .map(([key, value]) => `${key}=${oneLine(String(value))}`)
         .join(' ');
       write(
         redactor.redact(

@@ -29,7 +29,8 @@ export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
   const excerpt = (text: string): string => {
     const redactor = new Redactor();
     for (const secret of options.secrets()) redactor.add(secret);
-    const line = printable(redactor.redact(text).replace(reordering, '').replace(/\s+/g, ' ').trim());
+    // Twice: marks that are taken out may have stood within a secret.
+    const line = printable(redactor.redact(redactor.redact(text).replace(reordering, '')).replace(/\s+/g, ' ').trim());
     const characters = [...line];
     return characters.length <= longestExcerpt ? line : `${characters.slice(0, longestExcerpt).join('')}…`;
   };

@@ -15,10 +15,17 @@ interface Sent {
   at: number | null;
 }
 
+/** External ids that are tried for one comment: somebody who guesses the first ones must not suppress it. */
+const mostIds = 9;
+
 /** Comments of a work item: reading all, and sending one so that a repetition finds the first. */
-export function createComments(api: PlaneApi): Pick<PlanePort, 'comments' | 'comment'> {
+export function createComments(
+  api: PlaneApi,
+  me: () => Promise<{ id: string }>,
+): Pick<PlanePort, 'comments' | 'comment'> {
   const path = (project: ProjectId, item: ItemId, route: string): string =>
     `projects/${segment(project)}/${route}/${segment(item)}/comments/`;
+  const account = accountOf(me);
 
   const list = <T extends { id: string }>(project: ProjectId, item: ItemId, row: (fields: Fields) => T): Promise<T[]> =>
     readAll(
@@ -27,33 +34,62 @@ export function createComments(api: PlaneApi): Pick<PlanePort, 'comments' | 'com
         api.sendItem((route) => ({ method: 'GET', path: path(project, item, route), query: pageQuery(cursor) })),
       row,
     );
-  const find = async (project: ProjectId, item: ItemId, externalId: string): Promise<Sent | null> => {
+  /** orch's own comment, and whether somebody else's bears its id: anybody who may comment can write one. */
+  const find = async (
+    project: ProjectId,
+    item: ItemId,
+    ids: string[],
+  ): Promise<{ own: Sent | null; foreign: boolean }> => {
     const rows = await list(project, item, (fields) => ({ ...commentOf(fields), at: timeOf(fields) }));
-    const own = rows.find((row) => row.externalSource === externalSource && row.externalId === externalId);
-    return own === undefined ? null : { id: own.id, at: own.at };
+    const marked = rows.filter((row) => row.externalSource === externalSource && ids.includes(row.externalId ?? ''));
+    if (marked.length === 0) return { own: null, foreign: false };
+    const self = await account();
+    const own = marked.find((row) => self === null || row.actor === self);
+    return { own: own === undefined ? null : { id: own.id, at: own.at }, foreign: own === undefined };
   };
   return {
     comments: (project, item) => list(project, item, commentOf),
     comment: async (project, item, { html, externalId, look }) => {
-      if (look) {
-        const found = await find(project, item, externalId);
-        if (found !== null) return found;
+      const ids = Array.from({ length: mostIds }, (_, n) => (n === 0 ? externalId : `${externalId}~${n + 1}`));
+      const before = look ? await find(project, item, ids) : null;
+      if (before?.own != null) return before.own;
+      for (const id of ids) {
+        const body = { comment_html: html, external_source: externalSource, external_id: id };
+        const outcome = await post(api, (route) => path(project, item, route), body);
+        if (outcome.kind === 'saved') return outcome.sent;
+        // Plane has saved comments that it answered with 400 or 5xx, and after a time-out nobody knows: look before
+        // anything is said about it. An error of this look stands, so that "unknown" is never taken for "refused".
+        const found = await find(project, item, ids);
+        if (found.own !== null) return found.own;
+        if (outcome.kind === 'unknown') throw outcome.error;
+        // The conflict names a comment that is not orch's, here or at another item: the next id. One that is not listed
+        // may be orch's own and late: that is believed to be somebody else's only at a later try.
+        if (!found.foreign && !look) throw outcome.error;
       }
-      const body = { comment_html: html, external_source: externalSource, external_id: externalId };
-      const outcome = await post(api, (route) => path(project, item, route), body);
-      if (outcome.kind === 'saved') return outcome.sent;
-      // Plane has saved comments that it answered with 400 or 5xx, and after a time-out nobody knows: look before
-      // anything is said about it. An error of this look stands, so that "unknown" is never taken for "refused".
-      const found = await find(project, item, externalId);
-      if (found !== null) return found;
-      // The conflict names the comment that holds the external id, an earlier try of this very comment.
-      if (outcome.kind === 'exists') return { id: outcome.id, at: null };
-      throw outcome.error;
+      throw new OrchError('every external id of a comment is taken by comments of others', {
+        code: 'plane_ids_taken',
+        hint: 'Somebody writes comments under the external source "orch": delete them in Plane.',
+      });
     },
   };
 }
 
-type Outcome = { kind: 'saved'; sent: Sent } | { kind: 'exists'; id: string } | { kind: 'unknown'; error: OrchError };
+/** The id of the token's account, asked once; null where Plane does not tell it (before 0.28). */
+function accountOf(me: () => Promise<{ id: string }>): () => Promise<string | null> {
+  let known: Promise<string | null> | null = null;
+  return () => {
+    known ??= me()
+      .then(({ id }) => id)
+      .catch((error: unknown) => {
+        if (error instanceof OrchError && error.retry === 'never' && error.exit !== 'authentication') return null;
+        known = null;
+        throw error;
+      });
+    return known;
+  };
+}
+
+type Outcome = { kind: 'saved'; sent: Sent } | { kind: 'exists' | 'unknown'; error: OrchError };
 
 async function post(api: PlaneApi, path: (route: string) => string, body: Record<string, string>): Promise<Outcome> {
   try {
@@ -64,8 +100,8 @@ async function post(api: PlaneApi, path: (route: string) => string, body: Record
     }
     if (answer.status === 409) {
       const holder = api.decoder(answer).record(jsonOf(answer), 'conflict').textOrNull('id');
-      if (holder !== null && holder !== '') return { kind: 'exists', id: holder };
-      throw api.garbage(answer, 'a conflict that names no comment');
+      if (holder === null || holder === '') throw api.garbage(answer, 'a conflict that names no comment');
+      return { kind: 'exists', error: api.garbage(answer, 'a conflict with a comment that is not there') };
     }
     if (answer.status < 300) throw api.garbage(answer, `HTTP ${answer.status} for a new comment`);
     throw api.failure(answer);

@@ -48,5 +48,6 @@ export function createPlane(options: PlaneOptions): PlanePort {
           return replaced(request);
         };
   const api = createPlaneApi({ url, workspace: options.workspace, token, http, errors, budget, log: options.log });
-  return { ...createProjects(api), ...createItems(api), ...createComments(api), remaining: () => budget.remaining() };
+  const projects = createProjects(api);
+  return { ...projects, ...createItems(api), ...createComments(api, projects.me), remaining: () => budget.remaining() };
 }

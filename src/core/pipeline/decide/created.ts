@@ -1,6 +1,6 @@
 import type { Evidence } from '../../model/index.ts';
 import { documentFolder } from '../artifacts.ts';
-import { branchName } from '../intake.ts';
+import { branchName, titleOf } from '../intake.ts';
 import type { Draft } from '../draft.ts';
 import { effect, giteaLane, tell } from '../draft.ts';
 import { intakeDefects } from '../gates/intake.ts';
@@ -53,7 +53,7 @@ export function decideCreated(draft: Draft, evidence: Evidence): Ruling {
       `branch ${task.branch} exists and was not begun for this work item`,
     );
   }
-  task.title = item.name.trim();
+  task.title = titleOf(item.name);
   task.hold = null;
   task.handled['start_branch'] = effect(
     draft,
