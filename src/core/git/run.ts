@@ -96,7 +96,7 @@ export function gitEnvironment(more: [string, string][] = []): Record<string, st
 
 /**
  * Runs git; once more when only a lock stood in the way that a dead process had left.
- * @throws OrchError `git_timeout` (retry), `git_locked` (retry), `git_missing`, `git_too_large`, `git_failed`
+ * @throws OrchError `git_timeout` (retry), `git_locked` (retry), `git_killed` (retry), `git_missing`, `git_too_large`, `git_failed`
  */
 export async function runGit(call: GitCall): Promise<GitAnswer> {
   for (let again = false; ; again = true) {
@@ -133,6 +133,7 @@ async function callGit(call: GitCall): Promise<GitAnswer> {
     if (call.cutAt !== undefined) return { code: 0, stdout: String(result.stdout), stderr: '' };
     throw new OrchError(`git ${verb} answered more than ${mostOutput} bytes`, { code: 'git_too_large' });
   }
+  if (result.signal !== undefined) throw killed(verb, `by ${result.signal}`);
   if (result.exitCode === undefined) {
     throw new OrchError(`git cannot be run: ${result.shortMessage}`, {
       code: 'git_missing',
@@ -142,6 +143,18 @@ async function callGit(call: GitCall): Promise<GitAnswer> {
   }
   return { code: result.exitCode, stdout: String(result.stdout), stderr: utf8(String(result.stderr)) };
 }
+
+/** Somebody killed git, or what it works with (out of memory, an operator, a service manager): nothing was refused. */
+function killed(verb: string, how: string): OrchError {
+  return new OrchError(`git ${verb} was killed ${how}`, {
+    code: 'git_killed',
+    retry: 'retry',
+    hint: 'Look whether the system ran out of memory, then try again.',
+  });
+}
+
+/** What git says when the program at its other end was killed. */
+const cutOff = /died of signal|early EOF|hung up unexpectedly|unexpected disconnect/i;
 
 /** Ends a process group when its time is over: asked first, then made to. */
 function endAfter(ms: number, pid: number | undefined): { happened: () => boolean; forget: () => void } {
@@ -198,6 +211,7 @@ function failed(call: GitCall, answer: GitAnswer): OrchError {
   // Another process holds a lock of the same repository: it will be gone in a moment.
   const busy = /\.lock'?: File exists|cannot lock ref|Unable to create .*\.lock/i.test(ownWords(answer.stderr));
   if (!busy && call.explain !== undefined) return call.explain(answer);
+  if (!busy && cutOff.test(answer.stderr)) return killed(verbOf(call.args), 'or cut off');
   const lines = answer.stderr.split('\n').filter((line) => /^(fatal|error|remote):/.test(line));
   const said = (lines.slice(0, 3).join('; ') || answer.stderr.trim().split('\n').at(-1) || `exit ${answer.code}`).slice(
     0,
