@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JobId, JobNext, Run, TaskId } from '../../src/core/model/index.ts';
-import { readProcess } from '../../src/core/platform/processes.ts';
+import { bootId, readProcess } from '../../src/core/platform/processes.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
 import { recover } from '../../src/core/worker/repairs.ts';
 import { until } from '../support/until.ts';
@@ -180,6 +181,25 @@ describe('adoption', () => {
     expect(await world.job(job)).toMatchObject({ state: 'queued', interruptions: 1 });
     expect(await worker.runOnce()).toBe('ran');
     expect((await world.finished(task))?.published?.committed).toBe(true);
+  });
+
+  it('notices at once that another worker of the host dies, without waiting for its slow scan', async () => {
+    const other = spawn('sleep', ['300'], { stdio: 'ignore' });
+    const start = readProcess(other.pid ?? 0)?.start ?? '';
+    const owner = [world.deps().host, bootId(), other.pid, start].join('|');
+    world.agent('exit 0');
+    const job = await world.addJob(task);
+    await world.store.claim({ host: world.deps().host, owner, leaseMs: 60_000, maxConcurrency: 1 });
+    const stop = new AbortController();
+    // The scan is due once, at the start, for a clock that stands still; the poll never.
+    const deps = world.deps({ monotonic: () => 0, config: { pollIntervalMs: 300_000, heartbeatMs: 300_000 } });
+    const serving = createWorker(deps).serve(stop.signal);
+    await until('the first look', async () => (await world.store.processes()).length > 0);
+    expect(await world.job(job)).toMatchObject({ state: 'running', leaseOwner: owner });
+    other.kill('SIGKILL');
+    await until('the adoption', async () => (await world.job(job)).interruptions === 1);
+    stop.abort();
+    await serving;
   });
 
   it('ends what a run left behind, also a daemon that left session and environment', async () => {

@@ -4,10 +4,11 @@ import { claimNext, type Claiming } from './claim.ts';
 import { createClockGuard } from './clock-guard.ts';
 import type { WorkerDeps } from './deps.ts';
 import { createGateKeeper } from './gate.ts';
+import { watchOwners } from './owners.ts';
 import { createSlots } from './slots.ts';
 import { createBell } from './wake.ts';
 
-/** How often a serving worker looks for runs of dead ones, milliseconds (`research/queues.md` §2). */
+/** How often a serving worker looks for runs of dead ones, whatever it was told; milliseconds. */
 const adoptEveryMs = 5_000;
 
 export interface Worker {
@@ -28,6 +29,10 @@ export function createWorker(deps: WorkerDeps): Worker {
   const guard = createClockGuard(() => deps.store.now(), deps.monotonic, deps.config.leaseMs);
   const bell = createBell((ms, signal) => deps.clock.sleep(ms, signal));
   const never = new AbortController().signal;
+  const owners = watchOwners(deps, () => {
+    adoptedAt = Number.NEGATIVE_INFINITY;
+    bell.ring();
+  });
   let finished = 0;
   let adoptedAt = Number.NEGATIVE_INFINITY;
   let seenAt = Number.NEGATIVE_INFINITY;
@@ -83,6 +88,7 @@ export function createWorker(deps: WorkerDeps): Worker {
       await gate.freeLostProbe();
     }
     await claimAll(signal);
+    owners.follow(await deps.store.runningJobs(deps.host));
   }
 
   return {
@@ -119,6 +125,7 @@ export function createWorker(deps: WorkerDeps): Worker {
         await bell.wait(deps.config.pollIntervalMs, signal);
       }
       unwatch();
+      owners.end();
       const drained = new AbortController();
       void slots.idle().then(() => drained.abort());
       await deps.clock.sleep(deps.config.drainMs, drained.signal);
