@@ -87,13 +87,16 @@ export function createPoller(
     };
     await beat();
     await manager.ready('polling');
-    const task = schedule(config.poll.schedule, beat, { noOverlap: true });
+    let beating = Promise.resolve();
+    const task = schedule(config.poll.schedule, () => (beating = beat()), { noOverlap: true });
     await new Promise<void>((resolve) => {
       if (signal.aborted) return resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await manager.stopping('stopping');
     await task.destroy();
+    // What is on its way, a merge above all, is recorded before the lead is given back and the database closed.
+    await beating;
     await release();
   }
 

@@ -126,7 +126,8 @@ async function run(argv: string[], scriptFile: string | undefined): Promise<numb
   const session = optionOf(argv, '--resume') ?? optionOf(argv, '--session-id') ?? randomUUID();
   emit(initEvent(session, work.cwd));
   if (step.sleepMs !== undefined) await sleep(step.sleepMs);
-  while (step.waitFor !== undefined && !existsSync(step.waitFor)) await sleep(20);
+  const wanted = step.waitFor === undefined ? null : filled(step.waitFor, work);
+  while (wanted !== null && !existsSync(wanted)) await sleep(20);
   const summary = perform(work, step);
   emit(assistantEvent(session, summary));
   for (const line of step.print ?? []) emitLine(filled(line, work));
