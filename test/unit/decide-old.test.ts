@@ -141,13 +141,38 @@ describe('approvals', () => {
     expect(decision.task.stage).toBe('analysis');
   });
 
-  it('are told to be too old while the request is not delivered', () => {
-    const s = snapshot({
-      ...waiting,
-      visit: { approval: { artifacts: hashes, key: 'k-1', askedAt: null } },
-      message: yes,
-    });
-    expect(mustDecide(s).why.rule).toBe('comment.approval-too-old');
+  it.each([
+    ['counts when it is younger than the request', noon - minute, 'comment.approved', []],
+    [
+      'is too old when the request came after it',
+      noon + minute,
+      'comment.approval-too-old',
+      ['approval_too_old@plane'],
+    ],
+  ])('seen before the delivery of the request is recorded: %s', (_name, at, rule, events) => {
+    const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
+    const seen = mustDecide(snapshot({ ...waiting, visit, message: yes }));
+    expect([seen.why.rule, told(seen), seen.visit?.approved]).toEqual(['comment.approval-early', [], null]);
+    const delivery = settled('plane.comment', { key: 'k-1', result: { at: String(at) } });
+    const known = mustDecide(snapshot({ ...waiting, visit: seen.visit ?? {}, message: delivery }));
+    expect([known.why.rule, told(known)]).toEqual([rule, events]);
+    expect(known.visit?.approved?.commentId ?? null).toBe(rule === 'comment.approved' ? 'c-1' : null);
+    expect(known.visit?.approval).toEqual({ artifacts: hashes, key: 'k-1', askedAt: at });
+  });
+
+  it('seen before the delivery of the request is recorded gives way to a rejection, and to a request for other documents', () => {
+    const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
+    const seen = mustDecide(snapshot({ ...waiting, visit, message: yes }));
+    const no = comment({ marker: { kind: 'rejected', reason: 'too vague' } });
+    expect(
+      mustDecide(snapshot({ ...waiting, visit: seen.visit ?? {}, message: no })).visit?.approval?.early,
+    ).toBeUndefined();
+    const changed = mustDecide(
+      snapshot({ task: seen.task, visit: seen.visit ?? {} }),
+      evidence({ files: [file('01-brd.md', 'mended'), ...four.slice(1)] }),
+    );
+    expect(told(changed)).toEqual(['approval_too_old@plane', 'approval_wanted@plane+telegram!']);
+    expect(changed.visit?.approval?.early).toBeUndefined();
   });
 
   it('the delivery of the request starts its time', () => {

@@ -18,6 +18,11 @@ export interface ApprovalRequest {
   key: string;
   /** Plane's own time of that comment, ms; null until it is delivered. Approvals older than it do not count. */
   askedAt: number | null;
+  /**
+   * The newest approval seen while the delivery was not recorded yet: orch may have died between sending its request and
+   * recording it, and the person answered. Judged when `askedAt` is known.
+   */
+  early?: { by: string; commentId: string; updatedAt: number };
 }
 
 /** An order of a person about the stage itself. */

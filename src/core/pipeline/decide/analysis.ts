@@ -59,6 +59,9 @@ function wantApproval(draft: Draft, visit: Visit, artifacts: Artifact[]): Ruling
   }
   holdTask(draft, 'approval', 'waits for :approved: or :rejected: in the work item', { visit: String(visit.n) });
   const key = tell(draft, { event: 'approval_wanted', artifacts: Object.keys(subject) });
+  // An approval of the request before this one, whose delivery was never recorded, is older than this one.
+  const early = visit.approval?.early;
+  if (early !== undefined) tell(draft, { event: 'approval_too_old', by: early.by });
   visit.approval = { artifacts: subject, key: key ?? '', askedAt: null };
   visit.approved = null;
   return commit(draft, 'analysis.ask-approval', 'the analysis is complete; an approval was asked for', 'gate', subject);

@@ -1,4 +1,4 @@
-import type { MessageOf } from '../../model/index.ts';
+import type { ApprovalRequest, MessageOf, Visit } from '../../model/index.ts';
 import { isWorkStage } from '../../model/index.ts';
 import { sameHashes } from '../artifacts.ts';
 import type { Draft } from '../draft.ts';
@@ -31,6 +31,7 @@ export function decideComment(draft: Draft, comment: Comment): Ruling {
     const reason = marker.reason === '' ? 'no reason given' : marker.reason;
     visit.directive = { kind: 'rejected', by: comment.actorName, reason, commentId: comment.commentId };
     visit.approved = null;
+    if (visit.approval !== null) delete visit.approval.early;
     if (task.hold?.cause !== undefined && !task.hold.blocking) task.hold = null;
     stopJob(draft);
     return commit(draft, 'comment.rejected', `${comment.actorName} rejected: ${reason}`, cause);
@@ -42,16 +43,44 @@ function approved(draft: Draft, comment: Comment, cause: string): Ruling {
   const { visit, task } = draft;
   const request = visit?.approval ?? null;
   if (visit === null || request === null || task.stage !== 'analysis') return approvedElsewhere(draft, comment, cause);
-  if (request.askedAt === null || comment.updatedAt < request.askedAt) {
-    tell(draft, { event: 'approval_too_old', by: comment.actorName });
-    return commit(draft, 'comment.approval-too-old', `${comment.actorName} approved before orch asked for it`, cause);
+  if (request.askedAt === null) {
+    request.early = { by: comment.actorName, commentId: comment.commentId, updatedAt: comment.updatedAt };
+    const sentence = `${comment.actorName} approved while the request was being sent; it is judged when that is known`;
+    return commit(draft, 'comment.approval-early', sentence, cause);
   }
+  if (comment.updatedAt < request.askedAt) return tooOld(draft, comment.actorName, cause);
   if (visit.approved !== null && sameHashes(visit.approved.artifacts, request.artifacts)) {
     return commit(draft, 'comment.approved-already', 'approved already', cause);
   }
   if (visit.directive?.kind === 'rejected') visit.directive = null;
   visit.approved = { by: comment.actorName, commentId: comment.commentId, artifacts: request.artifacts };
   return commit(draft, 'comment.approved', `${comment.actorName} approved`, cause, request.artifacts);
+}
+
+function tooOld(draft: Draft, by: string, cause: string): Ruling {
+  tell(draft, { event: 'approval_too_old', by });
+  return commit(draft, 'comment.approval-too-old', `${by} approved before orch asked for it`, cause);
+}
+
+/**
+ * The request for an approval is in the work item since `askedAt` (Plane's time, ms): an approval that was seen before
+ * this was known counts if it is younger.
+ */
+export function decideAsked(
+  draft: Draft,
+  visit: Visit,
+  request: ApprovalRequest,
+  askedAt: number,
+  cause: string,
+): Ruling {
+  const { early } = request;
+  request.askedAt = askedAt;
+  delete request.early;
+  if (early === undefined)
+    return commit(draft, 'analysis.asked', 'the request for approval is in the work item', cause);
+  if (early.updatedAt < askedAt) return tooOld(draft, early.by, cause);
+  visit.approved = { by: early.by, commentId: early.commentId, artifacts: request.artifacts };
+  return commit(draft, 'comment.approved', `${early.by} approved`, `comment:${early.commentId}`, request.artifacts);
 }
 
 /** Moves nothing; the answer says what the task waits for (spec 4.3). */

@@ -4,6 +4,7 @@ import { holdTask } from '../holds.ts';
 import { advanceTo, noteMerge } from '../moves.ts';
 import { commit, type Ruling } from '../ruling.ts';
 import { stageAfter } from '../table.ts';
+import { decideAsked } from './comment.ts';
 
 type Settled = MessageOf<'effect_settled'>;
 
@@ -62,8 +63,7 @@ function delivered(draft: Draft, settled: Settled, cause: string): Ruling {
     }
     case 'plane.comment': {
       if (visit?.approval?.key !== settled.key) break;
-      visit.approval.askedAt = Number(settled.result['at'] ?? draft.now);
-      return commit(draft, 'analysis.asked', 'the request for approval is in the work item', cause);
+      return decideAsked(draft, visit, visit.approval, Number(settled.result['at'] ?? draft.now), cause);
     }
     default:
   }
