@@ -154,6 +154,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     ...workerParts(config, { store, launcher, git, workspaces, clock, log, owner }),
     onTask,
     runsDir: config.runsDir,
+    repos: [...new Set(config.projects.map((project) => project.repo))],
     workspaceRetentionMs: config.retention.workspacesMs,
   });
   return {
@@ -246,7 +247,7 @@ type WorkerParts = Pick<RepairDeps, 'store' | 'launcher' | 'git' | 'workspaces' 
 function workerParts(
   config: Config,
   parts: WorkerParts,
-): Omit<RepairDeps, 'onTask' | 'runsDir' | 'workspaceRetentionMs'> {
+): Omit<RepairDeps, 'onTask' | 'runsDir' | 'repos' | 'workspaceRetentionMs'> {
   const { git, store } = parts;
   const policyOf: RepairDeps['policyOf'] = (repo) => policyOfRepo(config.projects, repo);
   return {

@@ -132,6 +132,7 @@ export async function workerWorld(): Promise<WorkerWorld> {
       onTask: (id) => Promise.resolve(void told.push(id)),
       announce: (_key, notice) => Promise.resolve(void notices.push(notice)),
       runsDir,
+      repos: [repo],
       workspaceRetentionMs: 0,
       ...over,
       config: { ...config, ...over.config },

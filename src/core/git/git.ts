@@ -2,6 +2,7 @@ import type { CommitSha, GitIdentity, GitPort, RepoSlug } from '../model/index.t
 import { OrchError, parseCommitSha } from '../model/index.ts';
 import type { Log } from '../platform/log.ts';
 import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts';
+import { isCrowded, packBare } from './packing.ts';
 import { reads } from './reads.ts';
 import { explainRemote } from './remote-error.ts';
 import { gitEnvironment } from './run.ts';
@@ -160,5 +161,14 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     });
   }
 
-  return { bare, lsRemoteHeads, fetch, commitFiles, push, ...read };
+  return {
+    bare,
+    lsRemoteHeads,
+    fetch,
+    commitFiles,
+    push,
+    crowded: (repo, now) => isCrowded(bare.pathOf(repo), now),
+    pack: (repo, needed, now) => packBare(bare, repo, needed, now),
+    ...read,
+  };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { lstat, readFile, rm } from 'node:fs/promises';
+import { lstat, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, GitIdentity, GitPort, PublishResult, RepoSlug, WorkspacePort } from '../model/index.ts';
 import { isCommitSha, OrchError, parseRepoSlug } from '../model/index.ts';
@@ -148,7 +148,14 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     for (const name of ['head', 'made'] as const) await rm(noteFile(folder, name), { force: true });
   }
 
-  return { pathOf, prepare, unpushed, commit, deliver, remove };
+  async function commits(repo: RepoSlug): Promise<CommitSha[]> {
+    const folder = path.join(options.workspacesDir, parseRepoSlug(repo));
+    const names = (await readdir(folder).catch(() => [])).filter((name) => /^\..+\.(head|made)$/.test(name));
+    const texts = await Promise.all(names.map((name) => readFile(path.join(folder, name), 'utf8').catch(() => '')));
+    return texts.map((text) => text.trim()).filter(isCommitSha);
+  }
+
+  return { pathOf, prepare, unpushed, commit, deliver, remove, commits };
 }
 
 /** A workspace that was exchanged for a link would have its target's files published, or reset. */

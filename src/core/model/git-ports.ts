@@ -50,6 +50,13 @@ export interface GitPort {
    * must not exist yet. Answers `moved` when the server's branch is elsewhere; already there is `ok`.
    */
   push(repo: RepoSlug, sha: CommitSha, branch: string, expected: CommitSha | null): Promise<'ok' | 'moved'>;
+  /** Whether the bare copy has gathered so much that packing is due; cheap. `now` in milliseconds. */
+  crowded(repo: RepoSlug, now: number): Promise<boolean>;
+  /**
+   * Packs the bare copy and drops the refs of commits that are on the server and not `needed`; answers how many. Never
+   * loses what is not on the server.
+   */
+  pack(repo: RepoSlug, needed: CommitSha[], now: number): Promise<number>;
 }
 
 /** What publishing a run's work came to (spec 7). */
@@ -90,4 +97,6 @@ export interface WorkspacePort {
   /** Fetches the workspace's commit into the bare copy, so that it can be pushed from there. */
   deliver(repo: RepoSlug, branch: string, sha: CommitSha): Promise<void>;
   remove(repo: RepoSlug, branch: string): Promise<void>;
+  /** Commits that the workspaces of a repository begin from or were published as, those of removed ones left out. */
+  commits(repo: RepoSlug): Promise<CommitSha[]>;
 }

@@ -1,4 +1,5 @@
 import { errorText } from '../model/index.ts';
+import { packing } from './repairs/packing.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
 import { deadOwners, orphans, unknownFolders } from './repairs/runs.ts';
 import { deadLeaders, lostProbe, oldWorkspaces, strandedEffects } from './repairs/state.ts';
@@ -12,6 +13,7 @@ const repairs: readonly Repair[] = [
   deadLeaders,
   oldWorkspaces,
   unknownFolders,
+  packing,
 ];
 
 /** Lines for people. `fixed` is empty on a dry run; `needsPerson` holds what orch will not or could not do. */

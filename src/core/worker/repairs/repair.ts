@@ -1,9 +1,12 @@
+import type { RepoSlug } from '../../model/index.ts';
 import type { WorkerDeps } from '../deps.ts';
 
 /** What the repairs need beside a worker's parts. */
 export interface RepairDeps extends WorkerDeps {
   /** Folder of the run folders. */
   runsDir: string;
+  /** Repositories of the configured projects. */
+  repos: RepoSlug[];
   /** How long the workspace of a done task is kept, milliseconds. */
   workspaceRetentionMs: number;
 }

@@ -1,0 +1,45 @@
+import type { CommitSha, RepoSlug } from '../../model/index.ts';
+import type { Repair, RepairDeps } from './repair.ts';
+
+/** Newest runs of a task whose commits are kept. */
+const newestRuns = 100;
+
+/**
+ * Bare copies gain objects and refs with every run, and git is told never to pack by itself. Once a day at most, and not
+ * while a run of the repository is under way: it may take seconds, which nobody waits for then.
+ */
+export const packing: Repair = {
+  name: 'bare copies that grow',
+  find: async (deps) => {
+    const busy = new Set((await deps.store.runningJobs(null)).map(({ job }) => job.repo));
+    const quiet = deps.repos.filter((repo) => !busy.has(repo));
+    const now = deps.store.now();
+    const crowded = await Promise.all(quiet.map(async (repo) => ((await deps.git.crowded(repo, now)) ? [repo] : [])));
+    return crowded.flat().map((repo) => ({
+      line: `the bare copy of ${repo} has grown`,
+      fix: async () => {
+        const dropped = await deps.git.pack(repo, await neededCommits(deps, repo), now);
+        return `the bare copy of ${repo} is packed, ${dropped} refs were not needed any more`;
+      },
+    }));
+  },
+};
+
+/** What tasks that are not done, and workspaces that are still there, may ask for. */
+async function neededCommits(deps: RepairDeps, repo: RepoSlug): Promise<CommitSha[]> {
+  const tasks = (await deps.store.tasks({})).map(({ task }) => task);
+  const needed = await deps.workspaces.commits(repo);
+  for (const task of tasks.filter((one) => one.repo === repo && one.stage !== 'done')) {
+    const visits = await deps.store.visits(task.id);
+    const runs = await deps.store.runs({ taskId: task.id, limit: newestRuns });
+    needed.push(
+      ...[task.mergedSha, ...visits.flatMap((visit) => [visit.baseline.sha, visit.finished?.sha])].flatMap(known),
+    );
+    needed.push(...runs.flatMap((run) => [run.baseSha, run.publishedSha]).flatMap(known));
+  }
+  return [...new Set(needed)];
+}
+
+function known(sha: CommitSha | null | undefined): CommitSha[] {
+  return sha === null || sha === undefined ? [] : [sha];
+}
