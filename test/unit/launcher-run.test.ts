@@ -13,6 +13,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentSettings } from '../../src/core/launcher/settings.ts';
 import type { LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
+import { systemClock } from '../../src/core/platform/clock.ts';
 import { isAlive } from '../../src/core/platform/processes.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';
 import { bubblewrap } from '../support/claude-cli.ts';
@@ -162,6 +163,24 @@ describe('clocks and requests', () => {
     const launcher = bench.launcher(claude(stream([{ type: 'system' }], 'exec sleep 100'), { idleMs: 600 }));
     const { outcome } = await whole(launcher);
     expect(outcome).toMatchObject({ kind: 'timeout', cause: 'idle', exitCode: -9 });
+  });
+
+  it('sees the end of a run without its poll', async () => {
+    // Pauses of the follower end only when something wakes it.
+    const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+      systemClock.sleep(signal === undefined ? ms : 300_000, signal);
+    const launcher = bench.launcher(agent(`while [ ! -e go ]; do sleep 0.05; done`), {
+      clock: { ...systemClock, sleep },
+    });
+    const folder = await begin(launcher);
+    let following: Promise<string> | undefined;
+    const beaten = new Promise<void>((resolve) => {
+      const beat = (): Promise<'go'> => (resolve(), Promise.resolve('go'));
+      following = launcher.follow(folder, patientHooks({ beat }));
+    });
+    await beaten;
+    writeFileSync(path.join(bench.workspace, 'go'), '');
+    expect(await following).toBe('ended');
   });
 
   it('ends an agent that hangs after its result, as a success, also when adopted after the result', async () => {

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { statSync, watch as watchFolder } from 'node:fs';
 import type { FollowHooks } from '../model/index.ts';
 import { errorText } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -41,6 +41,21 @@ export async function followRun(
   deps: { clock: Clock; log: Log },
 ): Promise<'ended' | 'detached' | 'lost'> {
   const watch = begin(folder);
+  const over = exitSignal(folder);
+  try {
+    return await rounds(watch, hooks, deps, AbortSignal.any([hooks.signal, over.signal]));
+  } finally {
+    over.close();
+  }
+}
+
+/** @param wake ends the pause between two rounds */
+async function rounds(
+  watch: Watch,
+  hooks: FollowHooks,
+  deps: { clock: Clock; log: Log },
+  wake: AbortSignal,
+): Promise<'ended' | 'detached' | 'lost'> {
   let beatAt = -Infinity;
   for (;;) {
     if (hooks.signal.aborted) return 'detached';
@@ -56,7 +71,7 @@ export async function followRun(
     if (ended) return end(watch, 'orphan', deps);
     const reason = overdue(watch);
     if (reason !== null) return end(watch, reason, deps);
-    await deps.clock.sleep(pollMs, hooks.signal);
+    await deps.clock.sleep(pollMs, wake);
   }
 }
 
@@ -72,6 +87,21 @@ function begin(folder: string): Watch {
     lifeAt: now,
     startedAt: now,
   };
+}
+
+/** Aborted when the supervisor writes `exit`: an end is seen at once. Where nothing can be watched the poll sees it. */
+function exitSignal(folder: string): { signal: AbortSignal; close: () => void } {
+  const over = new AbortController();
+  const look = (): void => {
+    if (hasExit(folder)) over.abort();
+  };
+  try {
+    const watcher = watchFolder(folder, { persistent: false }, look);
+    watcher.on('error', () => watcher.close());
+    return { signal: over.signal, close: () => watcher.close() };
+  } catch {
+    return { signal: over.signal, close: () => {} };
+  }
 }
 
 /** A heartbeat that fails is trouble of the database; the agent goes on, and the lease's own end is the limit. */

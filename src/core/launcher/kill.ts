@@ -4,7 +4,9 @@ import type { StopReason } from './run-folder.ts';
 import { hasExit, readRecord, readSupervisor, writeStop } from './run-folder.ts';
 import { findProcesses } from './run-processes.ts';
 
-const scanEveryMs = 100;
+/** Pauses between scans, milliseconds: short at first, because a supervisor that has written `exit` is gone in one or two. */
+const shortestPauseMs = 5;
+const longestPauseMs = 100;
 /** The supervisor writes `exit` and ends by itself once the agent is gone; it gets this long for it. */
 const supervisorMs = 3_000;
 /** A scan can miss what is being forked at that moment; what is there after this long cannot be killed (state D). */
@@ -58,5 +60,7 @@ async function request(folder: string, graceMs: number, clock: Clock): Promise<v
 
 async function waitFor(done: () => boolean, limitMs: number, clock: Clock): Promise<void> {
   const end = performance.now() + limitMs;
-  while (!done() && performance.now() < end) await clock.sleep(scanEveryMs);
+  for (let pause = shortestPauseMs; !done() && performance.now() < end; pause = Math.min(2 * pause, longestPauseMs)) {
+    await clock.sleep(pause);
+  }
 }
