@@ -65,6 +65,7 @@ export async function startCoding(options: CodingOptions): Promise<Coding> {
       const own = { ...(whole['projects'] as Record<string, unknown>[])[0], ...project };
       const pipelines = { ...(project?.['pipelines'] as object | undefined), default: { stages } };
       Object.assign(whole, config, { projects: [{ ...own, pipelines }] });
+      more.configure?.(whole);
     },
   });
   const { world } = line;

@@ -1,7 +1,7 @@
 import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, GitIdentity, RepoSlug } from '../model/index.ts';
-import { privateFolder } from '../platform/files.ts';
+import { privateFolder, removeTree } from '../platform/files.ts';
 import type { Bare } from './bare.ts';
 import { runGit } from './run.ts';
 
@@ -39,7 +39,7 @@ export async function renewGitFolder(bare: Bare, identity: GitIdentity, options:
   await inClone('symbolic-ref', 'HEAD', `refs/heads/${branch}`);
   await settle(gitFolder, identity, timeoutMs);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await rm(path.join(folder, '.git'), { recursive: true, force: true });
+  removeTree(path.join(folder, '.git'));
   await rename(gitFolder, path.join(folder, '.git'));
   await rm(aside, { recursive: true, force: true });
   await runGit({ args: ['-C', folder, 'read-tree', head], timeoutMs });
@@ -82,8 +82,7 @@ async function settle(gitFolder: string, identity: GitIdentity, timeoutMs: numbe
   await writeFile(made, '', { mode: 0o600, flag: 'wx' });
   for (const [key, value] of Object.entries({ ...basics, ...person }))
     await runGit({ args: ['config', '--file', made, key, value], timeoutMs });
-  for (const name of ['config', 'config.worktree', 'hooks', 'info'])
-    await rm(path.join(gitFolder, name), { recursive: true, force: true });
+  for (const name of ['config', 'config.worktree', 'hooks', 'info']) removeTree(path.join(gitFolder, name));
   await rename(made, path.join(gitFolder, 'config'));
   await mkdir(path.join(gitFolder, 'info'));
   await writeFile(path.join(gitFolder, 'info', 'exclude'), excluded, { flag: 'wx' });

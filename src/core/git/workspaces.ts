@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { lstat, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, GitIdentity, GitPort, PublishResult, RepoSlug, WorkspacePort } from '../model/index.ts';
-import { isCommitSha, OrchError, parseRepoSlug } from '../model/index.ts';
+import { errorText, isCommitSha, OrchError, parseRepoSlug } from '../model/index.ts';
 import { removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Bare } from './bare.ts';
@@ -105,8 +105,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     if (clean) {
       // Noted before the first file changes: a checkout cut off by a crash is no work, and is done again.
       note(folder, 'head', resetting);
-      await renewGitFolder(bare, identity, { repo, branch, folder, head });
-      await checkOut(bare, folder, head);
+      await anew(repo, branch, folder, head);
       note(folder, 'head', head);
       return { path: folder, head, state: 'clean' };
     }
@@ -121,6 +120,22 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     if (!(await keepGitFolder(bare, identity, folder)))
       await renewGitFolder(bare, identity, { repo, branch, folder, head });
     return { path: folder, head, state: 'dirty' };
+  }
+
+  /** What an agent left can be such that git cannot clear it (a path longer than any may be): then all of it goes. */
+  async function anew(repo: RepoSlug, branch: string, folder: string, head: CommitSha): Promise<void> {
+    const make = async (): Promise<void> => {
+      await renewGitFolder(bare, identity, { repo, branch, folder, head });
+      await checkOut(bare, folder, head);
+    };
+    try {
+      await make();
+    } catch (error) {
+      if (error instanceof OrchError && error.retry === 'retry') throw error;
+      log.warn('a workspace could not be cleared, it is made anew', { folder, error: errorText(error) });
+      removeTree(folder);
+      await make();
+    }
   }
 
   async function unpushed(repo: RepoSlug, branch: string): Promise<boolean> {
