@@ -1,89 +1,108 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { EffectKind } from '../../src/core/model/index.ts';
 import { crashPoints } from '../../src/core/platform/crash-point.ts';
-import { startCi } from '../../src/sandbox/gitea/ci.ts';
-import type { WorkItem } from '../../src/sandbox/plane/state.ts';
-import { startWorld, type World } from '../../src/sandbox/world.ts';
-import { orchHost, tasksIn, violations, type OrchHost } from '../support/crash.ts';
+import { letMergesRest, tasksIn } from '../support/crash.ts';
+import { startCrashWorld, type CrashWorld } from '../support/crash-world.ts';
+import { strikeAll, treesOf } from '../support/processes.ts';
+import { violations } from '../support/violations.ts';
+
+/** The long form is a command (`npm run test:crash`), the short one runs with every test. */
+const long = process.env['ORCH_CRASH_LONG'] === '1';
 
 /** Effects are delivered by kind; a kill between sending and recording is another case for each. */
-const effectPoints = ['git.start_branch', 'plane.comment', 'plane.state', 'gitea.open_pr', 'telegram.message'].map(
-  (kind) => `effect.sent:${kind}`,
-);
-const points = [...crashPoints, ...effectPoints];
+const kinds = {
+  'git.start_branch': true,
+  'plane.comment': true,
+  'plane.state': true,
+  'telegram.message': true,
+  'gitea.open_pr': true,
+  'gitea.review': true,
+  'gitea.merge': true,
+} satisfies Record<EffectKind, true>;
+const points = [...crashPoints, ...Object.keys(kinds).map((kind) => `effect.sent:${kind}`)];
 
-let root: string;
-let world: World;
-let host: OrchHost;
+interface Case {
+  at: string;
+  /** Whether supervisor and agent die at the same moment. */
+  together: boolean;
+}
+const cases: Case[] = long
+  ? points.flatMap((at) => [false, true].map((together) => ({ at, together })))
+  : points.map((at, n) => ({ at, together: n % 2 === 0 }));
+const nameOf = ({ at, together }: Case): string => `${at}${together ? ' with its agent' : ''}`;
 
+/** Points at which an agent is at work, or just about to be. */
+const agentWorks = ['spawn.after', 'run.recorded'];
+
+let crash: CrashWorld;
 beforeAll(async () => {
-  root = mkdtempSync(path.join(tmpdir(), 'orch-crash-'));
-  world = await startWorld({ root, lagMs: 5, workerDelayMs: 5 });
-  startCi(world.gitea, world.repo, { decide: () => 'success' });
-  host = orchHost(world, root);
+  crash = await startCrashWorld({});
 });
-afterAll(async () => {
-  await world.close();
-  rmSync(root, { recursive: true, force: true, maxRetries: 5 });
-});
+afterAll(async () => crash.close());
 
-/** People do what they are asked: every request for approval is answered once. */
-function approve(items: WorkItem[], approved: Set<string>): void {
-  for (const item of items) {
-    const asked = world.plane
-      .commentsOf(item)
-      .some((comment) => (comment.externalId ?? '').endsWith('/approval_wanted'));
-    if (!asked || approved.has(item.id)) continue;
-    approved.add(item.id);
-    world.plane.commentAs(world.people.lead, item, '<p>:approved:</p>');
-  }
+/** What is sent once a task only, by the stage in which that is about to happen. */
+const sentIn: Record<string, EffectKind> = {
+  new: 'git.start_branch',
+  development: 'gitea.open_pr',
+  review: 'gitea.review',
+  testing: 'gitea.merge',
+  deploy: 'gitea.merge',
+};
+
+/** What may come next where the task stands; everything else in turns. */
+function suitable(left: Case[], stage: string, round: number): Case {
+  const now = left.find(({ at }) => at === `effect.sent:${sentIn[stage] ?? ''}`);
+  const anywhere = left.filter(({ at }) => !Object.values(sentIn).some((kind) => at === `effect.sent:${kind}`));
+  return now ?? anywhere[round % anywhere.length] ?? (left[0] as Case);
 }
 
-test('killed once at every crash point, the line still ends in done, with everything outside once', async () => {
-  await host.run(['serve-poller', '--once']);
-  const add = (n: number): WorkItem =>
-    world.plane.addItem(world.project, world.people.lead, {
-      name: `A discount for case ${n}`,
-      description_html: '<p>Regular customers get ten percent off.</p>',
-    });
-  const items: WorkItem[] = [];
-  const approved = new Set<string>();
-  const killedAt = new Set<string>();
-  const crash = async (args: string[], at: string): Promise<void> => {
-    const ended = await host.run(args, { ORCH_CRASH_AT: at });
-    if (ended.signal === 'SIGKILL') killedAt.add(at);
-  };
-  const left = (): string[] => points.filter((at) => !killedAt.has(at));
-  for (let round = 0; round < 4 * points.length && left().length > 0; round += 1) {
-    // Fresh work whenever nothing is on its way any more.
-    if (round === 0 || tasksIn(host.database).every((task) => task.stage === 'done')) items.push(add(items.length + 1));
-    approve(items, approved);
-    const at = left()[round % left().length] ?? '';
-    await crash(['serve-poller', '--once'], at);
-    if (!killedAt.has(at)) await crash(['run-worker', '--once'], at);
-  }
-  expect([...points].filter((at) => !killedAt.has(at))).toEqual([]);
-  await finish(items, approved);
-  expect(tasksIn(host.database).map((task) => `${task.id} ${task.stage} ${task.hold ?? ''}`.trim())).toEqual(
-    items.map((item) => `ET-${String(item.sequence).padStart(3, '0')} done`),
-  );
-  expect(await violations(world, host.database)).toEqual([]);
-}, 600_000);
+/** Runs a command that dies at the point; false when it ended before it came there. */
+async function dies(args: string[], { at, together }: Case): Promise<boolean> {
+  const ended = await crash.host.run(args, { ORCH_CRASH_AT: at });
+  if (ended.signal !== 'SIGKILL') return false;
+  if (!together) return true;
+  const struck = strikeAll(treesOf(crash.root), 'SIGKILL');
+  if (agentWorks.includes(at)) expect(struck, `no agent was alive at ${at}`).not.toEqual([]);
+  return true;
+}
 
-async function finish(items: WorkItem[], approved: Set<string>): Promise<void> {
-  for (let round = 0; round < 60; round += 1) {
-    approve(items, approved);
-    await host.run(['serve-poller', '--once']);
-    await host.run(['run-worker', '--until-empty']);
-    if (
-      tasksIn(host.database).every(
-        (task) =>
-          task.stage === 'done' ||
-          (task.hold !== null && !['approval', 'ci', 'outside', 'cannot_see'].includes(task.hold)),
-      )
-    )
-      return;
+test('killed once at every crash point, alone and with its agent, the line still ends in done, with everything outside once', async () => {
+  const first = await crash.host.run(['serve-poller', '--once']);
+  expect(first.code, first.stderr).toBe(0);
+  let left = cases;
+  for (let round = 0; round < 5 * cases.length && left.length > 0; round += 1) {
+    const newest = tasksIn(crash.host.database).at(-1);
+    const fresh = newest === undefined || newest.stage === 'done';
+    if (fresh) crash.addItem();
+    crash.people();
+    const one = suitable(left, fresh ? 'new' : newest.stage, round);
+    // An agent that is to die with its worker must not be done before.
+    crash.slow(one.together && agentWorks.includes(one.at) ? 5_000 : 0);
+    const died = (await dies(['serve-poller', '--once'], one)) || (await dies(['run-worker', '--once'], one));
+    if (died) left = left.filter((other) => other !== one);
+    letMergesRest(crash.host.database);
   }
+  expect(left.map(nameOf)).toEqual([]);
+  crash.slow(0);
+  await finish();
+  expect(crash.tasks()).toEqual(crash.items.map((item) => `ET-${String(item.sequence).padStart(3, '0')} done`));
+  expect(await violations(crash.world, crash.host.database)).toEqual([]);
+  expect(crash.seenByAgents()).toEqual([]);
+  expect(treesOf(crash.root)).toEqual([]);
+}, 1_200_000);
+
+/** Holds that end by themselves, or by what people do here. */
+const waiting = ['approval', 'ci', 'outside', 'cannot_see'];
+
+async function finish(): Promise<void> {
+  const ended = ({ stage, hold }: { stage: string; hold: string | null }): boolean =>
+    stage === 'done' || (hold !== null && !waiting.includes(hold));
+  for (let round = 0; round < 60; round += 1) {
+    crash.people();
+    await crash.host.run(['serve-poller', '--once']);
+    await crash.host.run(['run-worker', '--until-empty']);
+    if (tasksIn(crash.host.database).every(ended)) break;
+  }
+  // What the last run pushed is seen by the tick after it.
+  await crash.host.run(['serve-poller', '--once']);
 }

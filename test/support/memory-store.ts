@@ -203,6 +203,7 @@ export function claim(state: MemoryState, head: Run['baseSha'], now: number): Jo
 export interface Around {
   before?: (decision: Decision) => Promise<void> | void;
   after?: (decision: Decision) => void;
+  rest?: () => void;
 }
 
 /** The part of the store that a reconcile uses, with its semantics: version, oldest message, one live job, wake sequence. */
@@ -217,13 +218,14 @@ export function storeOver(get: () => MemoryState, now: () => number, around: Aro
       around.after?.(decision);
       return 'ok';
     },
-    rest: (_id, seenWake, wakeAt) => {
+    rest: async (_id, seenWake, wakeAt) => {
+      await Promise.resolve();
+      around.rest?.();
       const state = get();
       if (state.meta.wakeSeq === seenWake) {
         state.awake = false;
         state.meta.wakeAt = wakeAt;
       }
-      return Promise.resolve();
     },
   };
   return store as Store;

@@ -139,7 +139,7 @@ function stuck(state: MemoryState): string {
 
 type Manner = 'plain' | 'crash' | 'race';
 
-/** Reconciles: plainly; killed before or after every commit and started again; with a second leader in every commit. */
+/** Reconciles: plainly; killed before and after every call of the store and started again; with a second leader in every commit. */
 async function bringToRest(game: Game, manner: Manner): Promise<void> {
   const twin = structuredClone(game.state);
   let before = structuredClone(game.state);
@@ -168,6 +168,9 @@ async function bringToRest(game: Game, manner: Manner): Promise<void> {
           after: (decision) => {
             after(decision);
             throw new Crash();
+          },
+          rest: () => {
+            if (kills % 2 === 0) throw new Crash();
           },
         });
         break;

@@ -141,6 +141,7 @@ export function changeItem(
 ): void {
   const before = state.states.find((row) => row.id === item.state);
   apply(state, project, item, body);
+  if (body['state'] !== undefined) state.stateWrites.push({ item: item.id, state: item.state, by: by.id });
   const after = state.states.find((row) => row.id === item.state);
   item.updatedAt = stamp(state);
   item.updatedBy = by.id;

@@ -110,6 +110,8 @@ export interface PlaneState {
   comments: Comment[];
   links: LinkRow[];
   activities: Activity[];
+  /** Every write of a state, also of the one that stands already: no activity tells of those. */
+  stateWrites: { item: string; state: string; by: string }[];
   /** Times of the answered requests per token, for the sliding window. */
   history: Map<string, number[]>;
   /** The background worker: what moves an item's `updated_at` after the fact. */
@@ -135,6 +137,7 @@ export function newPlaneState(
     comments: [],
     links: [],
     activities: [],
+    stateWrites: [],
     history: new Map(),
     worker: { running: true, delayMs: options.workerDelayMs, backlog: [], timers: new Set() },
   };

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { packageRoot } from '../../src/core/platform/files.ts';
+import { writeAgentScript } from '../../src/sandbox/agent/script.ts';
+import { startCi } from '../../src/sandbox/gitea/ci.ts';
+import type { WorkItem } from '../../src/sandbox/plane/state.ts';
+import { startWorld, type World } from '../../src/sandbox/world.ts';
+import { orchHost, tasksIn, type OrchHost } from './crash.ts';
+import { startsOf, witnessed } from './witness.ts';
+
+/** The sandbox and the built program on it, with people who do what they are asked. */
+export interface CrashWorld {
+  root: string;
+  world: World;
+  host: OrchHost;
+  items: WorkItem[];
+  addItem(): WorkItem;
+  /** Answers what people were asked. */
+  people(): void;
+  /** How long every agent works from now on, milliseconds. */
+  slow(ms: number): void;
+  /** Task id, stage and hold, as a finished line shows them: `ET-001 done`. */
+  tasks(): string[];
+  /** Violations that the agents themselves saw. */
+  seenByAgents(): string[];
+  close(): Promise<void>;
+}
+
+const reviewerToken = 'b'.repeat(40);
+
+/** @param worker the `worker` section of the configuration */
+export async function startCrashWorld(worker: Record<string, unknown>): Promise<CrashWorld> {
+  const root = mkdtempSync(path.join(tmpdir(), 'orch-crash-'));
+  const script = (ms: number): string =>
+    writeAgentScript(path.join(root, 'script'), { roles: { '*': [{ sleepMs: ms }] }, repeatLast: true });
+  const agent = path.join(packageRoot(), 'dist', 'sandbox', 'agent', 'scripted-agent.js');
+  const agentCommand = witnessed(root, [process.execPath], agent);
+  const world = await startWorld({ root, lagMs: 5, workerDelayMs: 5, agentCommand, agentScript: script(0) });
+  startCi(world.gitea, world.repo, { decide: () => 'success' });
+  world.accounts.reviewer.tokens.push({ value: reviewerToken, scopes: ['all'] });
+  world.env['ORCH_GITEA_REVIEWER_TOKEN'] = reviewerToken;
+  world.repo.allowManualMerge = true;
+  // A kill is an interruption, and these tests have more of them than a night in production.
+  Object.assign(world.config, { worker: { interruptions: 500, attempts: 100, ...worker }, caps: { runs: 2000 } });
+  const host = orchHost(world, root);
+  const items: WorkItem[] = [];
+  const approved = new Set<string>();
+  return {
+    root,
+    world,
+    host,
+    items,
+    addItem() {
+      const item = world.plane.addItem(world.project, world.people.lead, {
+        name: `A discount for case ${items.length + 1}`,
+        description_html: '<p>Regular customers get ten percent off.</p>',
+      });
+      items.push(item);
+      return item;
+    },
+    people: () => approve(world, items, approved),
+    slow: (ms) => void script(ms),
+    tasks: () => tasksIn(host.database).map((task) => `${task.id} ${task.stage} ${task.hold ?? ''}`.trim()),
+    seenByAgents: () => startsOf(root),
+    async close() {
+      await world.close();
+      rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** Every request for approval is answered once. */
+function approve(world: World, items: WorkItem[], approved: Set<string>): void {
+  const asked = new Set(
+    world.plane.state.comments
+      .filter((row) => (row.externalId ?? '').endsWith('/approval_wanted'))
+      .map((row) => row.issue),
+  );
+  for (const item of items) {
+    if (!asked.has(item.id) || approved.has(item.id)) continue;
+    approved.add(item.id);
+    world.plane.commentAs(world.people.lead, item, '<p>:approved:</p>');
+  }
+}
