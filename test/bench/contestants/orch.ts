@@ -1,0 +1,138 @@
+import Database from 'better-sqlite3';
+import type { Decision, Store, TaskId } from '../../../src/core/model/index.ts';
+import { systemClock } from '../../../src/core/platform/clock.ts';
+import { openStore } from '../../../src/core/store/open.ts';
+import { comment, decision, newJob, present, repo, settlement, stateEffect, task, visit } from '../../store/bench.ts';
+import { serveCalls } from '../calls.ts';
+import { openAt } from '../store-at.ts';
+import { delayMs, payload, type Contestant, type Durability } from './contestant.ts';
+
+/**
+ * `job`: jobs that belong to no task, a bare queue as the others have one. `task`: jobs of tasks, one each, as the line
+ * has them: a claim also counts and reserves on the task, a settlement also queues its message and wakes it.
+ */
+const shape = process.argv[2] === 'task' ? 'task' : 'job';
+const host = 'bench';
+const request = { host, owner: `${host}|boot|1|1`, leaseMs: 60_000, maxConcurrency: 10 };
+
+let db: Database.Database;
+let store: Store;
+let seeded = 0;
+let decided = 0;
+
+async function open(file: string, durability: Durability): Promise<void> {
+  await close();
+  ({ db, store } = openAt(file, durability));
+  seeded = (db.prepare('SELECT count(*) AS n FROM jobs').get() as { n: number }).n;
+  decided = (db.prepare('SELECT count(*) AS n FROM decisions').get() as { n: number }).n;
+}
+
+async function close(): Promise<void> {
+  await (store as Store | undefined)?.close();
+}
+
+// The driver binds every number as a real one; the cast keeps `T-1` from becoming `T-1.0`.
+const numbers = `WITH RECURSIVE s(n) AS (
+  SELECT CAST(@from AS INTEGER) UNION ALL SELECT n + 1 FROM s WHERE n + 1 < @from + @count)`;
+
+function addTasks(to: Database.Database, prefix: string, from: number, count: number): void {
+  const sample = task();
+  to.prepare(
+    `INSERT INTO tasks (id, project_id, item_id, number, title, repo, branch, base_branch, pipeline, pipeline_stages, stage,
+       visit, paused, counters, handled, created_at, updated_at, stage_since, awake)
+     ${numbers} SELECT @prefix || '-' || n, 'p', @prefix || 'item-' || n, n, 'A title of the usual length', @repo,
+       'feature/' || @prefix || '-' || n, 'main', 'default', @stages, 'development', 1, 0, @counters, '{}', 0, 0, 0, 0 FROM s`,
+  ).run({
+    prefix,
+    from,
+    count,
+    repo,
+    stages: JSON.stringify(sample.pipelineStages),
+    counters: JSON.stringify(sample.counters),
+  });
+}
+
+function addJobs(to: Database.Database, from: number, count: number, state: 'queued' | 'delayed'): void {
+  if (count === 0) return;
+  if (shape === 'task') addTasks(to, 'T', from, count);
+  const at = state === 'queued' ? Date.now() : Date.now() + delayMs;
+  to.prepare(
+    `INSERT INTO jobs (kind, role, task_id, cause, repo, branch, visit, orders, state, available_at, max_attempts,
+       max_transient, max_interruptions, created_at)
+     ${numbers} SELECT @kind, 'developer', CASE @kind WHEN 'adhoc' THEN NULL ELSE 'T-' || n END, 'cause:' || n, @repo,
+       'feature/T-' || n, 1, @orders, @state, @at, 2, 5, 3, @at FROM s`,
+  ).run({
+    from,
+    count,
+    repo,
+    state,
+    at,
+    kind: shape === 'task' ? 'agent' : 'adhoc',
+    orders: JSON.stringify(payload),
+  });
+}
+
+async function seed(file: string, queued: number, delayed: number): Promise<void> {
+  await (await openStore({ file, clock: systemClock, mode: 'service' })).close();
+  const raw = new Database(file);
+  raw.pragma('synchronous = OFF');
+  raw.transaction(() => {
+    addJobs(raw, 1, queued, 'queued');
+    addJobs(raw, queued + 1, delayed, 'delayed');
+  })();
+  raw.pragma('wal_checkpoint(TRUNCATE)');
+  raw.close();
+}
+
+async function take(n: number): Promise<number> {
+  const started = performance.now();
+  for (let done = 0; done < n; done += 1) {
+    const claim = present(await store.claim(request));
+    const { taskId } = claim.job;
+    const body = { kind: 'command', name: 'resume', by: 'bench' } as const;
+    const message = taskId === null ? null : { taskId, sourceKey: `run:${claim.run.id}`, body };
+    if ((await store.settle(claim.lease, settlement({ message }))) !== 'ok') throw new Error('the lease was lost');
+  }
+  return performance.now() - started;
+}
+
+function refill(n: number): void {
+  db.transaction(() => addJobs(db, seeded + 1, n, 'queued'))();
+  seeded += n;
+}
+
+/** A decision as the line makes it: the task moves on, a visit begins, a job is queued, Plane gets a comment and a state. */
+function decisionFor(snapshotTask: Parameters<typeof decision>[0]): Decision {
+  const { id, branch } = snapshotTask;
+  const job = newJob({ taskId: id, branch, cause: 'visit:2', orders: payload });
+  return decision(
+    { ...snapshotTask, visit: 2 },
+    {
+      visit: visit(2, { stage: 'development' }),
+      jobs: [job],
+      effects: [comment(`comment:${id}`), stateEffect(`state:${id}`, id)],
+    },
+  );
+}
+
+async function decide(n: number): Promise<number> {
+  db.transaction(() => addTasks(db, 'D', decided + 1, n))();
+  const prepared = [];
+  for (let i = decided + 1; i <= decided + n; i += 1) {
+    const snapshot = present(await store.load(`D-${i}` as TaskId));
+    prepared.push({ meta: snapshot.meta, decision: decisionFor(snapshot.task) });
+  }
+  decided += n;
+  const started = performance.now();
+  for (const { meta, decision: made } of prepared) {
+    const answer = await store.commit(made.task.id, meta.version, meta.wakeSeq, made);
+    if (answer !== 'ok') throw new Error('a decision was stale');
+  }
+  const ms = performance.now() - started;
+  // The next round meets the same queue: what these decisions put into it is taken out again.
+  db.exec(`UPDATE jobs SET state = 'cancelled', finished_at = 0 WHERE cause = 'visit:2' AND state = 'queued';
+    UPDATE outbox SET state = 'done' WHERE state = 'pending'`);
+  return ms;
+}
+
+serveCalls({ seed, open, take, refill, decide, close } satisfies Contestant & Record<string, unknown>);

@@ -1,0 +1,81 @@
+/** One aim, and what came out: `met` is null where it could not be measured. */
+export interface Aim {
+  what: string;
+  aim: string;
+  measured: string;
+  met: boolean | null;
+  /** By how much it was missed; empty when it was met. */
+  missedBy: string;
+  /** Printed when it is missed: what the difference is made of. */
+  why: string;
+}
+
+export interface Table {
+  head: string[];
+  rows: string[][];
+}
+
+/** One part of the report. */
+export interface Section {
+  title: string;
+  text: string[];
+  tables: Table[];
+  aims: Aim[];
+}
+
+/** How much of everything; the short form has the same parts with fewer and smaller rounds. */
+export interface Form {
+  name: 'full' | 'quick';
+  /** Rounds of the throughput contest, without the first, which warms up. */
+  rounds: number;
+  /** Jobs that a contestant takes in one round. */
+  jobs: number;
+  /** The same for a contestant that needs a thousand times as long, by backlog. */
+  slowJobs: { few: number; many: number };
+  backlogs: { few: number; many: number; huge: number };
+  /** Enqueues whose latency is taken. */
+  enqueues: number;
+  trackedTasks: number;
+  idleTicks: number;
+  kills: number;
+  /** Tasks that go through the line for the time that orch itself takes. */
+  lines: number;
+}
+
+export const forms: Record<Form['name'], Form> = {
+  full: {
+    name: 'full',
+    rounds: 9,
+    jobs: 2000,
+    slowJobs: { few: 60, many: 20 },
+    backlogs: { few: 10_000, many: 100_000, huge: 1_000_000 },
+    enqueues: 400,
+    trackedTasks: 1000,
+    idleTicks: 20,
+    kills: 30,
+    lines: 6,
+  },
+  quick: {
+    name: 'quick',
+    rounds: 3,
+    jobs: 200,
+    slowJobs: { few: 10, many: 3 },
+    backlogs: { few: 10_000, many: 100_000, huge: 300_000 },
+    enqueues: 40,
+    trackedTasks: 1000,
+    idleTicks: 5,
+    kills: 6,
+    lines: 1,
+  },
+};
+
+/** What every part is given. */
+export interface BenchContext {
+  form: Form;
+  /** Folder of this part's files, removed afterwards. */
+  folder: string;
+  /** One line for whoever waits, on stderr. */
+  say: (line: string) => void;
+  /** The other queues' entry files; null where one could not be installed. */
+  peers: { plainjob: string | null; liteque: string | null };
+}
