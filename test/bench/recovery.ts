@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import { systemClock } from '../../src/core/platform/clock.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 import { orchHost, type OrchHost, type OrchProcess } from '../support/crash.ts';
-import { findProcesses } from '../support/processes.ts';
+import { strikeAll, treesOf } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { figure, quantile } from './numbers.ts';
 import type { BenchContext, Section } from './section.ts';
@@ -34,7 +34,7 @@ export async function recovery({ form, folder, say }: BenchContext): Promise<Sec
   } finally {
     for (const worker of workers.values()) worker.kill('SIGKILL');
     await Promise.all([...workers.values()].map((worker) => worker.ended));
-    for (const pid of findProcesses(folder)) process.kill(pid, 'SIGKILL');
+    strikeAll(treesOf(folder), 'SIGKILL');
     // The agent ends by itself when its script is gone.
     rmSync(path.join(folder, 'agent.sh'), { force: true });
     await world.close();
