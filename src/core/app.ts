@@ -154,6 +154,8 @@ export async function openApp(options: AppOptions): Promise<App> {
     ...workerParts(config, { store, launcher, git, workspaces, clock, log, owner }),
     onTask,
     runsDir: config.runsDir,
+    reposDir: config.reposDir,
+    workspacesDir: config.workspacesDir,
     repos: [...new Set(config.projects.map((project) => project.repo))],
     workspaceRetentionMs: config.retention.workspacesMs,
   });
@@ -247,7 +249,7 @@ type WorkerParts = Pick<RepairDeps, 'store' | 'launcher' | 'git' | 'workspaces' 
 function workerParts(
   config: Config,
   parts: WorkerParts,
-): Omit<RepairDeps, 'onTask' | 'runsDir' | 'repos' | 'workspaceRetentionMs'> {
+): Omit<RepairDeps, 'onTask' | 'runsDir' | 'reposDir' | 'workspacesDir' | 'repos' | 'workspaceRetentionMs'> {
   const { git, store } = parts;
   const policyOf: RepairDeps['policyOf'] = (repo) => policyOfRepo(config.projects, repo);
   return {

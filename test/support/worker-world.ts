@@ -132,6 +132,8 @@ export async function workerWorld(): Promise<WorkerWorld> {
       onTask: (id) => Promise.resolve(void told.push(id)),
       announce: (_key, notice) => Promise.resolve(void notices.push(notice)),
       runsDir,
+      reposDir: path.join(root, 'repos'),
+      workspacesDir: path.join(root, 'workspaces'),
       repos: [repo],
       workspaceRetentionMs: 0,
       ...over,

@@ -226,6 +226,27 @@ describe('adoption', () => {
   });
 });
 
+describe('a run folder that was damaged under a living agent', () => {
+  const damages: [string, (folder: string) => void][] = [
+    ['removed', (folder) => rmSync(folder, { recursive: true })],
+    ['without its record', (folder) => rmSync(`${folder}/run.json`)],
+    ['with half a record', (folder) => writeFileSync(`${folder}/run.json`, '{"version": 1, "spec":')],
+  ];
+  it.each(damages)('%s: the agent is ended, and the work is done again', async (_how, damage) => {
+    const { job, run } = await abandoned(`echo $$ > ${world.path('pid')}; ${waitFor('go')}; echo code > code.txt`);
+    await until('the agent', () => existsSync(world.path('pid')));
+    const agent = readProcess(Number(readFileSync(world.path('pid'), 'utf8')));
+    damage(run.folder);
+    expect(await createWorker(world.deps()).runOnce()).toBe('ran');
+    expect(agent === null ? null : readProcess(agent.pid)?.start === agent.start).toBe(false);
+    expect((await world.runsOf(job))[0]?.outcome).toMatchObject({ kind: 'interrupted' });
+    go();
+    expect(await createWorker(world.deps()).runOnce()).toBe('ran');
+    expect((await world.job(job)).state).toBe('done');
+    expect((await world.finished(task))?.published?.sha).toBe(world.git.head(branchOf(task)));
+  });
+});
+
 describe('recover', () => {
   it("finds a dead worker's run, changes nothing on a dry run, and settles it", async () => {
     const { job, run } = await abandoned(`echo code > code.txt; ${waitFor('go')}`);
@@ -238,23 +259,16 @@ describe('recover', () => {
     const done = await recover(world.deps(), { dryRun: false });
     expect(done.fixed).toEqual([expect.stringMatching(/is settled$/)]);
     expect((await world.job(job)).state).toBe('done');
-    expect(await recover(world.deps(), { dryRun: false })).toEqual({ found: [], fixed: [], needsPerson: [] });
+    expect(await recover(world.deps(), { dryRun: false })).toEqual({ found: [], fixed: [], left: [], needsPerson: [] });
   });
 
   it('leaves an agent that works to the next worker', async () => {
     const { job, run } = await abandoned(waitFor('go'));
     const done = await recover(world.deps(), { dryRun: false });
-    expect(done.fixed).toEqual([expect.stringMatching(/is left to the next worker/)]);
+    expect(done.left).toEqual([expect.stringMatching(/its agent works on until a worker adopts it/)]);
+    expect(done.fixed).toEqual([]);
     expect(await alive(run)).toBe(true);
     expect((await world.job(job)).leaseOwner).not.toBe(world.deps().owner);
-  });
-
-  it('gives back leadership that a dead process holds, not that of a living one', async () => {
-    await world.store.acquireLease('poller', deadOwner(), 60_000);
-    await world.store.acquireLease('other', world.deps().owner, 60_000);
-    await recover(world.deps(), { dryRun: false });
-    expect(await world.store.acquireLease('poller', 'me', 60_000)).not.toBeNull();
-    expect(await world.store.acquireLease('other', 'me', 60_000)).toBeNull();
   });
 
   it('ends processes that outlived their settled run', async () => {

@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs';
 import type { Clock } from '../platform/clock.ts';
-import { isAlive, signalProcess } from '../platform/processes.ts';
+import { bootId, isAlive, signalProcess } from '../platform/processes.ts';
 import type { StopReason } from './run-folder.ts';
-import { hasExit, readRecord, readSupervisor, writeStop } from './run-folder.ts';
+import { hasExit, readSupervisor, recordOf, writeStop } from './run-folder.ts';
 import { findProcesses } from './run-processes.ts';
 
 /** Pauses between scans, milliseconds: short at first, because a supervisor that has written `exit` is gone in one or two. */
 const shortestPauseMs = 5;
 const longestPauseMs = 100;
+/** For a run whose record is gone. */
+const usualGraceMs = 5_000;
 /** The supervisor writes `exit` and ends by itself once the agent is gone; it gets this long for it. */
 const supervisorMs = 3_000;
 /** A scan can miss what is being forked at that moment; what is there after this long cannot be killed (state D). */
@@ -21,8 +24,8 @@ const killMs = 5_000;
  * @returns how many processes are left
  */
 export async function killRun(folder: string, why: StopReason, clock: Clock): Promise<{ left: number }> {
-  const { killGraceMs, boot } = readRecord(folder);
-  if (!hasExit(folder)) writeStop(folder, why, clock.now());
+  const { killGraceMs, boot } = recordOf(folder) ?? { killGraceMs: usualGraceMs, boot: bootId() };
+  if (existsSync(folder) && !hasExit(folder)) writeStop(folder, why, clock.now());
   await request(folder, killGraceMs, clock);
   const begin = performance.now();
   const done = (): boolean => {

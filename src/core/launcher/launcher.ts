@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { LauncherPort, RepoSlug, Role, RunOutcome } from '../model/index.ts';
 import { errorText } from '../model/index.ts';
@@ -26,7 +27,7 @@ const preflightTtlMs = 45_000;
 
 /**
  * Supervision of agent processes on this host. Holds nothing of a run: everything is in the run's folder. A folder
- * without `run.json` belongs to a run that died before anything could be started: nothing lives there.
+ * without `run.json` and `started` belongs to a run that died before anything could be started: nothing lives there.
  */
 export function createLauncher(deps: LauncherDeps): LauncherPort {
   const context = createContext(deps);
@@ -37,7 +38,7 @@ export function createLauncher(deps: LauncherDeps): LauncherPort {
     follow: (folder, hooks) => followRun(folder, hooks, deps),
     outcome: (folder) => outcome(context, folder),
     alive: (folder) => Promise.resolve(isRunning(folder)),
-    kill: (folder, why) => (hasRecord(folder) ? killRun(folder, why, deps.clock) : Promise.resolve({ left: 0 })),
+    kill: (folder, why) => (mayRun(folder) ? killRun(folder, why, deps.clock) : Promise.resolve({ left: 0 })),
     preflight: (role, repo = null) =>
       cached(`${role} ${repo ?? ''}`, async () => {
         try {
@@ -54,8 +55,14 @@ export function createLauncher(deps: LauncherDeps): LauncherPort {
   };
 }
 
+/** A folder that was removed under a run may have had anything started in it. */
+function mayRun(folder: string): boolean {
+  if (folder === '') return false;
+  return hasRecord(folder) || !existsSync(folder) || existsSync(runFiles(folder).started);
+}
+
 function isRunning(folder: string): boolean {
-  if (!hasRecord(folder)) return false;
+  if (!mayRun(folder)) return false;
   const { supervisor, agent } = findProcesses(folder);
   return supervisor.length + agent.length > 0;
 }

@@ -95,6 +95,15 @@ export function hasRecord(folder: string): boolean {
   return folder !== '' && existsSync(runFiles(folder)['run.json']);
 }
 
+/** The record, or null when the folder, or its record, was removed or damaged by hand. */
+export function recordOf(folder: string): RunRecord | null {
+  try {
+    return readRecord(folder);
+  } catch {
+    return null;
+  }
+}
+
 /** @throws OrchError `run_folder` when the folder holds no readable record, or one of a newer orch. */
 export function readRecord(folder: string): RunRecord {
   let record: RunRecord | null = null;

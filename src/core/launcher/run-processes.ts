@@ -1,6 +1,7 @@
+import path from 'node:path';
 import type { Identity, ProcessInfo } from '../platform/processes.ts';
 import { bootId, hasMarker, listProcesses, ownLine, realPath, worksBelow } from '../platform/processes.ts';
-import { readAgent, readRecord, readSupervisor, runFiles } from './run-folder.ts';
+import { readAgent, readSupervisor, recordOf, runFiles } from './run-folder.ts';
 
 /** Living processes of one run. The supervisor is apart, because it has to outlive the agent to write `exit`. */
 export interface RunProcesses {
@@ -26,7 +27,8 @@ function membersOf(leader: Identity | null, table: ProcessInfo[]): ProcessInfo[]
  * sandbox's process namespace holds that one.
  */
 export function findProcesses(folder: string): RunProcesses {
-  const record = readRecord(folder);
+  const record = recordOf(folder);
+  if (record === null) return { supervisor: [], agent: findMarked(folder) };
   if (record.boot !== bootId()) return { supervisor: [], agent: [] };
   const all = listProcesses();
   const own = ownLine(all);
@@ -38,8 +40,7 @@ export function findProcesses(folder: string): RunProcesses {
   const add = (info: ProcessInfo): void => {
     if (!ours.has(info.pid)) agent.set(info.pid, info);
   };
-  // Run numbers repeat between databases: a demo beside a service, two services on one host. The folder does not.
-  const marks = [`ORCH_RUN=${record.spec.runId}`, `CLAUDE_CODE_TMPDIR=${runFiles(folder).tmp}`];
+  const marks = marksOf(folder);
   const workspace = realPath(record.spec.workspace);
   const orphan = (info: ProcessInfo): boolean =>
     info.tty === 0 && (info.ppid <= 1 || (own.has(info.ppid) && info.ppid !== process.pid));
@@ -48,6 +49,23 @@ export function findProcesses(folder: string): RunProcesses {
   table.filter((info) => orphan(info) && worksBelow(info.pid, workspace)).forEach(add);
   addChildren(table, agent, ours);
   return { supervisor: [...ours.values()], agent: [...agent.values()] };
+}
+
+/** Run numbers repeat between databases: a demo beside a service, two services on one host. The folder does not. */
+function marksOf(folder: string): string[] {
+  return [`ORCH_RUN=${path.basename(folder)}`, `CLAUDE_CODE_TMPDIR=${runFiles(folder).tmp}`];
+}
+
+/** All that can be found without a record: what carries the run's marks, the supervisor among it, and its children. */
+function findMarked(folder: string): ProcessInfo[] {
+  const all = listProcesses();
+  const own = ownLine(all);
+  const marks = marksOf(folder);
+  const table = all.filter((info) => !own.has(info.pid));
+  const marked = table.filter((info) => marks.every((mark) => hasMarker(info.pid, mark)));
+  const found = new Map(marked.map((info) => [info.pid, info]));
+  addChildren(table, found, new Map());
+  return [...found.values()];
 }
 
 /** Adds the children of everything found until nothing new comes. */

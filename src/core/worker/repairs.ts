@@ -1,25 +1,31 @@
 import { errorText } from '../model/index.ts';
 import { packing } from './repairs/packing.ts';
+import { brokenCopies, leftovers } from './repairs/folders.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
 import { deadOwners, orphans, unknownFolders } from './repairs/runs.ts';
-import { deadLeaders, lostProbe, oldWorkspaces, strandedEffects } from './repairs/state.ts';
+import { lostProbe, oldWorkspaces, strandedEffects } from './repairs/state.ts';
 
-/** Everything `orch recover` and the start of a service look for, in this order: runs before what depends on them. */
+/** Everything `orch recover` and the start of a service look for, in this order: what runs need, runs, what depends on them. */
 const repairs: readonly Repair[] = [
+  brokenCopies,
   deadOwners,
   orphans,
   strandedEffects,
   lostProbe,
-  deadLeaders,
   oldWorkspaces,
   unknownFolders,
+  leftovers,
   packing,
 ];
 
-/** Lines for people. `fixed` is empty on a dry run; `needsPerson` holds what orch will not or could not do. */
+/**
+ * Lines for people. `fixed` is empty on a dry run; `left` is in order and goes on by itself; `needsPerson` holds what orch
+ * will not or could not do.
+ */
 export interface Recovery {
   found: string[];
   fixed: string[];
+  left: string[];
   needsPerson: string[];
 }
 
@@ -28,7 +34,7 @@ export interface Recovery {
  * is safe beside living workers and can be repeated.
  */
 export async function recover(deps: RepairDeps, options: { dryRun: boolean }): Promise<Recovery> {
-  const recovery: Recovery = { found: [], fixed: [], needsPerson: [] };
+  const recovery: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };
   for (const repair of repairs) {
     try {
       for (const finding of await repair.find(deps)) await mend(finding, options, recovery);
@@ -43,5 +49,6 @@ export async function recover(deps: RepairDeps, options: { dryRun: boolean }): P
 async function mend(finding: Finding, options: { dryRun: boolean }, recovery: Recovery): Promise<void> {
   recovery.found.push(finding.line);
   if (finding.fix === null) recovery.needsPerson.push(finding.line);
+  else if (finding.fix === 'left') recovery.left.push(finding.line);
   else if (!options.dryRun) recovery.fixed.push(await finding.fix());
 }

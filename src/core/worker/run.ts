@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { errorText, type RunOutcome } from '../model/index.ts';
+import { errorText, OrchError, type RunOutcome } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
@@ -68,7 +67,10 @@ export async function adoptRun(context: RunContext): Promise<RunEnd> {
   // Removed by hand, or the run of another host that fell silent: whatever the agent came to is not here.
   if (run.phase === 'running' && !hasRecord(run.folder)) {
     const lost = ownOutcome('interrupted', 'run_lost', `the run's folder ${run.folder} is not on this host`);
-    return { kind: 'ended', outcome: { ...lost, costMicros: null }, started: false };
+    const outcome = { ...lost, costMicros: null };
+    // Found by its marks alone, should it still work here: nobody could tell what it came to.
+    const quiet = await clearTree(context.deps, run.folder);
+    return { kind: 'ended', outcome: quiet ? outcome : agentAlive(outcome), started: false };
   }
   // Started, and ended again, before its start was recorded: its files hold the result like any other run's.
   const ended = hasRecord(run.folder) && hasExit(run.folder);
@@ -88,10 +90,11 @@ export async function adoptRun(context: RunContext): Promise<RunEnd> {
 /** Watches the process to its end, by whoever it was started, and takes the outcome from its files. */
 async function follow(context: RunContext, folder: string): Promise<RunEnd> {
   const { deps, keeper, signal } = context;
-  const end = await deps.launcher.follow(folder, {
-    beat: () => Promise.resolve(keeper.state()),
-    everyMs: beatMs,
-    signal,
+  const hooks = { beat: () => Promise.resolve(keeper.state()), everyMs: beatMs, signal };
+  const end = await deps.launcher.follow(folder, hooks).catch((error: unknown) => {
+    // Removed or damaged by hand: nobody can follow it any more, now or later. What still lives is ended below.
+    if (error instanceof OrchError && error.code === 'run_folder') return 'ended' as const;
+    throw error;
   });
   if (end === 'lost') throw new LeaseLost(context.lease.runId);
   if (end === 'detached') return { kind: 'detached' };
@@ -125,7 +128,7 @@ async function clearFormer(context: RunContext): Promise<boolean> {
   const workspace = deps.workspaces.pathOf(repo, branch);
   const runs = await deps.store.runs({ repo, limit: formerRuns });
   const former = runs.find((run) => run.workspace === workspace && run.folder !== '' && run.host === deps.host);
-  if (former === undefined || former.id === claim.run.id || !existsSync(former.folder)) return true;
+  if (former === undefined || former.id === claim.run.id) return true;
   return clearTree(deps, former.folder);
 }
 

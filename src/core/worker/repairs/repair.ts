@@ -5,6 +5,9 @@ import type { WorkerDeps } from '../deps.ts';
 export interface RepairDeps extends WorkerDeps {
   /** Folder of the run folders. */
   runsDir: string;
+  /** Folders of the bare copies and of the workspaces. */
+  reposDir: string;
+  workspacesDir: string;
   /** Repositories of the configured projects. */
   repos: RepoSlug[];
   /** How long the workspace of a done task is kept, milliseconds. */
@@ -15,8 +18,11 @@ export interface RepairDeps extends WorkerDeps {
 export interface Finding {
   /** What was found, for people. */
   line: string;
-  /** Mends it and says what was done; null where only a person can. Repeatable, safe beside living workers. */
-  fix: (() => Promise<string>) | null;
+  /**
+   * Mends it and says what was done; null where only a person can; `left` where it is in order as it is and somebody else
+   * goes on with it. Repeatable, safe beside living workers.
+   */
+  fix: (() => Promise<string>) | 'left' | null;
 }
 
 /** One kind of damage: looked for without changing anything, mended one by one. */

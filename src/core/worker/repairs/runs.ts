@@ -31,10 +31,8 @@ export const deadOwners: Repair = {
 async function deadOwner(deps: RepairDeps, running: RunningJob): Promise<Finding> {
   const { folder, phase } = running.run;
   const works = existsSync(folder) && phase !== 'publishing' && (await deps.launcher.alive(folder));
-  if (works) {
-    const line = `${nameOf(running)}: its worker is dead, its agent works on`;
-    return { line, fix: () => Promise.resolve(`${nameOf(running)} is left to the next worker, which adopts it`) };
-  }
+  if (works)
+    return { line: `${nameOf(running)}: its worker is dead, its agent works on until a worker adopts it`, fix: 'left' };
   return {
     line: `${nameOf(running)}: its worker is dead, phase ${phase}, no agent`,
     fix: () => finish(deps, running),

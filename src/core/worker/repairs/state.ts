@@ -1,4 +1,4 @@
-import type { NamedLease, TaskRow } from '../../model/index.ts';
+import type { TaskRow } from '../../model/index.ts';
 import { existsSync } from 'node:fs';
 import { effectLeaseMs } from '../../engine/deliver.ts';
 import { ownerAlive, parseOwner } from '../../platform/processes.ts';
@@ -17,29 +17,6 @@ export const lostProbe: Repair = {
 async function freeProbe(deps: RepairDeps): Promise<string> {
   await createGateKeeper(deps).freeLostProbe();
   return 'the agent gate lets another probe through';
-}
-
-/** Leadership held by a dead process of this host: given back at once instead of when it lapses. */
-export const deadLeaders: Repair = {
-  name: 'leases of dead processes',
-  find: async (deps) => {
-    const leases = await deps.store.leases();
-    return leases
-      .filter((lease) => isDead(deps, lease))
-      .map((lease) => ({
-        line: `${lease.name} is held by a process that is dead`,
-        fix: async () => {
-          // Released under its token: whoever took it meanwhile keeps it.
-          await deps.store.releaseLease(lease);
-          return `${lease.name} is free`;
-        },
-      }));
-  },
-};
-
-function isDead(deps: RepairDeps, lease: NamedLease): boolean {
-  if (lease.expiresAt <= deps.store.now() || parseOwner(lease.owner)?.host !== deps.host) return false;
-  return !ownerAlive(lease.owner, deps.host);
 }
 
 /**
