@@ -7,13 +7,16 @@ import { violations } from '../support/violations.ts';
 /** The long form is a command (`npm run test:crash`), the short one runs with every test. */
 const long = process.env['ORCH_CRASH_LONG'] === '1';
 const minutes = 60_000;
-const seed = Number(process.env['ORCH_STORM_SEED'] ?? Date.now() % 1_000_000);
+/** To see a storm again (`ORCH_STORM_SEED`), or a smaller or larger one. */
+const given = (name: string, usual: number): number => Number(process.env[`ORCH_STORM_${name}`] ?? usual);
+const seed = given('SEED', Date.now() % 1_000_000);
 
 const weather: Omit<Weather, 'signal' | 'longStopMs'> = {
   seed,
-  items: long ? 50 : 3,
-  strikes: long ? 300 : 15,
-  everyMs: long ? 900 : 1200,
+  items: given('ITEMS', long ? 50 : 3),
+  strikes: given('STRIKES', long ? 300 : 15),
+  gust: long ? 10 : 5,
+  everyMs: long ? 700 : 900,
   limitMs: (long ? 45 : 6) * minutes,
   maxConcurrency: 2,
   leaseMs: 2_000,

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { packageRoot } from '../../src/core/platform/files.ts';
 import { writeAgentScript } from '../../src/sandbox/agent/script.ts';
 import { startCi } from '../../src/sandbox/gitea/ci.ts';
+import { recordMerge } from '../../src/sandbox/gitea/merge.ts';
 import type { WorkItem } from '../../src/sandbox/plane/state.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 import { orchHost, tasksIn, type OrchHost } from './crash.ts';
@@ -59,7 +61,10 @@ export async function startCrashWorld(worker: Record<string, unknown>): Promise<
       items.push(item);
       return item;
     },
-    people: () => approve(world, items, approved),
+    people() {
+      approve(world, items, approved);
+      if (tasksIn(host.database).some((task) => task.hold?.startsWith('merge_refused') === true)) closeCutOff(world);
+    },
     slow: (ms) => void script(ms),
     tasks: () => tasksIn(host.database).map((task) => `${task.id} ${task.stage} ${task.hold ?? ''}`.trim()),
     seenByAgents: () => startsOf(root),
@@ -81,5 +86,18 @@ function approve(world: World, items: WorkItem[], approved: Set<string>): void {
     if (!asked.has(item.id) || approved.has(item.id)) continue;
     approved.add(item.id);
     world.plane.commentAs(world.people.lead, item, '<p>:approved:</p>');
+  }
+}
+
+/**
+ * A client that is killed while the server merges leaves a pull request open whose merge is on the base branch. orch
+ * holds such a task and asks for a person; this is the person.
+ */
+function closeCutOff({ gitea, repo, accounts }: World): void {
+  const log = execFileSync('git', ['-C', repo.dir, 'log', '--merges', '--format=%H %P', 'main'], { encoding: 'utf8' });
+  for (const line of log.trim().split('\n')) {
+    const [sha = '', , head = ''] = line.split(' ');
+    const pull = repo.pulls.find((row) => row.merged === null && row.state === 'open' && row.headSha === head);
+    if (pull !== undefined) recordMerge(gitea.state, pull, accounts.owner.login, sha);
   }
 }

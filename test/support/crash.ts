@@ -76,6 +76,17 @@ export function tasksIn(database: string): TaskState[] {
   }
 }
 
+/** How many runs have ended well so far. */
+export function successes(database: string): number {
+  const db = new Database(database, { readonly: true, timeout: 5000 });
+  try {
+    const sql = `SELECT count(*) FROM runs WHERE phase = 'settled' AND json_extract(outcome, '$.kind') = 'success'`;
+    return db.prepare(sql).pluck().get() as number;
+  } finally {
+    db.close();
+  }
+}
+
 /**
  * A merge whose sender died is left alone for half a minute, because the server may still be at work on it: lets that
  * time pass, by the only clock there is for another process.

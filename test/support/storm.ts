@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listProcesses } from '../../src/core/platform/processes.ts';
-import { letMergesRest, tasksIn, usurp, type OrchProcess } from './crash.ts';
+import { letMergesRest, successes, tasksIn, usurp, type OrchProcess } from './crash.ts';
 import type { CrashWorld } from './crash-world.ts';
 import { strikeAll, treesOf } from './processes.ts';
 import { violationsNow } from './violations-queue.ts';
@@ -11,6 +11,8 @@ export interface Weather {
   items: number;
   /** The storm goes on, with more work if need be, until it has struck this often. */
   strikes: number;
+  /** Strikes come in gusts of this many; between two of them some runs end well, so that every stage meets the storm. */
+  gust: number;
   everyMs: number;
   limitMs: number;
   maxConcurrency: number;
@@ -109,6 +111,24 @@ function stopFor(crash: CrashWorld, target: Target, pids: number[], weather: Wea
   setTimeout(() => strikeAll(pids, 'SIGCONT'), ms).unref();
 }
 
+/** Runs of a task that nothing disturbs. */
+const runsOfTask = 6;
+const longestLullMs = 60_000;
+
+/** Whether it is calm now: after each gust until the work has gone on by as much as the gust is of the storm. */
+function lulls(crash: CrashWorld, weather: Weather): (strikes: number) => boolean {
+  const step = Math.ceil((weather.items * runsOfTask * weather.gust) / weather.strikes);
+  let gusts = 0;
+  let until = { successes: 0, at: 0 };
+  return (strikes) => {
+    if (Math.floor(strikes / weather.gust) > gusts) {
+      gusts = Math.floor(strikes / weather.gust);
+      until = { successes: successes(crash.host.database) + step, at: Date.now() + longestLullMs };
+    }
+    return Date.now() < until.at && successes(crash.host.database) < until.successes;
+  };
+}
+
 /** Strikes until there were enough strikes and all work is done, then brings what is left to its end in calm weather. */
 export async function rage(crash: CrashWorld, weather: Weather): Promise<Aftermath> {
   const dice = randomFrom(weather.seed);
@@ -119,6 +139,7 @@ export async function rage(crash: CrashWorld, weather: Weather): Promise<Afterma
     ...[1, 2].map(() => service(crash, 'poller', schedule, () => stop)),
     ...[1, 2].map(() => service(crash, 'worker', ['run-worker'], () => stop)),
   ];
+  const calmNow = lulls(crash, weather);
   const started = Date.now();
   let said = started;
   while (Date.now() - started < weather.limitMs) {
@@ -128,7 +149,8 @@ export async function rage(crash: CrashWorld, weather: Weather): Promise<Afterma
     const finished = states.length === crash.items.length && done === states.length;
     if (finished && aftermath.strikes >= weather.strikes) break;
     if (finished) crash.addItem();
-    if (aftermath.strikes < weather.strikes) strike(crash, services, weather, dice, aftermath);
+    if (aftermath.strikes < weather.strikes && (finished || !calmNow(aftermath.strikes)))
+      strike(crash, services, weather, dice, aftermath);
     aftermath.broken.push(...violationsNow(crash.host.database, weather.maxConcurrency));
     if (Date.now() - said >= 30_000) {
       said = Date.now();

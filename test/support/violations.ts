@@ -137,10 +137,13 @@ function tasks({ all }: Rows, rules: Rules, say: Say): void {
   }
 }
 
+/** A merge that the server made and did not record, because the client was killed meanwhile: a person closes it. */
+export const cutOff = `(kind = 'gitea.merge' AND state = 'dead' AND json_extract(result, '$.reason') = 'torn')`;
+
 /** 9: an effect exists exactly when its decision was committed; all are delivered or replaced in the end. */
 function effects({ all }: Rows, say: Say): void {
   for (const { key, state } of all<{ key: string; state: string }>(
-    `SELECT key, state FROM outbox WHERE state NOT IN ('done', 'superseded')`,
+    `SELECT key, state FROM outbox WHERE state NOT IN ('done', 'superseded') AND NOT ${cutOff}`,
   ))
     say(`effect ${key} is ${state}`);
   for (const { key } of all<{ key: string }>(
