@@ -1,4 +1,4 @@
-import type { Claim, ClaimRequest, Job, JobId, Lease, RunId, TaskId } from '../model/index.ts';
+import type { Claim, ClaimRequest, Job, JobId, Lease, RunId, Task, TaskId } from '../model/index.ts';
 import { decodeJob } from './jobs.ts';
 import type { JobColumns } from './jobs.ts';
 import { postMessage } from './families.ts';
@@ -98,16 +98,16 @@ function start(f: Families, job: Job, stored: StoredTask | null, request: ClaimR
     now,
   );
   if (stored !== null) f.tasks.reserve(stored.task.id, budget ?? 0);
-  return claimOf(f, taken, run);
+  return claimOf(f, taken, run, stored?.task ?? null);
 }
 
-/** The claim that a running job and its open run stand for. */
-export function claimOf(f: Families, job: JobColumns, run: RunColumns): Claim {
+/** The claim that a running job of this task and its open run stand for. */
+export function claimOf(f: Families, job: JobColumns, run: RunColumns, task: Task | null): Claim {
   return {
     job: decodeJob(job),
     run: decodeRun(run),
     lease: leaseOf(job, run),
-    task: job.task_id === null ? null : (f.tasks.find(job.task_id as TaskId)?.task ?? null),
+    task,
     budgetMicros: run.budget_micros,
     resumeSession: f.runs.sessionBefore(run),
   };

@@ -141,7 +141,9 @@ export function jobStatements(sql: Sql) {
       const byState: QueueCounts['byState'] = { queued: 0, delayed: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
       const rows = sql<{ state: JobState; n: number }>('SELECT state, count(*) AS n FROM jobs GROUP BY state').all();
       for (const row of rows) byState[row.state] = row.n;
-      const slots = sql<{ n: number }>(`SELECT count(*) AS n FROM runs WHERE phase IN ('preparing', 'running')`).get();
+      const slots = sql<{ n: number }>(
+        `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN ('preparing', 'running')`,
+      ).get();
       const oldest = sql<{ at: number | null }>(
         `SELECT min(available_at) AS at FROM jobs WHERE state = 'queued'`,
       ).get();

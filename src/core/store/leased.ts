@@ -11,10 +11,11 @@ import type { RunColumns } from './runs.ts';
 // former owner still sends matches no row.
 const fence = `id = @id AND lease_token = @token AND state = 'running'`;
 
-function held(f: Families, lease: Lease): JobColumns | null {
-  return (
-    f.sql<JobColumns>(`SELECT * FROM jobs WHERE ${fence}`).get({ id: rowId(lease.jobId), token: lease.token }) ?? null
-  );
+type Held = Pick<JobColumns, 'id' | 'task_id' | 'cancel_requested'>;
+
+function held(f: Families, lease: Lease): Held | null {
+  const look = f.sql<Held>(`SELECT id, task_id, cancel_requested FROM jobs WHERE ${fence}`);
+  return look.get({ id: rowId(lease.jobId), token: lease.token }) ?? null;
 }
 
 /** The heartbeat: pushes the end of the lease out and brings back whether somebody wants the run stopped. */
@@ -74,7 +75,7 @@ export function settleLease(f: Families, lease: Lease, settlement: Settlement, n
   return 'ok';
 }
 
-function nextColumns(job: JobColumns, { next, outcome }: Settlement, now: number) {
+function nextColumns(job: Held, { next, outcome }: Settlement, now: number) {
   const spend = next.kind === 'again' ? next.spend : next.kind === 'failed' ? spentBy[outcome.kind] : 'nothing';
   const error = next.kind === 'again' || next.kind === 'failed' ? next.error : null;
   return {
@@ -99,7 +100,7 @@ const spentBy = {
   cancelled: 'nothing',
 } as const;
 
-function stateAfter(job: JobColumns, next: JobNext, now: number) {
+function stateAfter(job: Held, next: JobNext, now: number) {
   if (next.kind !== 'again') return { state: next.kind, available_at: null, finished_at: now };
   // Somebody asked to stop while the run was ending: the worker may not have seen it, the job must not run again.
   if (job.cancel_requested === 1) return { state: 'cancelled', available_at: null, finished_at: now };
@@ -109,7 +110,8 @@ function stateAfter(job: JobColumns, next: JobNext, now: number) {
 /** Running jobs with their open runs; of one host, or of all. */
 export function runningJobs(f: Families, host: string | null): RunningJob[] {
   const found: RunningJob[] = [];
-  for (const job of f.sql<JobColumns>(`SELECT * FROM jobs WHERE state = 'running' ORDER BY id`).all()) {
+  // `+id`: the table in the order of its key would be read from end to end, the partial index holds the running ones only.
+  for (const job of f.sql<JobColumns>(`SELECT * FROM jobs WHERE state = 'running' ORDER BY +id`).all()) {
     const run = f.runs.open(job.id);
     if (run === null || (host !== null && run.host !== host)) continue;
     found.push({
@@ -136,5 +138,6 @@ export function takeOver(f: Families, lease: Lease, newOwner: string, leaseMs: n
   const run = f
     .sql<RunColumns>(`UPDATE runs SET lease_token = ? WHERE job_id = ? AND phase <> 'settled' RETURNING *`)
     .get(job.lease_token, job.id);
-  return run === undefined ? null : claimOf(f, job, run);
+  const task = job.task_id === null ? null : (f.tasks.find(job.task_id as TaskId)?.task ?? null);
+  return run === undefined ? null : claimOf(f, job, run, task);
 }

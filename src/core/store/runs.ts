@@ -69,9 +69,10 @@ export function runStatements(sql: Sql) {
     open(jobId: number): RunColumns | null {
       return sql<RunColumns>(`SELECT * FROM runs WHERE job_id = ? AND phase <> 'settled'`).get(jobId) ?? null;
     },
+    /** The first condition repeats that of the index of open runs, which serves only queries that do. */
     slotsTaken(host: string): number {
       const row = sql<{ n: number }>(
-        `SELECT count(*) AS n FROM runs WHERE host = ? AND phase IN ('preparing', 'running')`,
+        `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN ('preparing', 'running') AND host = ?`,
       ).get(host);
       return row?.n ?? 0;
     },
@@ -102,6 +103,7 @@ export function runStatements(sql: Sql) {
     },
     /** Session of the run before this one, on the same host, when its end makes going on with it worthwhile. */
     sessionBefore(run: RunColumns): string | null {
+      if (run.attempt === 1) return null;
       const row = sql<RunColumns>(
         'SELECT * FROM runs WHERE job_id = ? AND attempt < ? ORDER BY attempt DESC LIMIT 1',
       ).get(run.job_id, run.attempt);

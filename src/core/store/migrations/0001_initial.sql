@@ -124,7 +124,6 @@ CREATE UNIQUE INDEX jobs_branch ON jobs (repo, branch) WHERE state = 'running';
 -- Jobs that are not due yet have an index of their own: a claim never walks over them.
 CREATE INDEX jobs_ready ON jobs (available_at, id) WHERE state = 'queued';
 CREATE INDEX jobs_delayed ON jobs (available_at, id) WHERE state = 'delayed';
-CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
 
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY,
@@ -153,10 +152,9 @@ CREATE TABLE runs (
   CHECK ((phase = 'settled') = (ended_at IS NOT NULL)),
   CHECK (phase <> 'settled' OR outcome IS NOT NULL)
 ) STRICT;
--- A job has one run that is not settled, at most.
+-- A job has one run that is not settled, at most. The few rows of this index and of jobs_branch also serve every look for
+-- what runs now: each further index is a page that every claim and every settlement writes.
 CREATE UNIQUE INDEX runs_open ON runs (job_id) WHERE phase <> 'settled';
-CREATE INDEX runs_slots ON runs (host) WHERE phase IN ('preparing', 'running');
-CREATE INDEX runs_task ON runs (task_id, id);
 CREATE INDEX runs_role ON runs (role, id) WHERE kind = 'agent' AND phase = 'settled';
 
 CREATE TABLE decisions (
