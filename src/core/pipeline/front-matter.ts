@@ -12,7 +12,8 @@ export function frontMatter(text: string): Record<string, string> | null {
   const match = /^\uFEFF?---[ \t]*\r?\n([\s\S]*?)\r?\n---[ \t]*(?:\r?\n|$)/.exec(text.slice(0, longest));
   if (match?.[1] === undefined) return null;
   try {
-    const value: unknown = parse(match[1], { maxAliasCount: 0, schema: 'failsafe' });
+    // Warnings would go to stderr as they are, and they quote the document.
+    const value: unknown = parse(match[1], { maxAliasCount: 0, schema: 'failsafe', logLevel: 'error' });
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
     return Object.fromEntries(
       Object.entries(value)
