@@ -5,9 +5,8 @@ import { startRemote, type Remote } from './calls.ts';
 import type { Durability } from './contestants/contestant.ts';
 import { figure, median, pairedRatio } from './numbers.ts';
 import { peerTitle } from './peers.ts';
-import type { Aim, BenchContext, Section, Table } from './section.ts';
-
-type What = 'take' | 'decide';
+import type { BenchContext, Section, Table } from './section.ts';
+import { durabilities, orchJob, orchTask, throughputAims, type What } from './throughput-aims.ts';
 
 interface Entrant {
   name: string;
@@ -38,11 +37,7 @@ interface Lane {
   failed: string | null;
 }
 
-const durabilities: readonly Durability[] = ['NORMAL', 'FULL'];
 const key = (what: What, durability: Durability): string => `${what} ${durability}`;
-
-const orchJob = 'orch';
-const orchTask = 'orch-task';
 
 function entrants({ peers }: BenchContext): Entrant[] {
   const fast = { slow: false, decides: true };
@@ -87,7 +82,10 @@ export async function throughput(context: BenchContext): Promise<Section> {
     title: 'Claim and settle, and a whole commit',
     text: textOf(context),
     tables: [tableOf(lanes, 'take'), tableOf(lanes, 'decide')],
-    aims: aimsOf(at, context),
+    aims: throughputAims(
+      (name, index, what, durability) => at(name, index)?.rates.get(key(what, durability)) ?? [],
+      context.form,
+    ),
   };
 }
 
@@ -185,70 +183,4 @@ function textOf({ form }: BenchContext): string[] {
       'plainjob it is what an application would do for the same: a transaction with its own three rows and three jobs. liteque has no ' +
       'transaction around several calls: three `enqueue` calls, and no other row.',
   ];
-}
-
-type Find = (name: string, index: number) => Lane | undefined;
-
-function aimsOf(at: Find, { form }: BenchContext): Aim[] {
-  const rates = (name: string, index: number, what: What, durability: Durability): number[] =>
-    at(name, index)?.rates.get(key(what, durability)) ?? [];
-  const aims: Aim[] = [];
-  const against = (peer: string, title: string, aim: number, what: What, index: number, rows: number): void => {
-    for (const durability of durabilities) {
-      const ratio = pairedRatio(rates(orchJob, index, what, durability), rates(peer, index, what, durability));
-      const name = what === 'take' ? 'Claim + settle' : 'A whole commit';
-      aims.push(atLeast(`${name} against ${title}, ${figure(rows)} queued, ${durability}`, aim, ratio, reasons[what]));
-    }
-  };
-  const { few, many, huge } = form.backlogs;
-  for (const what of ['take', 'decide'] as const) {
-    for (const [index, rows] of [few, many].entries()) {
-      against('plainjob', peerTitle('plainjob'), 1.5, what, index, rows);
-      against('liteque', peerTitle('liteque'), 50, what, index, rows);
-    }
-  }
-  for (const [name, title] of [
-    [orchJob, 'jobs of no task'],
-    [orchTask, 'jobs of tasks'],
-  ] as const) {
-    const big = median(rates(name, 3, 'take', 'FULL')) / median(rates(name, 0, 'take', 'FULL'));
-    aims.push(atLeast(`Rate at ${figure(huge)} rows ÷ rate at ${figure(few)}, ${title}, FULL`, 0.7, big, reasons.rows));
-    const normal = median(rates(name, 3, 'take', 'NORMAL')) / median(rates(name, 0, 'take', 'NORMAL'));
-    aims.push(atLeast(`The same at NORMAL`, 0.7, normal, reasons.rows));
-    for (const durability of durabilities) {
-      const slower = median(rates(name, 0, 'take', durability)) / median(rates(name, 2, 'take', durability));
-      const met = Number.isNaN(slower) ? null : slower <= 1.2;
-      aims.push({
-        what: `Time per job with ${figure(many)} delayed rows ÷ without, ${title}, ${durability}`,
-        aim: '≤ 1.2×',
-        measured: `${figure(slower)}×`,
-        met,
-        missedBy: met === false ? `${figure(slower / 1.2)}× the aim` : '',
-        why: 'Delayed rows have an index of their own and are not looked at by a claim; what is left is a larger file.',
-      });
-    }
-  }
-  return aims;
-}
-
-const reasons = {
-  take:
-    'orch writes more for a job: two rows of the history and the job’s row twice, thirteen entries of partial indexes that carry the ' +
-    'invariants, and two fences. At FULL both wait for the disk twice a job, which no work on the statements changes.',
-  decide:
-    'A commit of orch reads the task under its version first and checks cause, live job and older states of the item, each with an index; ' +
-    'all peers write fewer columns and no CHECK. At FULL the disk’s answer is most of the time on either side.',
-  rows: 'The indexes are deeper and the pages of a million rows are not all in the cache.',
-};
-
-function atLeast(what: string, aim: number, ratio: number, why: string): Aim {
-  const met = Number.isNaN(ratio) ? null : ratio >= aim;
-  return {
-    what,
-    aim: `≥ ${aim}×`,
-    measured: Number.isNaN(ratio) ? 'not measured' : `${figure(ratio)}×`,
-    met,
-    missedBy: met === false ? `${figure(aim / ratio)}× less than aimed` : '',
-    why,
-  };
 }
