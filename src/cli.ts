@@ -5,6 +5,7 @@ import { stopSignal } from './commands/signals.ts';
 import { version } from './commands/version.ts';
 import { createSecrets } from './core/config/secrets.ts';
 import { exitCodes, OrchError, type ExitName } from './core/model/index.ts';
+import { diskError } from './core/platform/disk-error.ts';
 import { Redactor } from './core/platform/redact.ts';
 import { createOutput, type Output } from './ui/output.ts';
 import { createTerminal, endQuietlyOnClosedPipe } from './ui/terminal.ts';
@@ -307,7 +308,7 @@ async function run(argv: string[], session: Session): Promise<number> {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok;
     // A command that only groups others prints its help by itself.
     if (thrown instanceof CommanderError && thrown.code === 'commander.help') return exitCodes.usage;
-    const error = thrown instanceof CommanderError ? usageError(thrown, words) : thrown;
+    const error = thrown instanceof CommanderError ? usageError(thrown, words) : diskError(thrown);
     session.output.error(error);
     return error instanceof OrchError ? error.exitCode : exitCodes.failed;
   }

@@ -1,5 +1,15 @@
 import type { Config } from '../core/config/config.ts';
-import type { AgentGate, Job, QueueCounts, RunningJob, Store, TaskRow, Totals } from '../core/model/index.ts';
+import type {
+  AgentGate,
+  Effect,
+  Job,
+  QueueCounts,
+  RunningJob,
+  Store,
+  TaskId,
+  TaskRow,
+  Totals,
+} from '../core/model/index.ts';
 import { isFinal } from '../core/model/index.ts';
 import { rfc3339, rfc3339OrNull } from '../ui/time.ts';
 import { aliveDocument, readAlive, type Alive } from './alive.ts';
@@ -18,19 +28,30 @@ export interface Overview {
   running: RunningJob[];
   /** Jobs of no task that wait for a worker. */
   adhoc: Job[];
+  troubles: Trouble[];
+}
+
+/** Something that failed and is tried again by itself: a delivery, a job, or the publishing of a run. */
+export interface Trouble {
+  what: string;
+  task: TaskId | null;
+  error: string;
 }
 
 /** How far back queued ad-hoc runs are looked for: newest jobs. */
 const recentJobs = 100;
+/** Undelivered effects that are looked through for what keeps them: newest. */
+const openEffects = 200;
 
 export async function readOverview(store: Store, config: Config, all: boolean): Promise<Overview> {
-  const [running, gate, queue, totals, tasks, recent] = await Promise.all([
+  const [running, gate, queue, totals, tasks, recent, effects] = await Promise.all([
     store.runningJobs(null),
     store.agentGate(),
     store.queueCounts(),
     store.totals(),
     store.tasks(all ? {} : { active: true }),
     store.recentJobs(recentJobs),
+    store.effects({ state: 'pending', limit: openEffects }),
   ]);
   return {
     now: store.now(),
@@ -42,7 +63,20 @@ export async function readOverview(store: Store, config: Config, all: boolean): 
     tasks,
     running,
     adhoc: recent.filter((job) => job.taskId === null && (job.state === 'queued' || job.state === 'delayed')),
+    troubles: troublesOf(effects, recent, running),
   };
+}
+
+function troublesOf(effects: Effect[], jobs: Job[], running: RunningJob[]): Trouble[] {
+  const of = (job: Job, what: string): Trouble[] =>
+    job.lastError === null ? [] : [{ what, task: job.taskId, error: job.lastError }];
+  return [
+    ...effects.flatMap(({ body, taskId, lastError }) =>
+      lastError === null ? [] : [{ what: body.kind, task: taskId, error: lastError }],
+    ),
+    ...running.flatMap(({ job, run }) => (run.phase === 'publishing' ? of(job, `publishing run ${run.id}`) : [])),
+    ...jobs.flatMap((job) => (job.state === 'delayed' ? of(job, job.kind === 'check' ? 'tests' : job.role) : [])),
+  ];
 }
 
 /** One word for where a task stands; what stops it most comes first. */
@@ -115,6 +149,7 @@ export function overviewDocument(o: Overview): Record<string, unknown> {
     agent_gate: gateDocument(o.gate),
     jobs: o.queue.byState,
     effects: { pending: countEffects(o.totals, 'pending'), dead: countEffects(o.totals, 'dead') },
+    troubles: o.troubles,
     counts: {
       active: countTasks(o.totals, ({ stage }) => !isFinal(stage)),
       done: countTasks(o.totals, ({ stage }) => stage === 'done'),

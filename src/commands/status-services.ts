@@ -4,7 +4,7 @@ import type { Piece, Style } from '../ui/pieces.ts';
 import { ago, duration, rfc3339, rfc3339OrNull } from '../ui/time.ts';
 import { wrap } from '../ui/wrap.ts';
 import type { PollerState, WorkerState } from './alive.ts';
-import { countEffects, type Overview } from './overview.ts';
+import { countEffects, type Overview, type Trouble } from './overview.ts';
 
 /** One line about a service: a mark, what it is about, and the sentence. */
 interface Fact {
@@ -76,7 +76,25 @@ function facts(o: Overview): Fact[] {
   if (dead > 0)
     found.push({ tone: 'bad', about: 'outbox', text: `${dead} refused for good; see \`orch status --queue\`` });
   if (waiting > 0) found.push({ tone: 'warning', about: 'outbox', text: `${waiting} not delivered yet` });
+  for (const [error, troubles] of byError(o.troubles))
+    found.push({ tone: 'warning', about: 'tried', text: `again: ${namesOf(troubles)}: ${error}` });
   return found;
+}
+
+/** One line for everything that fails for one reason: an outage is one fact, however many tasks it stops. */
+function byError(troubles: Trouble[]): Map<string, Trouble[]> {
+  const found = new Map<string, Trouble[]>();
+  for (const trouble of troubles) found.set(trouble.error, [...(found.get(trouble.error) ?? []), trouble]);
+  return found;
+}
+
+/** Names of one line; the rest is counted. */
+const mostNames = 3;
+
+function namesOf(troubles: Trouble[]): string {
+  const names = troubles.map(({ what, task }) => (task === null ? what : `${what} of ${task}`));
+  const more = names.length - mostNames;
+  return `${names.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Whether the machinery is alive: one line a service, and one for everything that holds it up. */
@@ -98,6 +116,7 @@ export function serviceRows(o: Overview): string[][] {
   return [
     ['poller', poller.state, rfc3339OrNull(poller.lastTick) ?? '', poller.host ?? '', trouble],
     ...workers.map((worker) => ['worker', worker.state, rfc3339(worker.seenAt), worker.host, worker.name]),
+    ...o.troubles.map(({ what, task, error }) => ['trouble', 'tried again', '', task ?? '', what, error]),
     ['agent_gate', o.gate.state, rfc3339OrNull(o.gate.until) ?? '', o.gate.reason ?? '', o.gate.detail],
   ];
 }

@@ -59,6 +59,7 @@ export function taskDocument(row: TaskRow): Record<string, unknown> {
             kind: liveJob.kind,
             state: liveJob.state,
             available_at: new Date(liveJob.availableAt).toISOString(),
+            error: liveJob.lastError,
           },
     run:
       run === null

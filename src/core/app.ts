@@ -171,7 +171,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   };
 }
 
-function gitParts({ config, secrets, log }: Pick<AppOptions, 'config' | 'secrets' | 'log'>): {
+function gitParts({ config, secrets, clock, log }: Pick<AppOptions, 'config' | 'secrets' | 'clock' | 'log'>): {
   git: GitPort;
   workspaces: WorkspacePort;
 } {
@@ -181,6 +181,7 @@ function gitParts({ config, secrets, log }: Pick<AppOptions, 'config' | 'secrets
     token: () => secrets.read('gitea'),
     identity: config.identity,
     timeouts: config.timeouts,
+    clock,
     log,
   });
   return {

@@ -29,17 +29,32 @@ export interface TickReport {
 export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: AbortSignal): Promise<TickReport> {
   const report: TickReport = { leading: true, decisions: 0, delivered: 0, behind: [], problems: [] };
   await guarded('repairs', report, deps, deps.repair);
-  for (const policy of rotated(deps.policies, deps.store.now())) {
-    if (signal?.aborted === true) break;
-    await guarded(`Plane project ${policy.name}`, report, deps, async () => {
-      const { behind } = await pollPlane(policy, { ...deps, leader });
-      if (behind) report.behind.push(policy.name);
-    });
-    await guarded(`Gitea repository ${policy.repo}`, report, deps, () => pollGitea(policy, { ...deps, leader }));
-  }
+  const waiting = rotated(deps.policies, deps.store.now());
+  const lookOn = async (): Promise<void> => {
+    for (let policy = waiting.shift(); policy !== undefined; policy = waiting.shift()) {
+      if (signal?.aborted === true) return;
+      await look(policy, leader, report, deps);
+    }
+  };
+  // To the end of all: nothing may still be written when the tick has ended.
+  const ends = await Promise.allSettled(Array.from({ length: sideBySide }, lookOn));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  report.behind.sort();
+  report.problems.sort((a, b) => a.what.localeCompare(b.what));
   crashPoint('observe.after');
   await settle(report, deps, signal);
   return report;
+}
+
+/** Projects looked at side by side: one whose server hangs costs its own time limits, not the others'. */
+const sideBySide = 4;
+
+async function look(policy: ProjectPolicy, leader: NamedLease, report: TickReport, deps: PollDeps): Promise<void> {
+  await guarded(`Plane project ${policy.name}`, report, deps, async () => {
+    const { behind } = await pollPlane(policy, { ...deps, leader });
+    if (behind) report.behind.push(policy.name);
+  });
+  await guarded(`Gitea repository ${policy.repo}`, report, deps, () => pollGitea(policy, { ...deps, leader }));
 }
 
 /** Rounds of decisions and deliveries in one tick; what is left after them waits for the next. */
@@ -56,10 +71,13 @@ export async function settle(
     const delivered = await deliverDue(deps, signal);
     report.decisions += decisions;
     report.delivered += delivered;
-    for (const task of failed)
+    for (const { task, error } of failed)
       report.problems.push({
         what: `task ${task}`,
-        error: new OrchError('its decision failed', { code: 'reconcile_failed' }),
+        error: new OrchError(`its decision failed: ${error}`, {
+          code: 'reconcile_failed',
+          hint: 'This is a defect of orch; the log has its place.',
+        }),
       });
     if (decisions === 0 && delivered === 0) return;
   }

@@ -1,7 +1,7 @@
 import type { DeliverDeps } from '../core/engine/deliver.ts';
 import type { ReconcileDeps } from '../core/engine/reconcile.ts';
 import type { NamedLease, ProjectPolicy } from '../core/model/index.ts';
-import { errorText } from '../core/model/index.ts';
+import { OrchError, errorWithHint } from '../core/model/index.ts';
 import type { ServiceManager } from '../core/platform/sd-notify.ts';
 import { ownerAlive } from '../core/platform/processes.ts';
 import { pollerLease } from './lease.ts';
@@ -42,7 +42,7 @@ export function createPoller(
   async function tellState(report: TickReport): Promise<void> {
     const detail = {
       behind: report.behind,
-      problems: report.problems.map(({ what, error }) => `${what}: ${error.message}`),
+      problems: report.problems.map(({ what, error }) => `${what}: ${errorWithHint(error)}`),
     };
     const said = JSON.stringify(detail);
     const known = (await store.processes()).find((row) => row.kind === 'poller' && row.owner === owner);
@@ -72,6 +72,7 @@ export function createPoller(
     const said = (level: 'debug' | 'warn') => (text: string | Error) =>
       log[level](typeof text === 'string' ? text : text.message);
     setLogger({ info: said('debug'), warn: said('warn'), error: said('warn'), debug: said('debug') });
+    const outdated = new AbortController();
     const beat = async (): Promise<void> => {
       try {
         const report = await tick(signal);
@@ -82,21 +83,25 @@ export function createPoller(
         if (report !== null && report.decisions + report.delivered > 0)
           log.info('tick', { decisions: report.decisions, delivered: report.delivered });
       } catch (error) {
-        log.error('tick failed', { error: errorText(error) });
+        log.error('tick failed', { error: errorWithHint(error) });
+        // A newer orch has migrated the database: this one ends, so that its service manager starts what is installed now.
+        if (error instanceof OrchError && error.code === 'database_newer') outdated.abort(error);
       }
     };
     await beat();
+    const over = AbortSignal.any([signal, outdated.signal]);
     await manager.ready('polling');
     let beating = Promise.resolve();
     const task = schedule(config.poll.schedule, () => (beating = beat()), { noOverlap: true });
     await new Promise<void>((resolve) => {
-      if (signal.aborted) return resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      if (over.aborted) return resolve();
+      over.addEventListener('abort', () => resolve(), { once: true });
     });
     await manager.stopping('stopping');
     await task.destroy();
     // What is on its way, a merge above all, is recorded before the lead is given back and the database closed.
     await beating;
+    outdated.signal.throwIfAborted();
     await release();
   }
 

@@ -150,8 +150,14 @@ describe('items', () => {
 
   it('takes only Plane\'s own "gone" for gone', async () => {
     let answer: (response: Parameters<Handler>[1]) => void = (response) => json(response, 404, gone);
-    const { plane } = await against((_seen, response) => answer(response));
+    let above = (response: Parameters<Handler>[1]): void => json(response, 200, { id: project, name: 'Shop' });
+    const { plane } = await against((seen, response) =>
+      seen.path.endsWith(`/projects/${project}/`) ? above(response) : answer(response),
+    );
     expect(await plane.item(project, item)).toBeNull();
+    // A server that has lost everything has not lost this item.
+    above = (response) => json(response, 404, gone);
+    expect(await failureOf(plane.item(project, item), [token])).toMatchObject({ code: 'plane_not_found' });
     answer = (response) => json(response, 404, pageNotFound);
     expect(await failureOf(plane.item(project, item), [token])).toMatchObject({ code: 'plane_not_found' });
     answer = (response) => html(response, 404);

@@ -144,7 +144,15 @@ function apply(state: MemoryState, decision: Decision, now: number): void {
     if (state.effects.some((known) => known.key === effect.key)) throw new Error(`effect ${effect.key} came twice`);
     state.serial += 1;
     const id = String(state.serial) as EffectId;
-    state.effects.push({ ...structuredClone(effect), id, taskId, attempts: 0, createdAt: now, state: 'pending' });
+    state.effects.push({
+      ...structuredClone(effect),
+      id,
+      taskId,
+      attempts: 0,
+      lastError: null,
+      createdAt: now,
+      state: 'pending',
+    });
   }
   state.decisions.push({
     id: String(state.decisions.length),

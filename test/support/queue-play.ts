@@ -181,7 +181,7 @@ function settleAct(step: Extract<Step, { do: 'settle' }>, ticket: Ticket, job: M
   const random = ((step.cost ?? 0) % 100) / 100;
   const counted = { ...job, maxAttempts: 2, maxTransient: 5, maxInterruptions: 3 };
   const next = nextAfter(
-    { ...counted, cancelRequested: step.sawCancel && job.cancel },
+    { ...counted, cancelRequested: step.sawCancel && job.cancel, createdAt: model.now },
     ended,
     model.now,
     random,

@@ -13,6 +13,7 @@ const fresh: JobInQuestion = {
   interruptions: 0,
   maxInterruptions: 3,
   cancelRequested: false,
+  createdAt: now - 60_000,
 };
 
 function outcome(kind: RunOutcome['kind'], more: Partial<RunOutcome> = {}): RunOutcome {

@@ -93,12 +93,12 @@ describe('one run', () => {
 
   it('fails a run that cannot be prepared, and the slot is free for the next', async () => {
     const other = await world.addTask(13);
-    await world.addJob(task, { repo: 'acme/missing' as RepoSlug, maxAttempts: 1 });
+    await world.addJob(task, { repo: 'acme/missing' as RepoSlug, maxTransient: 0 });
     await world.addJob(other);
     expect(await createWorker(world.deps()).runUntilEmpty()).toBe(2);
     expect(await world.finished(task)).toMatchObject({
-      exhausted: 'attempts',
-      outcome: { kind: 'own_fault', costMicros: 0 },
+      exhausted: 'transient',
+      outcome: { kind: 'transient', cause: 'git_repo_missing', costMicros: 0 },
     });
     expect(await world.finished(other)).toMatchObject({ exhausted: null, outcome: { kind: 'success' } });
   });
@@ -202,7 +202,10 @@ describe('publishing', () => {
     await until('publishing', async () => (await world.runsOf(job))[0]?.phase === 'publishing');
     // The only slot is free: the next job is claimed and ends; it cannot be prepared while the server is down.
     const second = await world.addJob(other, { maxTransient: 0 });
-    await until('the other job', async () => (await world.job(second)).state === 'failed');
+    await until('the other job', async () => (await world.job(second)).state === 'delayed');
+    // No agent was started: an outage spends no budget of the job, and no run of the task.
+    expect(await world.job(second)).toMatchObject({ attempts: 0, transient: 0, interruptions: 0 });
+    expect((await world.store.task(other))?.meta.runs).toBe(0);
     const tried = world.git.requests();
     await until('another try', () => world.git.requests() > tried);
     expect((await world.runsOf(job))[0]?.phase).toBe('publishing');

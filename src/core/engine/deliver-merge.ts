@@ -9,6 +9,8 @@ export interface MergeDeps {
 const markerDepth = 200;
 /** "Please try again later" while the server still checks; a conflict answers the same for ever (`research/apis.md` B3). */
 const laterTries = 8;
+/** Some hours, with the usual backoff: a server that fails on this merge for so long will go on doing so. */
+const troubleTries = 24;
 
 /**
  * The one effect that must never run twice (spec 5). First the pull request, then the base branch is asked whether it has
@@ -85,17 +87,30 @@ async function notLanded(
   base: CommitSha | null,
 ): Promise<Delivery> {
   const said = `HTTP ${answer.status}: ${answer.message}`;
+  // The same answer as before, and often enough: an outage uses up tries, too, and says nothing about the merge.
+  const lasts = (tries: number): boolean => effect.attempts >= tries && effect.lastError === said;
+  if (inTrouble(answer.status) && !lasts(troubleTries)) return { kind: 'retry', error: said, afterMs: null };
   if (answer.status === 409 && /head/i.test(answer.message)) return refused('moved', said);
   const clean = base === null || (await git.mergeTree(body.repo, base, body.head)).clean;
   if (!clean) return refused('conflict', `the branch does not merge into ${body.baseBranch}`);
   const later =
-    answer.status >= 500 ||
     answer.status === 409 ||
+    answer.status === 404 ||
     answer.status === 200 ||
     /try again later/i.test(answer.message) ||
     answer.message === '';
-  if (later && effect.attempts < laterTries) return { kind: 'retry', error: said, afterMs: 2000 };
+  if (later && !lasts(laterTries)) return { kind: 'retry', error: said, afterMs: laterMs(effect) };
   return refused('refused', said);
+}
+
+/** Trouble of the server or of the account, not an answer about this merge. */
+function inTrouble(status: number): boolean {
+  return status >= 500 || status === 401 || status === 403 || status === 408 || status === 429;
+}
+
+/** Soon while the server still checks, then with patience. */
+function laterMs(effect: Effect): number | null {
+  return effect.attempts < laterTries / 2 ? 2000 : null;
 }
 
 function refused(reason: string, error: string): Delivery {

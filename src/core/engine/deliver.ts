@@ -12,7 +12,7 @@ import type {
   Store,
   TelegramPort,
 } from '../model/index.ts';
-import { OrchError, assertNever, errorText } from '../model/index.ts';
+import { OrchError, assertNever, errorWithHint } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { deliverMerge } from './deliver-merge.ts';
@@ -68,17 +68,29 @@ export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promi
 /** Tries of a call of git that failed without a reason known to last: another process of the host may be in the way. */
 const gitTries = 6;
 
-/** What a failure means: trouble and refused tokens are tried again (somebody mends them), any other refusal is final. */
-function deliveryOf(error: unknown, attempts: number): Delivery {
+/**
+ * Tries of what a server refuses, about ten minutes with the usual backoff: while a server is being upgraded or its proxy
+ * restarted, 404 and 409 come and go, and a task held for that would wait for a person for nothing.
+ */
+const refusalTries = 6;
+
+/** A refusal by a peer, in its own words; anything else that does not pass is known here already. */
+const saidByPeer = /^(plane|gitea|telegram)_(refused|not_found|forbidden)$/;
+
+/** What a failure means: trouble and refused tokens are tried again (somebody mends them), a refusal that lasts is final. */
+function deliveryOf(error: unknown, effect: Effect): Delivery {
+  const { attempts, lastError } = effect;
   if (error instanceof OrchError && error.retry === 'never' && error.exit !== 'authentication') {
-    const passing = error.code === 'git_failed' && attempts < gitTries;
-    return passing
-      ? { kind: 'retry', error: error.message, afterMs: 1000 * attempts }
-      : { kind: 'dead', error: error.message };
+    if (error.code === 'git_failed' && attempts < gitTries)
+      return { kind: 'retry', error: error.message, afterMs: 1000 * attempts };
+    // Only a refusal that was heard before counts as lasting: the tries before may have been spent on an outage.
+    if (saidByPeer.test(error.code) && (attempts < refusalTries || lastError !== error.message))
+      return { kind: 'retry', error: error.message, afterMs: null };
+    return { kind: 'dead', error: error.message };
   }
   return {
     kind: 'retry',
-    error: errorText(error),
+    error: errorWithHint(error),
     afterMs: error instanceof OrchError ? (error.retryAfterMs ?? null) : null,
   };
 }
@@ -87,7 +99,7 @@ async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {
   try {
     return await deliver(effect, effect.body, deps);
   } catch (error) {
-    return deliveryOf(error, effect.attempts);
+    return deliveryOf(error, effect);
   }
 }
 

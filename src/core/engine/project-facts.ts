@@ -68,6 +68,14 @@ export async function readFacts(plane: PlanePort, projectId: ProjectId, now: num
   const states = await plane.states(projectId);
   const labels = await plane.labels(projectId);
   const members = await plane.members(projectId);
+  // A project without states, or without the account that asks, is no answer, and would be kept for an hour.
+  if (states.length === 0 || members.length === 0) {
+    throw new OrchError(`Plane listed no ${states.length === 0 ? 'states' : 'members'} for the project ${projectId}`, {
+      code: 'plane_garbage',
+      retry: 'retry',
+      hint: 'Every project has some: look at Plane; the next poll asks again.',
+    });
+  }
   return { at: now, states, labels: Object.fromEntries(labels.map((label) => [label.id, label.name])), members };
 }
 

@@ -1,4 +1,5 @@
 import type { Log } from '../platform/log.ts';
+import { OrchError, errorText } from '../model/index.ts';
 import type { ProjectPolicy, RepoSlug, Store, Task, TaskId } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { decide, needs } from '../pipeline/decide.ts';
@@ -45,19 +46,21 @@ export async function reconcile(taskId: TaskId, deps: ReconcileDeps): Promise<nu
   throw new Error(`task ${taskId} does not come to rest after ${mostSteps} decisions`);
 }
 
-/** Reconciles every task whose time has come; one that fails does not stop the others. */
+/** Reconciles every task whose time has come; one that fails does not stop the others. @throws OrchError `database_*` */
 export async function reconcileDue(
   deps: ReconcileDeps,
   limit = 200,
-): Promise<{ tasks: number; decisions: number; failed: TaskId[] }> {
+): Promise<{ tasks: number; decisions: number; failed: { task: TaskId; error: string }[] }> {
   const due = await deps.store.dueTasks(limit);
-  const failed: TaskId[] = [];
+  const failed: { task: TaskId; error: string }[] = [];
   let decisions = 0;
   for (const taskId of due) {
     try {
       decisions += await reconcile(taskId, deps);
     } catch (error) {
-      failed.push(taskId);
+      // Without the database no other task fares better.
+      if (error instanceof OrchError && error.code.startsWith('database_')) throw error;
+      failed.push({ task: taskId, error: errorText(error) });
       await postpone(taskId, deps);
       deps.log.error('reconcile failed', {
         task: taskId,

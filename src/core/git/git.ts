@@ -1,5 +1,7 @@
 import type { CommitSha, GitIdentity, GitPort, RepoSlug } from '../model/index.ts';
 import { OrchError, parseCommitSha } from '../model/index.ts';
+import { createCircuits } from '../platform/circuit.ts';
+import { systemClock, type Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts';
 import { isCrowded, packBare } from './packing.ts';
@@ -16,8 +18,12 @@ export interface GitOptions {
   token: () => string;
   identity: GitIdentity;
   timeouts: GitTimeouts;
+  clock?: Clock;
   log: Log;
 }
+
+/** Failures that cost their whole time limit, or the server's patience. */
+const unanswered = ['git_unreachable', 'git_timeout'];
 
 /** A branch name that git takes and that cannot be read as an option. @throws OrchError `bad_branch` */
 export function safeBranch(branch: string): string {
@@ -46,6 +52,7 @@ export function pushedRef(sha: CommitSha): string {
 export function createGit(options: GitOptions): GitPort & { bare: Bare } {
   const bare = createBare(options);
   const read = reads(bare);
+  const circuits = createCircuits(options.clock ?? systemClock, (error) => unanswered.includes(error.code));
 
   /** The token goes to git by environment only: not in arguments, addresses or files (spec 12); to this server only. */
   async function remote(repo: RepoSlug, args: string[], timeoutMs: number): Promise<string> {
@@ -57,8 +64,13 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     return (await bare.run(repo, args, { env, timeoutMs, explain })).stdout;
   }
 
+  /** Reading: a repository that did not answer is spared for a while. A push is always preceded by a look, and followed by one. */
+  function readRemote(repo: RepoSlug, args: string[], timeoutMs: number): Promise<string> {
+    return circuits.through(repo, () => remote(repo, args, timeoutMs));
+  }
+
   async function lsRemoteHeads(repo: RepoSlug): Promise<Map<string, CommitSha>> {
-    const out = await remote(repo, ['ls-remote', '--heads', '--', options.remoteUrl(repo)], options.timeouts.gitMs);
+    const out = await readRemote(repo, ['ls-remote', '--heads', '--', options.remoteUrl(repo)], options.timeouts.gitMs);
     const heads = new Map<string, CommitSha>();
     for (const line of out.split('\n')) {
       const match = /^([0-9a-f]{40})\trefs\/heads\/(.+)$/.exec(line);
@@ -71,7 +83,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
   const fetch = taken((repo: RepoSlug) => pastLocks(() => fetchNow(repo)));
 
   async function fetchNow(repo: RepoSlug): Promise<void> {
-    await remote(
+    await readRemote(
       repo,
       [
         'fetch',

@@ -1,5 +1,6 @@
 import { lstat, rm } from 'node:fs/promises';
 import { OrchError } from '../model/index.ts';
+import { diskFull } from '../platform/disk-error.ts';
 import { printable } from '../platform/printable.ts';
 
 /** One call of git: arguments as an array, no shell, nothing of the caller's git configuration. */
@@ -209,7 +210,10 @@ export function utf8(latin1: string): string {
 
 function failed(call: GitCall, answer: GitAnswer): OrchError {
   // Another process holds a lock of the same repository: it will be gone in a moment.
-  const busy = /\.lock'?: File exists|cannot lock ref|Unable to create .*\.lock/i.test(ownWords(answer.stderr));
+  const own = ownWords(answer.stderr);
+  const busy = /\.lock'?: File exists|cannot lock ref|Unable to create .*\.lock/i.test(own);
+  if (/No space left on device|Disk quota exceeded/.test(own))
+    return diskFull(`git ${verbOf(call.args)} failed: no space left on the disk of the repositories.`);
   if (!busy && call.explain !== undefined) return call.explain(answer);
   if (!busy && cutOff.test(answer.stderr)) return killed(verbOf(call.args), 'or cut off');
   const lines = answer.stderr.split('\n').filter((line) => /^(fatal|error|remote):/.test(line));

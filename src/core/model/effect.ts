@@ -63,6 +63,8 @@ export interface Effect extends NewEffect {
   id: EffectId;
   taskId: TaskId | null;
   attempts: number;
+  /** What the last try failed with; null before one failed. */
+  lastError: string | null;
   createdAt: number;
 }
 

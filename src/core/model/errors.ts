@@ -62,6 +62,12 @@ export function errorText(error: unknown): string {
   return typeof error === 'string' ? error : JSON.stringify(error);
 }
 
+/** The message with what to do about it, for a place that shows one text. */
+export function errorWithHint(error: unknown): string {
+  const hint = error instanceof OrchError ? error.hint : undefined;
+  return hint === undefined ? errorText(error) : `${errorText(error)} – ${hint}`;
+}
+
 /** Makes the compiler prove that a `switch` over a union is complete. */
 export function assertNever(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);

@@ -75,7 +75,10 @@ export type JobNext =
   | { kind: 'done' }
   | { kind: 'failed'; error: string }
   | { kind: 'cancelled' }
-  | { kind: 'again'; availableAt: number; spend: 'attempt' | 'transient' | 'interruption' | 'nothing'; error: string };
+  | { kind: 'again'; availableAt: number; spend: Spend; error: string };
+
+/** What a further try uses up; `launch`: nothing was started, the run is given back to the task's cap, too. */
+export type Spend = 'attempt' | 'transient' | 'interruption' | 'launch' | 'nothing';
 
 export interface Settlement {
   outcome: RunOutcome;
@@ -94,6 +97,8 @@ export interface RunPatch {
   sessionId?: string;
   baseSha?: string;
   outcome?: RunOutcome;
+  /** What keeps the run from going on at the moment, told by `status`; null when nothing does any more. */
+  trouble?: string | null;
 }
 
 /** A running job whose lease may have to be taken over (spec 6). */

@@ -19,6 +19,7 @@ export type JobInQuestion = Pick<
   | 'interruptions'
   | 'maxInterruptions'
   | 'cancelRequested'
+  | 'createdAt'
 >;
 
 type Exhausted = MessageOf<'run_finished'>['exhausted'];
@@ -35,6 +36,11 @@ const unknownResetMs = 5 * 60_000;
 const resetJitterMs = 60_000;
 /** The agent gate is closed while a login is missing; the job only has to be due again when it opens. */
 const authenticationWaitMs = 60_000;
+
+/** The git server could not be asked, or not with this token, or there is no room to work: no agent was started, and an outage may last for days. */
+const outageCauses: readonly string[] = ['git_unreachable', 'git_timeout', 'git_token_refused', 'disk_full'];
+/** Bounds of the wait for a server that is away; in between, half as long again as the job has waited already. */
+const outageWaitMs = { least: 20_000, most: 600_000 };
 
 /** Causes that the very same run meets again: another attempt would only cost. */
 const hopelessCauses: readonly string[] = ['prompt_too_long', 'workspace_diverged', 'agent_alive'];
@@ -63,6 +69,7 @@ export function nextAfter(
   });
   const failed = (exhausted: Exhausted): AfterRun => ({ next: { kind: 'failed', error }, exhausted });
 
+  const { least, most } = outageWaitMs;
   switch (outcome.kind) {
     case 'own_fault':
     case 'timeout':
@@ -72,6 +79,8 @@ export function nextAfter(
       if (job.kind === 'check') return failed('attempts');
       return job.attempts + 1 >= job.maxAttempts ? failed('attempts') : again('attempt', now);
     case 'transient':
+      if (outageCauses.includes(outcome.cause))
+        return again('launch', now + Math.min(Math.max((now - job.createdAt) / 2, least), most));
       if (job.transient >= job.maxTransient) return failed('transient');
       return again('transient', now + retryDelay(job.transient + 1, Math.max(0, (outcome.resetAt ?? now) - now)));
     case 'interrupted':

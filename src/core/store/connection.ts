@@ -61,7 +61,7 @@ export function connect(db: Database, file: string, patienceMs: number, schema: 
   const inTransaction = db.transaction((work: () => unknown) => work());
   const guarded = db.transaction((work: () => unknown) => {
     const found = sql(`SELECT value FROM meta WHERE key = 'schema'`).get() as { value: string };
-    if (Number(found.value) > schema) throw newerSchema(file, Number(found.value), schema);
+    if (Number(found.value) > schema) throw newerSchema(file, Number(found.value), schema, 'tryAgain');
     return work();
   });
   return {
@@ -77,10 +77,19 @@ export function connect(db: Database, file: string, patienceMs: number, schema: 
   };
 }
 
-export function newerSchema(file: string, found: number, known: number): OrchError {
+/**
+ * @param exit a process that was running when the database was migrated ends with `tryAgain`: started again by its service
+ *   manager it may be the new version, and if it is not, it ends for good
+ */
+export function newerSchema(
+  file: string,
+  found: number,
+  known: number,
+  exit: 'notConfigured' | 'tryAgain' = 'notConfigured',
+): OrchError {
   return new OrchError(`The database ${file} has schema ${found}; this orch knows up to ${known}.`, {
     code: 'database_newer',
-    exit: 'notConfigured',
+    exit,
     hint: 'A newer orch has used this database: install that version here, or restart the service if it was upgraded.',
   });
 }

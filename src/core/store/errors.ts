@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs';
+import path from 'node:path';
 import { OrchError } from '../model/index.ts';
 
 /** SQLite's extended result code of an error of the driver (`SQLITE_BUSY_SNAPSHOT`); empty for anything else. */
@@ -34,7 +36,8 @@ export function databaseError(error: unknown, file: string): unknown {
       cause: error,
     });
   }
-  if (code === 'SQLITE_FULL') {
+  // The shared index and a new log fail in other ways than a page when there is no room for them.
+  if (code === 'SQLITE_FULL' || (/^SQLITE_(IOERR|CANTOPEN)/.test(code) && isFull(file))) {
     return new OrchError(`No space left to write the database ${file}.`, {
       code: 'database_full',
       exit: 'tryAgain',
@@ -52,6 +55,18 @@ export function databaseError(error: unknown, file: string): unknown {
     });
   }
   return error;
+}
+
+/** SQLite's shared index grows by this much, bytes. */
+const leastSpace = 32 * 1024;
+
+function isFull(file: string): boolean {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(path.dirname(file));
+    return bavail * bsize < leastSpace || (files > 0 && ffree === 0);
+  } catch {
+    return false;
+  }
 }
 
 /** The file or its folder refuses this user, or is no place for a database. */

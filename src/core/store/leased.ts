@@ -36,6 +36,8 @@ export function renewLease(
 export function patchRun(f: Families, lease: Lease, patch: RunPatch): 'ok' | 'lost' {
   if (held(f, lease) === null) return 'lost';
   f.runs.patch(lease.runId, lease.jobId, patch);
+  if (patch.trouble !== undefined)
+    f.sql('UPDATE jobs SET last_error = ? WHERE id = ?').run(patch.trouble, rowId(lease.jobId));
   return 'ok';
 }
 
@@ -70,6 +72,7 @@ export function settleLease(f: Families, lease: Lease, settlement: Settlement, n
   const reserved = run.budget_micros ?? 0;
   // A run that left no figure may have spent all it was allowed to.
   f.tasks.spend(job.task_id as TaskId, reserved, outcome.costMicros ?? reserved);
+  if (settlement.next.kind === 'again' && settlement.next.spend === 'launch') f.tasks.giveBack(job.task_id as TaskId);
   if (settlement.message !== null) f.messages.insert(settlement.message, now);
   f.tasks.wake(job.task_id as TaskId, now);
   return 'ok';

@@ -27,6 +27,7 @@ export function decodeEffect(row: EffectColumns): Effect {
     report: row.report === 1,
     taskId: row.task_id as TaskId | null,
     attempts: row.attempts,
+    lastError: row.error,
     createdAt: row.created_at,
   };
 }

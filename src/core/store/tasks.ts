@@ -164,6 +164,10 @@ export function taskStatements(sql: Sql) {
     reserve(id: TaskId, micros: number): void {
       sql('UPDATE tasks SET runs = runs + 1, reserved_micros = reserved_micros + ? WHERE id = ?').run(micros, id);
     },
+    /** A run that never started: it does not count. */
+    giveBack(id: TaskId): void {
+      sql('UPDATE tasks SET runs = max(runs - 1, 0) WHERE id = ?').run(id);
+    },
     /** A run ended: its reservation becomes what it spent. */
     spend(id: TaskId, reserved: number, spent: number): void {
       sql('UPDATE tasks SET reserved_micros = reserved_micros - ?, spent_micros = spent_micros + ? WHERE id = ?').run(

@@ -25,7 +25,8 @@ export class LeaseLost extends Error {}
 /** Writes under the lease. @throws LeaseLost when another owner has it: then nothing more may be written. */
 export async function patchRun(context: RunContext, patch: RunPatch): Promise<void> {
   if ((await context.deps.store.patchRun(context.lease, patch)) === 'lost') throw new LeaseLost(context.lease.runId);
-  Object.assign(context.claim.run, patch);
+  const { trouble: _trouble, ...facts } = patch;
+  Object.assign(context.claim.run, facts);
 }
 
 /** An outcome that no agent process had a part in: made by the worker itself, and free. */

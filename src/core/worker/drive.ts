@@ -83,7 +83,7 @@ function publishes(context: RunContext, outcome: RunOutcome): boolean {
 async function recordOutcome(context: RunContext, outcome: RunOutcome, started: boolean): Promise<void> {
   const { claim, gate } = context;
   const session = outcome.sessionId === null ? {} : { sessionId: outcome.sessionId };
-  const phase = publishes(context, outcome) ? { phase: 'publishing' as const } : {};
+  const phase = publishes(context, outcome) ? { phase: 'publishing' as const, trouble: null } : {};
   await patchRun(context, { outcome, ...session, ...phase });
   crashPoint('outcome.recorded');
   if (claim.job.kind === 'check') return;

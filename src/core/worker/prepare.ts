@@ -1,5 +1,6 @@
 import { errorText, OrchError, type CommitSha, type Role, type RunOutcome, type RunSpec } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
+import { diskError } from '../platform/disk-error.ts';
 import { baseBranchOf, LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 
 export type Prepared = { kind: 'ready'; spec: RunSpec; folder: string } | { kind: 'failed'; outcome: RunOutcome };
@@ -21,11 +22,14 @@ export async function prepare(context: RunContext): Promise<Prepared> {
  * @param now ms since the epoch
  * @throws the error again when it says nothing about the launch: the lease is gone, or the database cannot be used
  */
-export function launchFailure(error: unknown, now: number): RunOutcome {
+export function launchFailure(thrown: unknown, now: number): RunOutcome {
+  const error = diskError(thrown);
   if (error instanceof LeaseLost) throw error;
   if (!(error instanceof OrchError)) return ownOutcome('own_fault', 'launch_failed', errorText(error));
   if (error.code.startsWith('database_')) throw error;
   const detail = error.hint === undefined ? errorText(error) : `${errorText(error)} (${error.hint})`;
+  // The server's word about a repository is believed when it lasts: a proxy or an upgrade may say the same for minutes.
+  if (serverAnswers.includes(error.code)) return ownOutcome('transient', error.code, detail);
   if (error.retry === 'never') return ownOutcome('own_fault', error.code, detail);
   return ownOutcome(
     'transient',
@@ -34,6 +38,8 @@ export function launchFailure(error: unknown, now: number): RunOutcome {
     error.retryAfterMs === undefined ? null : now + error.retryAfterMs,
   );
 }
+
+const serverAnswers = ['git_token_refused', 'git_repo_missing', 'git_redirected'];
 
 async function prepareSteps(context: RunContext): Promise<{ spec: RunSpec; folder: string }> {
   const { deps, claim } = context;

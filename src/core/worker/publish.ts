@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { errorText, OrchError, type Claim, type CommitSha, type Published } from '../model/index.ts';
+import { errorText, errorWithHint, OrchError, type Claim, type CommitSha, type Published } from '../model/index.ts';
 import { backoffMs } from '../platform/backoff.ts';
 import { crashPoint } from '../platform/crash-point.ts';
-import { baseBranchOf, LeaseLost, type RunContext } from './context.ts';
+import { baseBranchOf, LeaseLost, patchRun, type RunContext } from './context.ts';
 
 /** A refusal that is not about the network is believed after this many tries: hooks and protections do flap. */
 const refusals = 3;
@@ -21,17 +21,23 @@ export type Publication =
 export async function publish(context: RunContext): Promise<Publication> {
   const { deps, keeper, signal } = context;
   let refused = 0;
+  let told: string | null = null;
   for (let n = 1; ; n++) {
     if (keeper.state() === 'lost') throw new LeaseLost(context.lease.runId);
     if (keeper.state() === 'cancel')
       return { kind: 'failed', cause: 'cancelled', error: 'cancelled before its work was on the server' };
     try {
-      return await publishOnce(context);
+      const publication = await publishOnce(context);
+      if (told !== null) await patchRun(context, { trouble: null });
+      return publication;
     } catch (error) {
       if (!(error instanceof OrchError)) throw error;
       // A refused token is mended by an administrator while the work waits; other refusals are answers.
       const mayPass = error.retry === 'retry' || error.exit === 'authentication';
       if (!mayPass && ++refused >= refusals) return { kind: 'failed', cause: 'refused', error: errorText(error) };
+      const text = errorWithHint(error);
+      if (text !== told) await patchRun(context, { trouble: text });
+      told = text;
       const wait = backoffMs(n, deps.config.backoff, error.retryAfterMs ?? 0, deps.random());
       deps.log.warn('publishing failed, it will be tried again', {
         run: context.lease.runId,

@@ -1,4 +1,4 @@
-import { errorText } from '../model/index.ts';
+import { OrchError, errorText } from '../model/index.ts';
 import { packing } from './repairs/packing.ts';
 import { brokenCopies, leftovers } from './repairs/folders.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
@@ -32,6 +32,7 @@ export interface Recovery {
 /**
  * Looks for what crashes left behind and mends it. One repair that fails does not keep the others from their work; each
  * is safe beside living workers and can be repeated.
+ * @throws OrchError `database_*`
  */
 export async function recover(deps: RepairDeps, options: { dryRun: boolean }): Promise<Recovery> {
   const recovery: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };
@@ -39,6 +40,8 @@ export async function recover(deps: RepairDeps, options: { dryRun: boolean }): P
     try {
       for (const finding of await repair.find(deps)) await mend(finding, options, recovery);
     } catch (error) {
+      // Nothing can be mended without the database, and no person is needed for one that is only locked.
+      if (error instanceof OrchError && error.code.startsWith('database_')) throw error;
       recovery.needsPerson.push(`${repair.name}: ${errorText(error)}`);
     }
   }

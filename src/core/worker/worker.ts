@@ -1,4 +1,4 @@
-import { errorText } from '../model/index.ts';
+import { OrchError, errorText } from '../model/index.ts';
 import { findAdoptable, takeOver } from './adopt.ts';
 import { claimNext, type Claiming } from './claim.ts';
 import { createClockGuard } from './clock-guard.ts';
@@ -18,7 +18,8 @@ export interface Worker {
   runUntilEmpty(signal?: AbortSignal): Promise<number>;
   /**
    * Until the signal aborts: then nothing more is claimed, agents go on under their supervisor for the next worker to
-   * adopt, and publishing gets `drainMs` to finish.
+   * adopt, and publishing gets `drainMs` to finish. A database that a newer orch has migrated stops it in the same way.
+   * @throws OrchError `database_newer`, when drained
    */
   serve(signal: AbortSignal): Promise<void>;
 }
@@ -116,10 +117,15 @@ export function createWorker(deps: WorkerDeps): Worker {
     },
     async serve(signal) {
       const unwatch = deps.onChange(bell.ring);
+      let outdated: OrchError | null = null;
       while (!signal.aborted) {
         try {
           await turn(signal);
         } catch (error) {
+          if (error instanceof OrchError && error.code === 'database_newer') {
+            outdated = error;
+            break;
+          }
           deps.log.warn('the worker looks again shortly', { error: errorText(error) });
         }
         await bell.wait(deps.config.pollIntervalMs, signal);
@@ -129,6 +135,7 @@ export function createWorker(deps: WorkerDeps): Worker {
       const drained = new AbortController();
       void slots.idle().then(() => drained.abort());
       await deps.clock.sleep(deps.config.drainMs, drained.signal);
+      if (outdated !== null) throw outdated;
     },
   };
 }

@@ -35,9 +35,11 @@ export function createGitea(options: GiteaOptions): GiteaPort {
   const timeouts = options.timeouts ?? defaultTimeouts;
   const secrets = (): string[] => (reviewerToken === null ? [token()] : [token(), reviewerToken()]);
   const errors = createPeerErrors({ peer: 'gitea', label: 'Gitea', url, secrets, now: () => clock.now() });
-  const http = createHttp({ errors, timeouts });
+  const circuit = { clock, placeOf: /\/repos\/[^/]+\/[^/]+/ };
+  const http = createHttp({ errors, timeouts, circuit });
   const patient = createHttp({
     errors,
+    circuit,
     timeouts: { ...timeouts, writeMs: options.mergeTimeoutMs ?? defaultMergeTimeoutMs },
   });
   const api = createGiteaApi({ url, token, http, errors });

@@ -1,6 +1,8 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Got } from 'got';
+import { createCircuits } from '../../platform/circuit.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Http, HttpAnswer, HttpRequest, PeerErrors } from './types.ts';
 
 /** Milliseconds until an answer must be complete; spec 5 gives the defaults. */
@@ -18,6 +20,12 @@ export interface HttpOptions {
   maxBytes?: number;
   /** Called before every try, also the second one of a read; what it throws ends the call before anything is sent. */
   beforeTry?: () => void;
+  /** Spares places that do not answer, see `Circuits`; without it every request is sent. */
+  circuit?: {
+    clock: Clock;
+    /** What is in trouble together: the part of the path that names a project or a repository. */
+    placeOf: RegExp;
+  };
 }
 
 const defaultMaxBytes = 16 * 1024 * 1024;
@@ -34,7 +42,7 @@ export function createHttp(options: HttpOptions): Http {
   const fresh = { http: new HttpAgent({ keepAlive: false }), https: new HttpsAgent({ keepAlive: false }) };
   const kept = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
 
-  return async (request) => {
+  const send = async (request: HttpRequest): Promise<HttpAnswer> => {
     const { default: got } = await import('got');
     const safe = request.method === 'GET' || request.method === 'HEAD';
     const what = request.what ?? `${request.method} ${new URL(request.url).pathname}`;
@@ -49,6 +57,24 @@ export function createHttp(options: HttpOptions): Http {
         throw failure(error, what, { timeoutMs, maxBytes }, options.errors);
       }
     }
+  };
+  return options.circuit === undefined ? send : sparing(send, options.errors, options.circuit);
+}
+
+/**
+ * Reads and writes have circuits of their own: after a write without an answer somebody has to look. A 429 opens them,
+ * too: what the server asked to be spared is spared by every caller.
+ */
+function sparing(send: Http, errors: PeerErrors, { clock, placeOf }: NonNullable<HttpOptions['circuit']>): Http {
+  const circuits = createCircuits(clock, (error) => error.code.endsWith('_unreachable'));
+  return async (request) => {
+    const side = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
+    const place = placeOf.exec(new URL(request.url).pathname)?.[0] ?? '';
+    const answer = await circuits.through(`${side} ${place}`, () => send(request));
+    if (answer.status !== 429) return answer;
+    const error = errors.ofStatus(answer, '');
+    for (const other of ['read', 'write']) circuits.open(`${other} ${place}`, error);
+    return answer;
   };
 }
 

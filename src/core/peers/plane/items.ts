@@ -42,7 +42,7 @@ export function createItems(api: PlaneApi): ItemPort {
         path: itemPath(project, item, route),
         query: { fields: `${listFields},description_html` },
       }));
-      if (isGone(answer, api)) return null;
+      if (await isGoneFrom(project, answer, api)) return null;
       const fields = api.decoder(answer).record(api.accept(answer), 'item');
       const found = itemOf(fields, fields.textOrNull('description_html') ?? '');
       return found.archived ? null : found;
@@ -72,6 +72,17 @@ export function createItems(api: PlaneApi): ItemPort {
 /** Only Plane's own 404 about the object means "gone"; an unknown route or a proxy's page is no news of the item. */
 function isGone(answer: HttpAnswer, api: PlaneApi): boolean {
   return answer.status === 404 && !isUnknownRoute(answer) && api.failure(answer).code === 'plane_not_found';
+}
+
+/**
+ * A server that answers 404 to everything (an upgrade, a restored backup, a proxy that speaks JSON) has lost no item: the
+ * project itself must be there. @throws OrchError of the project's answer
+ */
+async function isGoneFrom(project: ProjectId, answer: HttpAnswer, api: PlaneApi): Promise<boolean> {
+  if (!isGone(answer, api)) return false;
+  const above = await api.send({ method: 'GET', path: `projects/${segment(project)}/` });
+  api.decoder(above).record(api.accept(above), 'project').id('id');
+  return true;
 }
 
 function itemOf(fields: Fields, descriptionHtml: string | null): PlaneItem {

@@ -26,6 +26,8 @@ export function readPage<T>(api: PlaneApi, answer: HttpAnswer, row: (fields: Fie
     throw api.garbage(answer, 'page.results is no list');
   }
   const rows = decoder.rows(page.raw('results'), 'results', row);
+  // A page between others holds rows; one without them would hide a comment, or let one be sent a second time.
+  if (rows.length === 0 && page.flag('next_page_results')) throw api.garbage(answer, 'an empty page before the last');
   return { rows, next: page.flag('next_page_results') ? page.id('next_cursor') : null };
 }
 

@@ -42,7 +42,12 @@ export function createPlane(options: PlaneOptions): PlanePort {
   const replaced = options.http;
   const http: Http =
     replaced === undefined
-      ? createHttp({ errors, beforeTry, ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }) })
+      ? createHttp({
+          errors,
+          beforeTry,
+          circuit: { clock, placeOf: /\/projects\/[^/]+\// },
+          ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+        })
       : (request) => {
           beforeTry();
           return replaced(request);

@@ -33,7 +33,11 @@ export function createTelegram(options: TelegramOptions): TelegramPort & { botNa
   const clock = options.clock ?? systemClock;
   const secrets = (): string[] => [options.token()];
   const errors = createPeerErrors({ peer: 'telegram', label: 'Telegram', url, secrets, now: () => clock.now() });
-  const http = createHttp({ errors, timeouts: { readMs: timeoutMs, writeMs: timeoutMs } });
+  const http = createHttp({
+    errors,
+    timeouts: { readMs: timeoutMs, writeMs: timeoutMs },
+    circuit: { clock, placeOf: /^/ },
+  });
   const address = (method: string): string =>
     `${baseAddress(url)}/bot${encodeURIComponent(options.token()).replaceAll('%3A', ':')}/${method}`;
   return {
