@@ -124,7 +124,7 @@ test('a pull request from a fork with the branch of a task is not taken for it',
   const mallory = gitea.addUser({ login: 'mallory' });
   const name = await branch();
   const base = gitea.head(repo, 'main') ?? '';
-  gitea.injectForkPr(mallory, repo, { head: name, title: 'mine', sha: base });
+  await gitea.injectForkPr(mallory, repo, { head: name, title: 'mine', sha: base });
   await reach('the end', (row) => row.task.stage === 'done');
   const { prNumber } = (await line.task(id)).task;
   const [fork, own] = [
