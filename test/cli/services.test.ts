@@ -146,3 +146,28 @@ describe('pollers', () => {
     expect(await violations(world, host.database)).toEqual([]);
   });
 });
+
+describe('a second signal', () => {
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)('%s ends the program at once with %i, also while it waits for a server', async (name, code) => {
+    const hang = { match: /./, times: 1000, action: { kind: 'hang' } } as const;
+    const rule = { ...hang };
+    world.plane.faults.push(rule);
+    const poller = start(['serve-poller']);
+    await until('a request that hangs', () => rule.times < hang.times);
+    let ended = false;
+    void poller.ended.then(() => (ended = true));
+    // The first is answered by waiting for the tick; the one after it ends the process, whenever that comes.
+    await until('the end', () => {
+      if (!ended) poller.kill(name);
+      return ended;
+    });
+    expect(await poller.ended).toMatchObject({ code, signal: null });
+    expect((await poller.ended).stderr).toContain('a second signal ends orch at once');
+    expect(rule.times).toBe(hang.times - 1);
+    world.plane.faults.length = 0;
+    expect(await host.run(['serve-poller', '--once'])).toMatchObject({ code: 0 });
+  });
+});
