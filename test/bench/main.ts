@@ -66,6 +66,8 @@ async function main(): Promise<void> {
   const root = mkdtempSync(path.join(tmpdir(), 'orch-bench-'));
   const clean = (): void => rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   process.once('exit', clean);
+  // What the parts keep in temporary folders of their own goes with it.
+  process.env['TMPDIR'] = root;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const peers = await findPeers(say);
   const startedAt = performance.now();

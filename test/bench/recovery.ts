@@ -20,6 +20,12 @@ export async function recovery({ form, folder, say }: BenchContext): Promise<Sec
   const host = orchHost(world, folder);
   const workers = new Map<number, OrchProcess>();
   const ms: number[] = [];
+  // Also when this command is stopped half-way: nothing of it is left running.
+  const endAll = (): void => {
+    for (const worker of workers.values()) worker.kill('SIGKILL');
+    strikeAll(treesOf(folder), 'SIGKILL');
+  };
+  process.once('exit', endAll);
   try {
     await prepare(world, host, folder);
     await startWorker(host, workers);
@@ -32,8 +38,10 @@ export async function recovery({ form, folder, say }: BenchContext): Promise<Sec
       await startWorker(host, workers);
     }
   } finally {
-    for (const worker of workers.values()) worker.kill('SIGKILL');
+    endAll();
+    process.removeListener('exit', endAll);
     await Promise.all([...workers.values()].map((worker) => worker.ended));
+    // A worker that was about to start something is gone only now.
     strikeAll(treesOf(folder), 'SIGKILL');
     // The agent ends by itself when its script is gone.
     rmSync(path.join(folder, 'agent.sh'), { force: true });
