@@ -75,12 +75,15 @@ export interface App extends Parts {
  */
 export function connectParts(options: Omit<AppOptions, 'mode'>): Parts {
   const { config, secrets, clock, log, redactor, env } = options;
+  // Known to the redactor before the first line is written, whichever of them is needed first.
+  secrets.all();
   return {
     ...gitParts(options),
     plane: createPlane({
       url: config.plane.url,
       workspace: config.plane.workspace,
       token: () => secrets.read('plane'),
+      secrets: () => secrets.all(),
       requestsPerMinute: config.plane.requestsPerMinute,
       clock,
       timeouts: config.timeouts,
@@ -89,6 +92,7 @@ export function connectParts(options: Omit<AppOptions, 'mode'>): Parts {
     gitea: createGitea({
       url: config.gitea.url,
       token: () => secrets.read('gitea'),
+      secrets: () => secrets.all(),
       reviewerToken: config.gitea.reviewer ? () => secrets.read('gitea-reviewer') : null,
       timeouts: config.timeouts,
       mergeTimeoutMs: config.timeouts.mergeMs,
@@ -179,6 +183,7 @@ function gitParts({ config, secrets, clock, log }: Pick<AppOptions, 'config' | '
     reposDir: config.reposDir,
     remoteUrl: (repo) => `${config.gitea.cloneUrl}/${repo}.git`,
     token: () => secrets.read('gitea'),
+    secrets: () => secrets.all(),
     identity: config.identity,
     timeouts: config.timeouts,
     clock,
@@ -195,6 +200,7 @@ function telegramOf({ config, secrets, clock }: AppOptions): DeliverDeps['telegr
   const { chatId, apiUrl } = config.telegram;
   return createTelegram({
     token: () => secrets.read('telegram'),
+    secrets: () => secrets.all(),
     chatId,
     apiUrl,
     timeoutMs: config.timeouts.telegramMs,

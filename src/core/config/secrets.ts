@@ -60,6 +60,8 @@ export interface Secrets {
   has(name: SecretName): boolean;
   /** @throws OrchError `missing_token` (not configured) naming all three forms, or `unreadable_token` */
   read(name: SecretName): string;
+  /** Every secret that is given and can be read, for whoever has to keep all of them out of a text. */
+  all(): string[];
   /** Files with secrets that other users of the machine may read. */
   warnings(): string[];
 }
@@ -105,8 +107,16 @@ function tooOpen(source: Source): string | null {
  */
 export function createSecrets(env: NodeJS.ProcessEnv, redactor: Redactor): Secrets {
   const known = new Map<SecretName, string>();
-  return {
+  const secrets: Secrets = {
     has: (name) => known.has(name) || secretSource(name, env) !== null,
+    all: () =>
+      secretNames.flatMap((name) => {
+        try {
+          return secrets.has(name) ? [secrets.read(name)] : [];
+        } catch {
+          return []; // Said by whoever needs it.
+        }
+      }),
     read(name) {
       const cached = known.get(name);
       if (cached !== undefined) return cached;
@@ -126,4 +136,5 @@ export function createSecrets(env: NodeJS.ProcessEnv, redactor: Redactor): Secre
         return open === null ? [] : [open];
       }),
   };
+  return secrets;
 }

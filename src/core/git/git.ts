@@ -16,6 +16,8 @@ export interface GitOptions {
   /** Address of a repository from configuration; never holds a credential. */
   remoteUrl: (repo: RepoSlug) => string;
   token: () => string;
+  /** Further secrets that no error may repeat: those of the other peers. */
+  secrets?: () => string[];
   identity: GitIdentity;
   timeouts: GitTimeouts;
   clock?: Clock;
@@ -60,7 +62,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     const basic = Buffer.from(`orch:${token}`).toString('base64');
     const { origin } = new URL(options.remoteUrl(repo));
     const env = gitEnvironment([[`http.${origin}/.extraHeader`, `Authorization: Basic ${basic}`]]);
-    const explain = explainRemote(repo, args[0] ?? '', [basic, token]);
+    const explain = explainRemote(repo, args[0] ?? '', [basic, token, ...(options.secrets?.() ?? [])]);
     return (await bare.run(repo, args, { env, timeoutMs, explain })).stdout;
   }
 

@@ -19,6 +19,8 @@ export interface GiteaOptions {
   token: () => string;
   /** A second account for reviews, or null (spec 5). */
   reviewerToken: (() => string) | null;
+  /** Further secrets that no error may repeat: those of the other peers. */
+  secrets?: () => string[];
   timeouts?: Timeouts;
   /** Milliseconds; default 5 minutes: giving up on a merge tears the pull request (see `createMerge`). */
   mergeTimeoutMs?: number;
@@ -33,7 +35,8 @@ export function createGitea(options: GiteaOptions): GiteaPort {
   const { url, token, reviewerToken } = options;
   const clock = options.clock ?? systemClock;
   const timeouts = options.timeouts ?? defaultTimeouts;
-  const secrets = (): string[] => (reviewerToken === null ? [token()] : [token(), reviewerToken()]);
+  const own = (): string[] => (reviewerToken === null ? [token()] : [token(), reviewerToken()]);
+  const secrets = (): string[] => [...own(), ...(options.secrets?.() ?? [])];
   const errors = createPeerErrors({ peer: 'gitea', label: 'Gitea', url, secrets, now: () => clock.now() });
   const circuit = { clock, placeOf: /\/repos\/[^/]+\/[^/]+/ };
   const http = createHttp({ errors, timeouts, circuit });

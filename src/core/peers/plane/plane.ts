@@ -18,6 +18,8 @@ export interface PlaneOptions {
   token: () => string;
   /** Requests in any 60 s, of all calls of this instance together (spec 4.4). */
   requestsPerMinute: number;
+  /** Further secrets that no error may repeat: those of the other peers. */
+  secrets?: () => string[];
   clock: Clock;
   timeouts?: Timeouts;
   /** Replaces the transport; the budget is still spent. */
@@ -33,7 +35,7 @@ export function createPlane(options: PlaneOptions): PlanePort {
     peer: 'plane',
     label: 'Plane',
     url,
-    secrets: () => [token()],
+    secrets: () => [token(), ...(options.secrets?.() ?? [])],
     now: () => clock.now(),
   });
   const beforeTry = (): void => {

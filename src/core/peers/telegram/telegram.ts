@@ -14,6 +14,8 @@ export interface TelegramOptions {
   chatId: string;
   /** Default `https://api.telegram.org`. */
   apiUrl?: string;
+  /** Further secrets that no error may repeat: those of the other peers. */
+  secrets?: () => string[];
   /** Milliseconds until the message must be accepted; default 5 s (spec 10). */
   timeoutMs?: number;
   clock?: Clock;
@@ -31,7 +33,7 @@ export function createTelegram(options: TelegramOptions): TelegramPort & { botNa
   const url = options.apiUrl ?? 'https://api.telegram.org';
   const timeoutMs = options.timeoutMs ?? 5_000;
   const clock = options.clock ?? systemClock;
-  const secrets = (): string[] => [options.token()];
+  const secrets = (): string[] => [options.token(), ...(options.secrets?.() ?? [])];
   const errors = createPeerErrors({ peer: 'telegram', label: 'Telegram', url, secrets, now: () => clock.now() });
   const http = createHttp({
     errors,
