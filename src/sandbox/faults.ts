@@ -9,6 +9,8 @@ export type FaultAction =
   | { kind: 'reset' }
   | { kind: 'html' }
   | { kind: 'truncated' }
+  /** The list that was asked for, without its rows: its envelope and headers still say that there are some. */
+  | { kind: 'emptied' }
   | { kind: 'saved-answer'; status: number; body?: unknown; headers?: Record<string, string> }
   | { kind: 'saved-reset' }
   | { kind: 'saved-hang' };

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { disturb } from './disturb.ts';
 import { takeFault } from './faults.ts';
 import type { FaultAction, FaultRule } from './faults.ts';
 
@@ -34,6 +35,9 @@ export interface ServerOptions {
 
 export interface RunningServer {
   url: string;
+  /** Stops listening: whoever connects is refused, until `resume`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -48,18 +52,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       res.end(error instanceof Error ? (error.stack ?? error.message) : 'internal error');
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', resolve);
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const listen = (port: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', resolve);
+    });
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  await listen(options.port ?? 0);
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, pause: close, resume: () => listen(port), close };
 }
 
 async function serve(req: http.IncomingMessage, res: http.ServerResponse, options: ServerOptions): Promise<void> {
@@ -79,7 +84,9 @@ async function serve(req: http.IncomingMessage, res: http.ServerResponse, option
   }
   if (fault?.kind === 'answer') return send(res, fault);
   if (fault?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms));
+  const calm = disturb(req, res, fault);
   if (options.raw?.(req, res) === true) return;
+  calm();
   const body = await readBody(req);
   const url = new URL(target, 'http://sandbox');
   const reply =
@@ -100,10 +107,19 @@ function deliver(req: http.IncomingMessage, res: http.ServerResponse, reply: Rep
   if (fault?.kind === 'saved-reset') return void req.socket.resetAndDestroy();
   if (fault?.kind === 'saved-hang') return;
   if (fault?.kind === 'saved-answer') return send(res, fault);
+  if (fault?.kind === 'emptied') return send(res, emptied(reply));
   if (fault?.kind !== 'truncated') return send(res, reply);
   const text = Buffer.from(typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body ?? ''));
   res.writeHead(reply.status, { 'content-type': 'application/json', 'content-length': String(text.length + 1) });
   res.write(text.subarray(0, Math.floor(text.length / 2)), () => req.socket.destroy());
+}
+
+/** A list without its rows, with or without an envelope; anything else stays as it is. */
+function emptied(reply: Reply): Reply {
+  const { body } = reply;
+  if (Array.isArray(body)) return { ...reply, body: [] };
+  if (typeof body !== 'object' || body === null || !('results' in body)) return reply;
+  return { ...reply, body: { ...body, results: [] } };
 }
 
 function send(res: http.ServerResponse, reply: Reply): void {

@@ -15,6 +15,9 @@ export interface SandboxTelegram {
   messages: TelegramMessage[];
   faults: FaultRule[];
   requests: string[];
+  /** Stops listening: whoever connects is refused, until `resume`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,7 +35,7 @@ export async function startTelegram(options: { port?: number; token?: string } =
     requests,
     handle: (call) => answer(call, token, messages),
   });
-  return { url: server.url, token, messages, faults, requests, close: server.close };
+  return { ...server, token, messages, faults, requests };
 }
 
 function refusal(code: number, description: string): Reply {

@@ -38,6 +38,8 @@ export interface Line extends Driver {
 }
 
 export interface LineOptions extends Partial<WorldOptions> {
+  /** Adds to the world, and to its configuration, before orch is opened. */
+  prepare?: (world: World) => Promise<void>;
   /** Changes to the configuration object before it is loaded. */
   configure?: (config: Record<string, unknown>) => void;
   /** Agent script (JSON) by role; see the scripted agent. */
@@ -55,6 +57,7 @@ export async function startLine(options: LineOptions = {}): Promise<Line> {
       ? agent
       : [...agent, '--agent-script', writeAgentScript(path.join(root, 'script'), options.script)];
   const world = await startWorld({ root, lagMs: 5, workerDelayMs: 5, agentCommand, ...options });
+  await options.prepare?.(world);
   options.configure?.(world.config);
   const driver = await drive(root, world.config, { ...world.env, ...options.env }, options.appClock);
   return {

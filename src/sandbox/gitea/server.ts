@@ -35,6 +35,9 @@ export interface SandboxGitea extends GiteaPeople {
   state: GiteaState;
   faults: FaultRule[];
   requests: string[];
+  /** Stops listening: whoever connects is refused, until `resume`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -63,6 +66,8 @@ export async function startGitea(options: GiteaOptions): Promise<SandboxGitea> {
     state,
     faults,
     requests,
+    pause: server.pause,
+    resume: server.resume,
     async close() {
       for (const timer of state.timers) clearTimeout(timer);
       for (const child of children) child.kill('SIGKILL');

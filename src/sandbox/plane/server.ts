@@ -30,6 +30,9 @@ export interface SandboxPlane extends PlanePeople {
   state: PlaneState;
   faults: FaultRule[];
   requests: string[];
+  /** Stops listening: whoever connects is refused, until `resume`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -56,6 +59,8 @@ export async function startPlane(options: PlaneOptions = {}): Promise<SandboxPla
     state,
     faults,
     requests,
+    pause: server.pause,
+    resume: server.resume,
     async close() {
       for (const timer of state.worker.timers) clearTimeout(timer);
       await server.close();

@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process';
+import { expect } from 'vitest';
+import type { Cell, Matrix } from './matrix.ts';
+import { violations } from './violations.ts';
+
+/**
+ * Requests that one tick and the worker's turn after it may send to a place in trouble: the poll's list, a judgement, a
+ * delivery with its look, and what an agent's end brings. A loop would be far above.
+ */
+const perTick = 12;
+
+/** What must be so at the end of every cell, whatever the trouble was. */
+export async function checkCells(matrix: Matrix): Promise<void> {
+  const { line, cells } = matrix;
+  const { world } = line;
+  for (const cell of cells) {
+    for (const { milestone, trouble, requests } of cell.met)
+      expect(Math.max(...requests), `requests a tick, ${cell.name}: ${trouble} at ${milestone}`).toBeLessThanOrEqual(
+        perTick,
+      );
+    const row = await line.task(cell.id);
+    expect(row.task.stage, cell.name).toBe('done');
+    expect(row.task.hold, cell.name).toBeNull();
+    const pulls = cell.repo.pulls;
+    expect(
+      pulls.map(({ merged }) => merged !== null),
+      `pull requests of ${cell.name}`,
+    ).toEqual([true]);
+    const marks = execFileSync('git', ['log', '--format=%(trailers:key=Orch-Merge,valueonly)', 'main'], {
+      cwd: cell.repo.dir,
+      encoding: 'utf8',
+    });
+    expect(marks.match(/\S+/g), `merges of ${cell.name}`).toHaveLength(1);
+    checkComments(matrix, cell);
+    const card = world.plane.state.items.find((item) => item.id === cell.itemId);
+    expect(card === undefined ? '' : world.plane.stateName(card), cell.name).toBe('Done');
+    // Two agents, one run each: nothing was run again for a peer's trouble, or counted that did not run.
+    const runs = (await line.app.store.runs({ taskId: cell.id, limit: 50 })).filter(({ pid }) => pid !== null);
+    expect(runs.map(({ role }) => role).reverse(), cell.name).toEqual(['developer', 'deployer']);
+    expect(row.meta.runs, cell.name).toBe(2);
+  }
+  expect(await violations(null, line.app.config.dbPath)).toEqual([]);
+  expect(matrix.elsewhere).toEqual([]);
+  const after = JSON.parse(await matrix.status()) as { services: { poller: unknown }; troubles: unknown };
+  expect(after.services.poller).toMatchObject({ problems: [], behind: [] });
+  expect(after.troubles).toEqual([]);
+}
+
+/** Every comment that a decision asked for stands in the work item, once. */
+function checkComments({ line }: Matrix, cell: Cell): void {
+  const comments = line.world.plane.state.comments.filter(
+    (comment) => comment.issue === cell.itemId && comment.externalSource === 'orch',
+  );
+  const keys = comments.map(({ externalId }) => externalId);
+  expect(new Set(keys).size, `comments of ${cell.name}`).toBe(keys.length);
+  expect(keys.length, `comments of ${cell.name}`).toBeGreaterThanOrEqual(4);
+}
