@@ -164,42 +164,22 @@ describe('adoption', () => {
   });
 
   it('does work again that was never published and whose workspace is gone', async () => {
-    world.agent(`echo once >> code.txt; ${waitFor('go')}`);
-    const job = await world.addJob(task);
-    const gone = new AbortController();
-    const serving = createWorker(world.deps({ owner: deadOwner() })).serve(gone.signal);
-    await until('the agent', async () => (await world.runsOf(job))[0]?.phase === 'running');
-    world.git.down();
+    const { job, run } = await abandoned(`echo once > code.txt; ${waitFor('go')}`);
     go();
-    await until('publishing', async () => (await world.runsOf(job))[0]?.phase === 'publishing');
-    gone.abort();
-    await serving;
-    world.git.up();
-    rmSync((await world.runsOf(job))[0]?.workspace ?? '', { recursive: true });
+    await until('the end of the agent', async () => !(await alive(run)));
+    const [held] = await world.store.runningJobs(null);
+    if (held === undefined) throw new Error('nothing runs');
+    await world.store.patchRun(held.lease, {
+      phase: 'publishing',
+      outcome: await world.deps().launcher.outcome(run.folder),
+    });
+    rmSync(run.workspace, { recursive: true });
     const worker = createWorker(world.deps());
     expect(await worker.runOnce()).toBe('ran');
     expect(await world.job(job)).toMatchObject({ state: 'queued', interruptions: 1 });
+    expect((await world.runsOf(job))[0]?.outcome).toMatchObject({ kind: 'interrupted', cause: 'work_lost' });
     expect(await worker.runOnce()).toBe('ran');
     expect((await world.finished(task))?.published?.committed).toBe(true);
-  });
-
-  it('notices at once that another worker of the host dies, without waiting for its slow scan', async () => {
-    const other = spawn('sleep', ['300'], { stdio: 'ignore' });
-    const start = readProcess(other.pid ?? 0)?.start ?? '';
-    const owner = [world.deps().host, bootId(), other.pid, start].join('|');
-    world.agent('exit 0');
-    const job = await world.addJob(task);
-    await world.store.claim({ host: world.deps().host, owner, leaseMs: 60_000, maxConcurrency: 1 });
-    const stop = new AbortController();
-    // The scan is due once, at the start, for a clock that stands still; the poll never.
-    const deps = world.deps({ monotonic: () => 0, config: { pollIntervalMs: 300_000, heartbeatMs: 300_000 } });
-    const serving = createWorker(deps).serve(stop.signal);
-    await until('the first look', async () => (await world.store.processes()).length > 0);
-    expect(await world.job(job)).toMatchObject({ state: 'running', leaseOwner: owner });
-    other.kill('SIGKILL');
-    await until('the adoption', async () => (await world.job(job)).interruptions === 1);
-    stop.abort();
-    await serving;
   });
 
   it('ends what a run left behind, also a daemon that left session and environment', async () => {

@@ -104,7 +104,7 @@ describe('agent gate of a worker', () => {
     const job = await world.addJob(task);
     world.git.down();
     await createWorker(world.deps()).runOnce();
-    expect(await world.job(job)).toMatchObject({ transient: 1, attempts: 0 });
+    expect(await world.job(job)).toMatchObject({ state: 'delayed', transient: 0, attempts: 0 });
     expect(await world.store.agentGate()).toMatchObject({ state: 'open', failures: 2 });
   });
 });
