@@ -75,7 +75,7 @@ const gitTries = 6;
 const refusalTries = 6;
 
 /** A refusal by a peer, in its own words; anything else that does not pass is known here already. */
-const saidByPeer = /^(plane|gitea|telegram)_(refused|not_found|forbidden)$/;
+const saidByPeer = /^(plane|gitea|telegram)_(refused|not_found|forbidden)$|^git_(repo_missing|redirected)$/;
 
 /** What a failure means: trouble and refused tokens are tried again (somebody mends them), a refusal that lasts is final. */
 function deliveryOf(error: unknown, effect: Effect): Delivery {

@@ -45,6 +45,18 @@ function safePath(path: string): string {
   return path;
 }
 
+/**
+ * git takes any page with status 200 for an old-fashioned repository without branches, a proxy's login page too. Taken as an
+ * answer it would mean that every branch was deleted; a repository that orch works on has one at least.
+ */
+function listedNothing(repo: RepoSlug): OrchError {
+  return new OrchError(`Gitea listed no branch of ${repo}: the repository is empty, or a page answers in its place`, {
+    code: 'git_listed_nothing',
+    retry: 'retry',
+    hint: "Check that the configured address is Gitea's, that no proxy asks for a login, and that the base branch exists.",
+  });
+}
+
 /** Where the bare copy keeps in mind that the server has had a commit. */
 export function pushedRef(sha: CommitSha): string {
   return `refs/orch/pushed/${sha}`;
@@ -79,6 +91,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
       if (match?.[1] !== undefined && match[2] !== undefined)
         heads.set(Buffer.from(match[2], 'latin1').toString('utf8'), parseCommitSha(match[1]));
     }
+    if (heads.size === 0) throw listedNothing(repo);
     return heads;
   }
 
@@ -100,6 +113,9 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
       ],
       options.timeouts.transferMs,
     );
+    // Pruned away by such a page; the next fetch brings them back, their commits were never gone.
+    const left = await bare.run(repo, ['for-each-ref', '--count=1', 'refs/heads']);
+    if (left.stdout === '') throw listedNothing(repo);
   }
 
   async function commitFiles(

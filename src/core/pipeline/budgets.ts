@@ -38,7 +38,13 @@ const resetJitterMs = 60_000;
 const authenticationWaitMs = 60_000;
 
 /** The git server could not be asked, or not with this token, or there is no room to work: no agent was started, and an outage may last for days. */
-const outageCauses: readonly string[] = ['git_unreachable', 'git_timeout', 'git_token_refused', 'disk_full'];
+const outageCauses: readonly string[] = [
+  'git_unreachable',
+  'git_timeout',
+  'git_token_refused',
+  'git_listed_nothing',
+  'disk_full',
+];
 /** Bounds of the wait for a server that is away; in between, half as long again as the job has waited already. */
 const outageWaitMs = { least: 20_000, most: 600_000 };
 

@@ -6,6 +6,8 @@ import { baseBranchOf, LeaseLost, patchRun, type RunContext } from './context.ts
 
 /** A refusal that is not about the network is believed after this many tries: hooks and protections do flap. */
 const refusals = 3;
+/** That there is no such repository, or that it is elsewhere, is believed later: a server that is upgraded says both. */
+const lostTries = 6;
 
 /** What publishing came to. `failed`: the work stays in the workspace, and a person has to look. */
 export type Publication =
@@ -34,7 +36,8 @@ export async function publish(context: RunContext): Promise<Publication> {
       if (!(error instanceof OrchError)) throw error;
       // A refused token is mended by an administrator while the work waits; other refusals are answers.
       const mayPass = error.retry === 'retry' || error.exit === 'authentication';
-      if (!mayPass && ++refused >= refusals) return { kind: 'failed', cause: 'refused', error: errorText(error) };
+      const most = error.code === 'git_repo_missing' || error.code === 'git_redirected' ? lostTries : refusals;
+      if (!mayPass && ++refused >= most) return { kind: 'failed', cause: 'refused', error: errorText(error) };
       const text = errorWithHint(error);
       if (text !== told) await patchRun(context, { trouble: text });
       told = text;
