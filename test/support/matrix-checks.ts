@@ -18,6 +18,12 @@ export async function checkCells(matrix: Matrix): Promise<void> {
       expect(Math.max(...requests), `requests a tick, ${cell.name}: ${trouble} at ${milestone}`).toBeLessThanOrEqual(
         perTick,
       );
+    for (const { milestone, trouble, said, requests } of cell.met) {
+      // Said by whom it happened to, while it lasted; a list without its rows alone may pass for one that is empty.
+      if (trouble === 'emptied' || Math.max(...requests) === 0) continue;
+      expect(said, `status, ${cell.name}: ${trouble} at ${milestone}`).toMatch(wordsOf(cell));
+      if (trouble === '401') expect(said).toMatch(/Give (orch|a) .*token/);
+    }
     const row = await line.task(cell.id);
     expect(row.task.stage, cell.name).toBe('done');
     expect(row.task.hold, cell.name).toBeNull();
@@ -44,6 +50,19 @@ export async function checkCells(matrix: Matrix): Promise<void> {
   const after = JSON.parse(await matrix.status()) as { services: { poller: unknown }; troubles: unknown };
   expect(after.services.poller).toMatchObject({ problems: [], behind: [] });
   expect(after.troubles).toEqual([]);
+}
+
+/** How `status` names the trouble of one project or repository. */
+function wordsOf(cell: Cell): RegExp {
+  const { name } = cell.repo;
+  return new RegExp(
+    [
+      `(Plane|Gitea) at \\S+ (answered|cannot be reached \\()[^"]*(${cell.project.id}|acme/${name})`,
+      `Gitea (cannot be reached for|refused the (token|push) (for|to)|has no repository|listed no branch of) acme/${name}`,
+      `requests for acme/${name} elsewhere`,
+      `HTTP \\d+: `,
+    ].join('|'),
+  );
 }
 
 /** Every comment that a decision asked for stands in the work item, once. */

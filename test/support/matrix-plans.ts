@@ -6,8 +6,9 @@ const sides: Side[] = ['reads', 'writes', 'both'];
 /**
  * Everything that passes, on every side and at every milestone, one after the other. What lets the task through ends a
  * row: a list without its rows where it is read, an answer that is lost where it is written.
+ * @param less troubles that mean something else to this peer
  */
-export function longRows(milestones: Milestone[], more: Trouble[] = []): Plan[] {
+export function longRows(milestones: Milestone[], more: Trouble[] = [], less: Trouble[] = []): Plan[] {
   return sides.map((side, n): Plan => {
     const row = (at: number): Trouble[] => [
       ...passing,
@@ -15,7 +16,8 @@ export function longRows(milestones: Milestone[], more: Trouble[] = []): Plan[] 
       'truncated',
       ...(side === 'reads' ? (['emptied'] as const) : [saving[(n + at) % saving.length] ?? 'saved and 500']),
     ];
-    return { name: side, side, troubles: Object.fromEntries(milestones.map((milestone, at) => [milestone, row(at)])) };
+    const kept = (at: number): Trouble[] => row(at).filter((trouble) => !less.includes(trouble));
+    return { name: side, side, troubles: Object.fromEntries(milestones.map((milestone, at) => [milestone, kept(at)])) };
   });
 }
 
