@@ -182,6 +182,25 @@ describe('adoption', () => {
     expect((await world.finished(task))?.published?.committed).toBe(true);
   });
 
+  it('notices at once that another worker of the host dies, without waiting for its slow scan', async () => {
+    const other = spawn('sleep', ['300'], { stdio: 'ignore' });
+    const start = readProcess(other.pid ?? 0)?.start ?? '';
+    const owner = [world.deps().host, bootId(), other.pid, start].join('|');
+    world.agent('exit 0');
+    const job = await world.addJob(task);
+    await world.store.claim({ host: world.deps().host, owner, leaseMs: 60_000, maxConcurrency: 1 });
+    const stop = new AbortController();
+    // The scan is due once, at the start, for a clock that stands still; the poll never.
+    const deps = world.deps({ monotonic: () => 0, config: { pollIntervalMs: 300_000, heartbeatMs: 300_000 } });
+    const serving = createWorker(deps).serve(stop.signal);
+    await until('the first look', async () => (await world.store.processes()).length > 0);
+    expect(await world.job(job)).toMatchObject({ state: 'running', leaseOwner: owner });
+    other.kill('SIGKILL');
+    await until('the adoption', async () => (await world.job(job)).interruptions === 1);
+    stop.abort();
+    await serving;
+  });
+
   it('ends what a run left behind, also a daemon that left session and environment', async () => {
     const script = `setsid env -i sh -c 'echo $$ > daemon; exec sleep 300' >/dev/null 2>&1 </dev/null &`;
     world.agent(`${script} while [ ! -s daemon ]; do sleep 0.05; done; cp daemon ${world.path('daemon')}; exit 1`);
