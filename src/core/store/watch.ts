@@ -8,7 +8,7 @@ import path from 'node:path';
  */
 const closeLookMs = 1;
 /** … and then, for a slow disk or a long transaction, again after these pauses, milliseconds. */
-const laterLooksMs = [4, 20, 75];
+const laterLooksMs = [2, 1, 1, 2, 20, 75];
 /** Close looks are begun at most this often, so that a process that writes all the time costs the others a tenth at most. */
 const restMs = 10;
 
