@@ -36,17 +36,17 @@ async function work(
   app: App,
   options: { once?: true | undefined; untilEmpty?: true | undefined },
 ): Promise<void> {
-  const [{ createWorker }, { recover }, { settle }, { serviceManager }] = await Promise.all([
+  const [{ createWorker }, { recover }, { sharedSettle }, { serviceManager }] = await Promise.all([
     import('../core/worker/worker.ts'),
     import('../core/worker/repairs.ts'),
     import('../pollers/poll-once.ts'),
     import('../core/platform/sd-notify.ts'),
   ]);
-  const settled = { decisions: 0, delivered: 0, problems: [] };
   // What follows from a settled run is decided at once, so that the next job need not wait for the poller.
-  const deps = app.workerDeps(async () => settle(settled, app.engine, context.signal));
+  const settle = sharedSettle(app.engine, context.signal);
+  const deps = app.workerDeps(settle);
   await recover(deps, { dryRun: false });
-  await settle(settled, app.engine, context.signal);
+  await settle();
   const worker = createWorker(deps);
   // Under cron there is no process to see: the last one that ran says that the host is worked on.
   if (options.once === true || options.untilEmpty === true) {

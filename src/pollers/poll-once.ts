@@ -83,6 +83,26 @@ export async function settle(
   }
 }
 
+/**
+ * `settle` for many who ask at once, such as the runs that end at one moment: one at a time, and who asks meanwhile shares
+ * the next one. Each alone would collect the same evidence for the same tasks, and all but one commit would be stale.
+ */
+export function sharedSettle(deps: ReconcileDeps & DeliverDeps, signal?: AbortSignal): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
+  const run = (): Promise<void> => {
+    next = null;
+    running = settle({ decisions: 0, delivered: 0, problems: [] }, deps, signal).finally(() => (running = null));
+    return running;
+  };
+  return () => {
+    if (next !== null) return next;
+    if (running === null) return run();
+    next = running.then(run, run);
+    return next;
+  };
+}
+
 async function guarded(what: string, report: TickReport, deps: PollDeps, work: () => Promise<void>): Promise<void> {
   try {
     await work();
