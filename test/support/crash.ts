@@ -106,10 +106,10 @@ export function letMergesRest(database: string): void {
  * Gives the running agents of a stopped worker to nobody, as if another one had taken them over and died: when the worker
  * wakes up, it holds leases that are out of date and does not know it. Only runs whose agent is at work: in every other
  * phase the worker itself, or its git, works on the workspace, and the product never takes those from a living process.
- * @returns how many
+ * @returns how many; none when somebody was stopped in the middle of a write and holds the database's lock
  */
 export function usurp(database: string, pid: number): number {
-  const db = new Database(database, { timeout: 5000 });
+  const db = new Database(database, { timeout: 100 });
   try {
     const take = db.transaction(() => {
       const rows = db
@@ -126,6 +126,9 @@ export function usurp(database: string, pid: number): number {
       return rows.length;
     });
     return take.immediate();
+  } catch (error) {
+    if (error instanceof Database.SqliteError && error.code === 'SQLITE_BUSY') return 0;
+    throw error;
   } finally {
     db.close();
   }
