@@ -1,6 +1,7 @@
 import type { NamedLease, ProjectPolicy } from '../core/model/index.ts';
-import { OrchError, errorText } from '../core/model/index.ts';
+import { OrchError, errorText, isDatabaseError } from '../core/model/index.ts';
 import { crashPoint } from '../core/platform/crash-point.ts';
+import { taken } from '../core/platform/turns.ts';
 import { deliverDue, type DeliverDeps } from '../core/engine/deliver.ts';
 import { reconcileDue, type ReconcileDeps } from '../core/engine/reconcile.ts';
 import { pollGitea } from './gitea.ts';
@@ -88,19 +89,8 @@ export async function settle(
  * the next one. Each alone would collect the same evidence for the same tasks, and all but one commit would be stale.
  */
 export function sharedSettle(deps: ReconcileDeps & DeliverDeps, signal?: AbortSignal): () => Promise<void> {
-  let running: Promise<void> | null = null;
-  let next: Promise<void> | null = null;
-  const run = (): Promise<void> => {
-    next = null;
-    running = settle({ decisions: 0, delivered: 0, problems: [] }, deps, signal).finally(() => (running = null));
-    return running;
-  };
-  return () => {
-    if (next !== null) return next;
-    if (running === null) return run();
-    next = running.then(run, run);
-    return next;
-  };
+  const turn = taken(() => settle({ decisions: 0, delivered: 0, problems: [] }, deps, signal));
+  return () => turn('all');
 }
 
 async function guarded(what: string, report: TickReport, deps: PollDeps, work: () => Promise<void>): Promise<void> {
@@ -110,7 +100,7 @@ async function guarded(what: string, report: TickReport, deps: PollDeps, work: (
     const problem =
       error instanceof OrchError ? error : new OrchError(errorText(error), { code: 'unexpected', cause: error });
     // Without the database nothing can be kept; a peer that fails is only late.
-    if (problem.code.startsWith('database_')) throw problem;
+    if (isDatabaseError(problem)) throw problem;
     report.problems.push({ what, error: problem });
   }
 }

@@ -7,8 +7,8 @@ import type { SandboxGitea } from '../../src/sandbox/gitea/server.ts';
 import type { WorkItem } from '../../src/sandbox/plane/state.ts';
 import { leapClock, type LeapClock } from '../support/leap-clock.ts';
 import { startLine, type Line } from '../support/line.ts';
+import { quiet } from '../support/matrix.ts';
 import { actionOf, lasting, retryAfterSeconds, type Trouble } from '../support/trouble.ts';
-import { until } from '../support/until.ts';
 import { violations } from '../support/violations.ts';
 
 /** A peer that is away as a whole, or asks to be left alone, while everything in the task's way needs it. */
@@ -74,10 +74,7 @@ async function start(peer: 'plane' | 'gitea'): Promise<Drive> {
 /** A tick, and what the worker makes of it: agents end, publishing that fails waits for its backoff. */
 async function turn({ line: { app, tick } }: Drive): Promise<void> {
   await tick();
-  const atRest = async (): Promise<boolean> =>
-    !(await app.store.hasDueJob()) &&
-    (await app.store.runningJobs(null)).every(({ run, job }) => run.phase === 'publishing' && job.lastError !== null);
-  await until('the worker to come to rest', atRest, 300_000);
+  await quiet(app.store);
 }
 
 const isApi = (request: string): boolean => request.includes('/api/v1/');

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { overviewDocument, readOverview } from '../../src/commands/overview.ts';
-import { taskIdOf, type RunningJob, type TaskId, type TaskRow } from '../../src/core/model/index.ts';
+import { taskIdOf, type RunningJob, type Store, type TaskId, type TaskRow } from '../../src/core/model/index.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
 import { sharedSettle } from '../../src/pollers/poll-once.ts';
 import type { FaultRule } from '../../src/sandbox/faults.ts';
@@ -75,6 +75,16 @@ export interface MatrixOptions {
 const calmMs = 300_000;
 const mostRounds = 120;
 const usualTickMs = 30_000;
+
+/** Published in vain: it goes on when its backoff is over. */
+const stuck = ({ run, job }: RunningJob): boolean => run.phase === 'publishing' && job.lastError !== null;
+
+/** Until every agent has ended and nothing that is due waits for one; what is being published may take longer. */
+export async function quiet(store: Store): Promise<void> {
+  const atRest = async (): Promise<boolean> =>
+    !(await store.hasDueJob()) && (await store.runningJobs(null)).every(stuck);
+  await until('the agents to end', atRest, 300_000);
+}
 
 function milestoneOf(row: TaskRow | null): Milestone | null {
   if (row === null) return 'none';
@@ -219,29 +229,13 @@ function assemble(pieces: Pieces): Matrix {
     next(cell, cell.plan.side, phase.left);
   }
 
-  /** Published in vain: it goes on when its backoff is over. */
-  const stuck = ({ run, job }: RunningJob): boolean => run.phase === 'publishing' && job.lastError !== null;
-
-  /** Until every agent has ended and nothing that is due waits for one; what is being published may take longer. */
-  async function quiet(): Promise<void> {
-    await until(
-      'the agents to end',
-      async () => {
-        const running = await line.app.store.runningJobs(null);
-        return !(await line.app.store.hasDueJob()) && running.every(stuck);
-      },
-      300_000,
-      50,
-    );
-  }
-
   async function rounds(): Promise<Cell[]> {
     let left = cells;
     for (let round = 0; round < mostRounds && (left.length > 0 || phases.size > 0); round += 1) {
       for (const cell of cells) await begin(cell);
       tickedAt = clock.now();
       await line.tick();
-      await quiet();
+      await quiet(line.app.store);
       for (const cell of cells) await after(cell);
       const rows = await Promise.all(left.map(row));
       for (const [n, cell] of left.entries()) if (rows[n]?.task.stage === 'done') cell.doneIn = round;

@@ -12,7 +12,7 @@ import type {
   StatusRow,
   Task,
 } from '../model/index.ts';
-import { errorText, isCommitSha } from '../model/index.ts';
+import { errorText, hasLine, isCommitSha } from '../model/index.ts';
 import { documentFolder, documents, isReadWhole } from '../pipeline/artifacts.ts';
 import { frontMatter } from '../pipeline/front-matter.ts';
 
@@ -95,13 +95,7 @@ export async function branchOwner(
   git: GitPort,
 ): Promise<'this' | 'other'> {
   const commits = await git.commitsSince(task.repo, base, branch);
-  const trailer = itemTrailer(task.itemId);
-  return commits
-    .at(-1)
-    ?.message.split('\n')
-    .some((line) => line.trim() === trailer) === true
-    ? 'this'
-    : 'other';
+  return hasLine(commits.at(-1)?.message ?? '', itemTrailer(task.itemId)) ? 'this' : 'other';
 }
 
 /**

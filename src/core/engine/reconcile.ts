@@ -1,5 +1,5 @@
 import type { Log } from '../platform/log.ts';
-import { OrchError, errorText } from '../model/index.ts';
+import { errorText, isDatabaseError } from '../model/index.ts';
 import type { ProjectPolicy, RepoSlug, Store, Task, TaskId } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { decide, needs } from '../pipeline/decide.ts';
@@ -59,7 +59,7 @@ export async function reconcileDue(
       decisions += await reconcile(taskId, deps);
     } catch (error) {
       // Without the database no other task fares better.
-      if (error instanceof OrchError && error.code.startsWith('database_')) throw error;
+      if (isDatabaseError(error)) throw error;
       failed.push({ task: taskId, error: errorText(error) });
       await postpone(taskId, deps);
       deps.log.error('reconcile failed', {

@@ -3,13 +3,14 @@ import { OrchError, parseCommitSha } from '../model/index.ts';
 import { createCircuits } from '../platform/circuit.ts';
 import { systemClock, type Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import { taken } from '../platform/turns.ts';
 import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts';
 import { isCrowded, packBare } from './packing.ts';
 import { reads } from './reads.ts';
 import { explainRemote } from './remote-error.ts';
 import { gitEnvironment } from './run.ts';
 import { withIndex } from './scratch.ts';
-import { pastLocks, taken } from './turns.ts';
+import { pastLocks } from './locks.ts';
 
 export interface GitOptions {
   reposDir: string;

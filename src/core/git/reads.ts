@@ -1,5 +1,5 @@
 import type { CommitSha, GitPort, RepoSlug, TreeEntry } from '../model/index.ts';
-import { isCommitSha, OrchError, parseCommitSha } from '../model/index.ts';
+import { hasLine, isCommitSha, OrchError, parseCommitSha } from '../model/index.ts';
 import type { Bare } from './bare.ts';
 import { utf8 } from './run.ts';
 import { removeFromIndex, withIndex } from './scratch.ts';
@@ -149,11 +149,7 @@ export function reads(bare: Bare): Reads {
 
   async function findCommit(repo: RepoSlug, ref: CommitSha, text: string, limit: number): Promise<CommitSha | null> {
     const out = (await bare.run(repo, ['log', `--max-count=${limit}`, '-z', '--format=%H%n%B', ref, '--'])).stdout;
-    const found = out.split('\0').find((commit) =>
-      utf8(commit)
-        .split('\n')
-        .some((line) => line.trim() === text),
-    );
+    const found = out.split('\0').find((commit) => hasLine(utf8(commit), text));
     return found === undefined ? null : parseCommitSha(found.slice(0, 40));
   }
 

@@ -75,7 +75,5 @@ function linesOf(text: string, kind: RegExp): string[] {
 
 function excerpt(lines: string[], secrets: string[]): string {
   const text = lines.map((line) => line.trim()).join('; ');
-  const redactor = new Redactor();
-  for (const secret of secrets) redactor.add(secret);
-  return redactor.redact(printable(text)).slice(0, longest);
+  return new Redactor(secrets).redact(printable(text)).slice(0, longest);
 }

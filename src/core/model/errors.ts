@@ -62,6 +62,11 @@ export function errorText(error: unknown): string {
   return typeof error === 'string' ? error : JSON.stringify(error);
 }
 
+/** Whether the database itself cannot be used (`database_*`): then nothing else fares better, and nothing can be kept. */
+export function isDatabaseError(error: unknown): boolean {
+  return error instanceof OrchError && error.code.startsWith('database_');
+}
+
 /** The message with what to do about it, for a place that shows one text. */
 export function errorWithHint(error: unknown): string {
   const hint = error instanceof OrchError ? error.hint : undefined;

@@ -12,6 +12,11 @@ export interface GitIdentity {
   email: string;
 }
 
+/** Whether a commit's message has exactly this line: a marker inside a line may be somebody's title. */
+export function hasLine(message: string, line: string): boolean {
+  return message.split('\n').some((one) => one.trim() === line);
+}
+
 /**
  * The bare copy of every repository: the only thing that talks to the server, and nothing an agent can write to.
  * Throws OrchError with `retry: 'retry'` for network trouble, `authentication` for a refused token.

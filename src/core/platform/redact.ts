@@ -5,6 +5,10 @@ export class Redactor {
   /** Longest first: a secret may hold another one, of which the rest would stay. */
   private needles: string[] = [];
 
+  constructor(secrets: string[] = []) {
+    for (const secret of secrets) this.add(secret);
+  }
+
   /** Registers a secret; values under six characters are too common to replace and are left alone. */
   add(secret: string): void {
     const value = secret.trim();

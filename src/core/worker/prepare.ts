@@ -1,4 +1,12 @@
-import { errorText, OrchError, type CommitSha, type Role, type RunOutcome, type RunSpec } from '../model/index.ts';
+import {
+  errorText,
+  isDatabaseError,
+  OrchError,
+  type CommitSha,
+  type Role,
+  type RunOutcome,
+  type RunSpec,
+} from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { diskError } from '../platform/disk-error.ts';
 import { baseBranchOf, LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
@@ -26,7 +34,7 @@ export function launchFailure(thrown: unknown, now: number): RunOutcome {
   const error = diskError(thrown);
   if (error instanceof LeaseLost) throw error;
   if (!(error instanceof OrchError)) return ownOutcome('own_fault', 'launch_failed', errorText(error));
-  if (error.code.startsWith('database_')) throw error;
+  if (isDatabaseError(error)) throw error;
   const detail = error.hint === undefined ? errorText(error) : `${errorText(error)} (${error.hint})`;
   // The server's word about a repository is believed when it lasts: a proxy or an upgrade may say the same for minutes.
   if (serverAnswers.includes(error.code)) return ownOutcome('transient', error.code, detail);

@@ -1,4 +1,4 @@
-import { OrchError, errorText } from '../model/index.ts';
+import { errorText, isDatabaseError } from '../model/index.ts';
 import { packing } from './repairs/packing.ts';
 import { brokenCopies, leftovers } from './repairs/folders.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
@@ -41,7 +41,7 @@ export async function recover(deps: RepairDeps, options: { dryRun: boolean }): P
       for (const finding of await repair.find(deps)) await mend(finding, options, recovery);
     } catch (error) {
       // Nothing can be mended without the database, and no person is needed for one that is only locked.
-      if (error instanceof OrchError && error.code.startsWith('database_')) throw error;
+      if (isDatabaseError(error)) throw error;
       recovery.needsPerson.push(`${repair.name}: ${errorText(error)}`);
     }
   }

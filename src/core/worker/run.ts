@@ -64,8 +64,9 @@ function stopBeforeStart(context: RunContext): RunOutcome | null {
  */
 export async function adoptRun(context: RunContext): Promise<RunEnd> {
   const { run } = context.claim;
+  const recorded = hasRecord(run.folder);
   // Removed by hand, or the run of another host that fell silent: whatever the agent came to is not here.
-  if (run.phase === 'running' && !hasRecord(run.folder)) {
+  if (run.phase === 'running' && !recorded) {
     const lost = ownOutcome('interrupted', 'run_lost', `the run's folder ${run.folder} is not on this host`);
     const outcome = { ...lost, costMicros: null };
     // Found by its marks alone, should it still work here: nobody could tell what it came to.
@@ -73,9 +74,9 @@ export async function adoptRun(context: RunContext): Promise<RunEnd> {
     return { kind: 'ended', outcome: quiet ? outcome : agentAlive(outcome), started: false };
   }
   // Started, and ended again, before its start was recorded: its files hold the result like any other run's.
-  const ended = hasRecord(run.folder) && hasExit(run.folder);
+  const ended = recorded && hasExit(run.folder);
   const nothingStarted =
-    !hasRecord(run.folder) || (run.phase === 'preparing' && !ended && !(await context.deps.launcher.alive(run.folder)));
+    !recorded || (run.phase === 'preparing' && !ended && !(await context.deps.launcher.alive(run.folder)));
   if (nothingStarted) {
     return {
       kind: 'ended',

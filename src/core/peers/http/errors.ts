@@ -27,8 +27,7 @@ const reordering = /[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
   const at = `${options.label} at ${hostOf(options.url)}`;
   const excerpt = (text: string): string => {
-    const redactor = new Redactor();
-    for (const secret of options.secrets()) redactor.add(secret);
+    const redactor = new Redactor(options.secrets());
     // Twice: marks that are taken out may have stood within a secret.
     const line = printable(redactor.redact(redactor.redact(text).replace(reordering, '')).replace(/\s+/g, ' ').trim());
     const characters = [...line];

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { bareFolder } from '../../git/bare.ts';
 import type { Finding, Repair, RepairDeps } from './repair.ts';
 
 /** No step of orch's takes as long: what is older was left by a process that is dead, milliseconds. */
@@ -57,7 +58,7 @@ function leftover(file: string): Finding {
 export const brokenCopies: Repair = {
   name: 'broken bare copies',
   find: (deps) => {
-    const copies = deps.repos.map((repo) => path.join(deps.reposDir, `${repo}.git`)).filter((copy) => existsSync(copy));
+    const copies = deps.repos.map((repo) => bareFolder(deps.reposDir, repo)).filter((copy) => existsSync(copy));
     const broken = copies.filter((copy) =>
       ['HEAD', 'objects', 'refs'].some((part) => !existsSync(path.join(copy, part))),
     );
