@@ -11,9 +11,9 @@ export async function followUp(context: CommandContext, app: App): Promise<void>
     context.output.note('noted; the poller acts on it at its next tick (no tokens here)');
     return;
   }
-  const { settle } = await import('../pollers/poll-once.ts');
+  const { runRounds } = await import('../core/engine/rounds.ts');
   try {
-    await settle({ decisions: 0, delivered: 0, problems: [] }, app.engine);
+    await runRounds({ decisions: 0, delivered: 0, problems: [] }, app.engine);
   } catch (error) {
     context.output.warn(`noted, but not acted on yet: ${errorText(error)}`);
   }

@@ -36,17 +36,17 @@ async function work(
   app: App,
   options: { once?: true | undefined; untilEmpty?: true | undefined },
 ): Promise<void> {
-  const [{ createWorker }, { recover }, { sharedSettle }, { serviceManager }] = await Promise.all([
+  const [{ createWorker }, { recover }, { sharedRounds }, { serviceManager }] = await Promise.all([
     import('../core/worker/worker.ts'),
     import('../core/worker/repairs.ts'),
-    import('../pollers/poll-once.ts'),
+    import('../core/engine/rounds.ts'),
     import('../core/platform/sd-notify.ts'),
   ]);
   // What follows from a settled run is decided at once, so that the next job need not wait for the poller.
-  const settle = sharedSettle(app.engine, context.signal);
-  const deps = app.workerDeps(settle);
+  const decide = sharedRounds(app.engine, context.signal);
+  const deps = app.workerDeps(decide);
   await recover(deps, { dryRun: false });
-  await settle();
+  await decide();
   const worker = createWorker(deps);
   // Under cron there is no process to see: the last one that ran says that the host is worked on.
   if (options.once === true || options.untilEmpty === true) {

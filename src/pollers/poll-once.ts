@@ -1,26 +1,21 @@
 import type { NamedLease, ProjectPolicy } from '../core/model/index.ts';
 import { OrchError, errorText, isDatabaseError } from '../core/model/index.ts';
 import { crashPoint } from '../core/platform/crash-point.ts';
-import { taken } from '../core/platform/turns.ts';
-import { deliverDue, type DeliverDeps } from '../core/engine/deliver.ts';
-import { reconcileDue, type ReconcileDeps } from '../core/engine/reconcile.ts';
+import { runRounds, type RoundDeps, type RoundReport } from '../core/engine/rounds.ts';
 import { pollGitea } from './gitea.ts';
 import { pollPlane } from './plane.ts';
 
-export interface PollDeps extends ReconcileDeps, DeliverDeps {
+export interface PollDeps extends RoundDeps {
   policies: ProjectPolicy[];
   /** Repairs that need no person, done first (architecture.md: a broken login never stops recovery). */
   repair: () => Promise<void>;
 }
 
-export interface TickReport {
-  /** False: another poller leads; nothing was looked at. */
+export interface TickReport extends RoundReport {
+  /** False: another poller leads; nothing was polled. */
   leading: boolean;
-  decisions: number;
-  delivered: number;
   /** Projects whose polling is behind because the request budget ran out. */
   behind: string[];
-  problems: { what: string; error: OrchError }[];
 }
 
 /**
@@ -43,7 +38,7 @@ export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: Abor
   report.behind.sort();
   report.problems.sort((a, b) => a.what.localeCompare(b.what));
   crashPoint('observe.after');
-  await settle(report, deps, signal);
+  await runRounds(report, deps, signal);
   return report;
 }
 
@@ -56,41 +51,6 @@ async function look(policy: ProjectPolicy, leader: NamedLease, report: TickRepor
     if (behind) report.behind.push(policy.name);
   });
   await guarded(`Gitea repository ${policy.repo}`, report, deps, () => pollGitea(policy, { ...deps, leader }));
-}
-
-/** Rounds of decisions and deliveries in one tick; what is left after them waits for the next. */
-const mostRounds = 50;
-
-/** Decides and delivers until nothing follows; used by the worker and the commands, too. */
-export async function settle(
-  report: Pick<TickReport, 'decisions' | 'delivered' | 'problems'>,
-  deps: ReconcileDeps & DeliverDeps,
-  signal?: AbortSignal,
-): Promise<void> {
-  for (let round = 0; round < mostRounds && signal?.aborted !== true; round += 1) {
-    const { decisions, failed } = await reconcileDue(deps);
-    const delivered = await deliverDue(deps, signal);
-    report.decisions += decisions;
-    report.delivered += delivered;
-    for (const { task, error } of failed)
-      report.problems.push({
-        what: `task ${task}`,
-        error: new OrchError(`its decision failed: ${error}`, {
-          code: 'reconcile_failed',
-          hint: 'This is a defect of orch; the log has its place.',
-        }),
-      });
-    if (decisions === 0 && delivered === 0) return;
-  }
-}
-
-/**
- * `settle` for many who ask at once, such as the runs that end at one moment: one at a time, and who asks meanwhile shares
- * the next one. Each alone would collect the same evidence for the same tasks, and all but one commit would be stale.
- */
-export function sharedSettle(deps: ReconcileDeps & DeliverDeps, signal?: AbortSignal): () => Promise<void> {
-  const turn = taken(() => settle({ decisions: 0, delivered: 0, problems: [] }, deps, signal));
-  return () => turn('all');
 }
 
 async function guarded(what: string, report: TickReport, deps: PollDeps, work: () => Promise<void>): Promise<void> {

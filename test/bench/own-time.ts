@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Store, TaskId } from '../../src/core/model/index.ts';
 import { isFinal } from '../../src/core/model/index.ts';
 import { createWorker, type Worker } from '../../src/core/worker/worker.ts';
-import { settle } from '../../src/pollers/poll-once.ts';
+import { runRounds } from '../../src/core/engine/rounds.ts';
 import { startLine, type Line } from '../support/line.ts';
 import { planeSide } from '../support/plane-side.ts';
 import { busyMs, figure, quantile } from './numbers.ts';
@@ -108,8 +108,8 @@ function watchedWorker(line: Line, watch: Watch): Worker {
     plane: timed(engine.plane, watch.peers),
     telegram: engine.telegram === null ? null : timed(engine.telegram, watch.peers),
   };
-  const settled = { decisions: 0, delivered: 0, problems: [] };
-  const deps = line.app.workerDeps(() => settle(settled, watched));
+  const rounds = { decisions: 0, delivered: 0, problems: [] };
+  const deps = line.app.workerDeps(() => runRounds(rounds, watched));
   const { launcher } = deps;
   return createWorker({
     ...deps,

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { overviewDocument, readOverview } from '../../src/commands/overview.ts';
 import { taskIdOf, type TaskId } from '../../src/core/model/index.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
-import { sharedSettle } from '../../src/pollers/poll-once.ts';
+import { sharedRounds } from '../../src/core/engine/rounds.ts';
 import type { SandboxGitea } from '../../src/sandbox/gitea/server.ts';
 import type { WorkItem } from '../../src/sandbox/plane/state.ts';
 import { leapClock, type LeapClock } from '../support/leap-clock.ts';
@@ -60,7 +60,7 @@ async function start(peer: 'plane' | 'gitea'): Promise<Drive> {
   });
   line = started;
   const stopping = new AbortController();
-  const worker = createWorker(started.app.workerDeps(sharedSettle(started.app.engine)));
+  const worker = createWorker(started.app.workerDeps(sharedRounds(started.app.engine)));
   const served = worker.serve(stopping.signal);
   stop = async () => {
     stopping.abort();

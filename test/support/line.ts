@@ -9,7 +9,7 @@ import { systemClock, type Clock } from '../../src/core/platform/clock.ts';
 import { silentLog, lineLog } from '../../src/core/platform/log.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
-import { settle } from '../../src/pollers/poll-once.ts';
+import { runRounds } from '../../src/core/engine/rounds.ts';
 import { createPoller } from '../../src/pollers/schedule.ts';
 import { writeAgentScript, type AgentScript } from '../../src/sandbox/agent/script.ts';
 import { startWorld, type World, type WorldOptions } from '../../src/sandbox/world.ts';
@@ -106,8 +106,8 @@ export async function drive(
       return report;
     },
     async work() {
-      const settled = { decisions: 0, delivered: 0, problems: [] };
-      await createWorker(app.workerDeps(() => settle(settled, app.engine))).runUntilEmpty();
+      const rounds = { decisions: 0, delivered: 0, problems: [] };
+      await createWorker(app.workerDeps(() => runRounds(rounds, app.engine))).runUntilEmpty();
     },
     async task(taskId) {
       const row = await app.store.task(taskId);

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { overviewDocument, readOverview } from '../../src/commands/overview.ts';
 import { taskIdOf, type RunningJob, type Store, type TaskId, type TaskRow } from '../../src/core/model/index.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
-import { sharedSettle } from '../../src/pollers/poll-once.ts';
+import { sharedRounds } from '../../src/core/engine/rounds.ts';
 import type { FaultRule } from '../../src/sandbox/faults.ts';
 import type { Repo } from '../../src/sandbox/gitea/state.ts';
 import type { Project } from '../../src/sandbox/plane/state.ts';
@@ -261,7 +261,7 @@ function assemble(pieces: Pieces): Matrix {
         }).id;
       }
       const stop = new AbortController();
-      const worker = createWorker(line.app.workerDeps(sharedSettle(line.app.engine)));
+      const worker = createWorker(line.app.workerDeps(sharedRounds(line.app.engine)));
       const served = worker.serve(stop.signal);
       let left: Cell[];
       try {

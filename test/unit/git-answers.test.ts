@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { taken } from '../../src/core/platform/turns.ts';
+import { coalesce } from '../../src/core/platform/coalesce.ts';
 import type { CommitSha } from '../../src/core/model/index.ts';
 import { gitBench, slug, type GitBench } from '../support/git-server.ts';
 import { until } from '../support/until.ts';
@@ -104,7 +104,7 @@ describe('answers of the server', () => {
 
   it('lets those who wait share the next turn, and nobody the one under way', async () => {
     const ends: (() => void)[] = [];
-    const turn = taken(() => new Promise<void>((resolve) => ends.push(resolve)));
+    const turn = coalesce(() => new Promise<void>((resolve) => ends.push(resolve)));
     const [first, second, third] = [turn('x'), turn('x'), turn('x')];
     expect(ends.length).toBe(1);
     ends[0]?.();

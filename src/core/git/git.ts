@@ -3,7 +3,7 @@ import { OrchError, parseCommitSha } from '../model/index.ts';
 import { createCircuits } from '../platform/circuit.ts';
 import { systemClock, type Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
-import { taken } from '../platform/turns.ts';
+import { coalesce } from '../platform/coalesce.ts';
 import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts';
 import { isCrowded, packBare } from './packing.ts';
 import { reads } from './reads.ts';
@@ -96,7 +96,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     return heads;
   }
 
-  const fetch = taken((repo: RepoSlug) => pastLocks(() => fetchNow(repo)));
+  const fetch = coalesce((repo: RepoSlug) => pastLocks(() => fetchNow(repo)));
 
   async function fetchNow(repo: RepoSlug): Promise<void> {
     await readRemote(

@@ -1,12 +1,12 @@
 import type { DeliverDeps } from '../../core/engine/deliver.ts';
 import type { ReconcileDeps } from '../../core/engine/reconcile.ts';
+import { runRounds } from '../../core/engine/rounds.ts';
 import type { LauncherPort, ProjectPolicy, Store, TaskId } from '../../core/model/index.ts';
 import { isFinal, taskIdOf } from '../../core/model/index.ts';
 import type { Clock } from '../../core/platform/clock.ts';
 import { watchDatabase } from '../../core/store/watch.ts';
 import type { RepairDeps } from '../../core/worker/repairs/repair.ts';
 import { createWorker } from '../../core/worker/worker.ts';
-import { settle } from '../../pollers/poll-once.ts';
 import { createPoller } from '../../pollers/schedule.ts';
 import type { WorkItem } from '../plane/state.ts';
 import { createSpectator, type DemoEvent } from './events.ts';
@@ -47,9 +47,9 @@ export async function driveDemo(program: DemoProgram, site: DemoSite, options: D
   const { clock, tell } = options;
   const late = AbortSignal.timeout(options.limitMs);
   const signal = AbortSignal.any([options.signal, late]);
-  const settled = { decisions: 0, delivered: 0, problems: [] };
+  const rounds = { decisions: 0, delivered: 0, problems: [] };
   const poller = createPoller(engine, config, async () => {});
-  const worker = createWorker(program.workerDeps(() => settle(settled, engine, signal)));
+  const worker = createWorker(program.workerDeps(() => runRounds(rounds, engine, signal)));
   // First contact starts nothing: only items made after it enter (spec 4.1).
   await poller.tick(signal);
   const item = site.writeItem();

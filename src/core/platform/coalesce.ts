@@ -1,8 +1,8 @@
 /**
- * One at a time for a key; who comes while one is under way shares the next with everybody else who waits. Never the one
- * under way: it may have asked the server before the caller's own push.
+ * One call of `work` at a time for each key; callers that come while one runs share the next one. Never the one that
+ * runs: it may have asked the server before the caller's own push.
  */
-export function taken<K>(work: (key: K) => Promise<void>): (key: K) => Promise<void> {
+export function coalesce<K>(work: (key: K) => Promise<void>): (key: K) => Promise<void> {
   const running = new Map<K, Promise<void>>();
   const waiting = new Map<K, Promise<void>>();
   async function begin(key: K): Promise<void> {
