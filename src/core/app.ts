@@ -152,6 +152,8 @@ export async function openApp(options: AppOptions): Promise<App> {
     stateOf: (projectId, phase) => stateOf(projectId, phase, store, plane, config),
     catalogue: catalogueOf(config.language),
     owner,
+    backoff: config.worker.backoff,
+    random: Math.random,
     log,
   };
   const workerDeps = (onTask: RepairDeps['onTask']): RepairDeps => ({

@@ -8,11 +8,13 @@ import type {
   PlanePhase,
   ProjectId,
   ProjectPolicy,
+  RecordedDelivery,
   RepoSlug,
   Store,
   TelegramPort,
 } from '../model/index.ts';
 import { OrchError, assertNever, errorWithHint } from '../model/index.ts';
+import { backoffMs, type BackoffPolicy } from '../platform/backoff.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { deliverMerge } from './deliver-merge.ts';
@@ -32,6 +34,10 @@ export interface DeliverDeps {
   policyOfRepo: (repo: RepoSlug) => ProjectPolicy | null;
   catalogue: Catalogue;
   owner: string;
+  /** `worker.backoff*`: the growing wait between tries of one effect. */
+  backoff: BackoffPolicy;
+  /** 0 ≤ result < 1, for the jitter of that wait. */
+  random: () => number;
   log: Log;
 }
 
@@ -52,7 +58,7 @@ export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promi
     crashPoint('effect.claimed', kind);
     const delivery = await attempt(claimed.effect, deps);
     crashPoint('effect.sent', kind);
-    await deps.store.settleEffect(claimed.effect.id, claimed.token, delivery);
+    await deps.store.settleEffect(claimed.effect.id, claimed.token, scheduled(delivery, claimed.effect, deps));
     crashPoint('effect.settled', kind);
     settled += 1;
     if (delivery.kind !== 'done')
@@ -63,6 +69,16 @@ export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promi
       });
   }
   return settled;
+}
+
+/** Decides the wait before the next try, where the try itself did not. */
+function scheduled(
+  delivery: Delivery,
+  { attempts }: Effect,
+  { backoff, random }: Pick<DeliverDeps, 'backoff' | 'random'>,
+): RecordedDelivery {
+  if (delivery.kind !== 'retry') return delivery;
+  return { ...delivery, afterMs: delivery.afterMs ?? backoffMs(attempts, backoff, 0, random()) };
 }
 
 /** Tries of a call of git that failed without a reason known to last: another process of the host may be in the way. */

@@ -68,8 +68,13 @@ export interface Effect extends NewEffect {
   createdAt: number;
 }
 
-/** What a delivery came to: done (with facts the decision needs), try again, or refused for good. */
+/** What one try to deliver came to: done (with facts the decision needs), try again, or refused for good. */
 export type Delivery =
   | { kind: 'done'; result: Record<string, string> }
+  /** `afterMs`: wait before the next try, milliseconds; null: as the retry policy of effects says. */
   | { kind: 'retry'; error: string; afterMs: number | null }
   | { kind: 'dead'; error: string; result?: Record<string, string> };
+
+/** A try as the store records it: the wait is decided by the sender, because the store has no retry policy. */
+export type RecordedDelivery =
+  Exclude<Delivery, { kind: 'retry' }> | (Extract<Delivery, { kind: 'retry' }> & { afterMs: number });

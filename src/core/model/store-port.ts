@@ -1,6 +1,6 @@
 import type { AgentGate } from './agent-gate.ts';
 import type { Decision, DecisionRow, Snapshot } from './decision.ts';
-import type { Delivery, Effect } from './effect.ts';
+import type { Effect, RecordedDelivery } from './effect.ts';
 import type { HoldCause } from './hold.ts';
 import type { EffectId, ItemId, JobId, ProjectId, RepoSlug, RunId, TaskId } from './ids.ts';
 import type { Job, JobKind, JobState, NewJob, OutcomeKind, Run, RunOutcome, RunPhase } from './job.ts';
@@ -192,7 +192,7 @@ export interface Store {
   claimEffect(owner: string, leaseMs: number): Promise<{ effect: Effect; token: number } | null>;
   /** When the next effect that waits for its retry becomes due; null when the outbox is empty. */
   nextEffectAt(): Promise<number | null>;
-  settleEffect(effectId: EffectId, token: number, delivery: Delivery): Promise<'ok' | 'lost'>;
+  settleEffect(effectId: EffectId, token: number, delivery: RecordedDelivery): Promise<'ok' | 'lost'>;
   /** Effects that some process is sending now, and who: a dead sender's are given back by a repair. */
   effectsInFlight(): Promise<{ effect: Effect; token: number; owner: string; expiresAt: number }[]>;
   /** Makes a dead effect of a task deliverable again (`orch retry`). Returns how many. */

@@ -1,5 +1,4 @@
-import type { Delivery, EffectId } from '../model/index.ts';
-import { backoffMs, defaultBackoff } from '../platform/backoff.ts';
+import type { EffectId, RecordedDelivery } from '../model/index.ts';
 import { decode } from './codec.ts';
 import { postMessage } from './families.ts';
 import type { Families } from './families.ts';
@@ -9,7 +8,13 @@ import type { EffectColumns } from './outbox.ts';
  * Writes what a delivery came to, fenced by the sender's token: a sender that was too slow and was replaced changes
  * nothing. A refused effect always reports to its task, a delivered one when the decision asked for it.
  */
-export function settleEffect(f: Families, id: EffectId, token: number, delivery: Delivery, now: number): 'ok' | 'lost' {
+export function settleEffect(
+  f: Families,
+  id: EffectId,
+  token: number,
+  delivery: RecordedDelivery,
+  now: number,
+): 'ok' | 'lost' {
   const row = f.outbox.inFlight(id, token);
   if (row === null) return 'lost';
   switch (delivery.kind) {
@@ -21,11 +26,9 @@ export function settleEffect(f: Families, id: EffectId, token: number, delivery:
       f.outbox.finish(row.id, 'dead', JSON.stringify(delivery.result ?? {}), delivery.error, now);
       report(f, row, { ok: false, result: delivery.result ?? {}, error: delivery.error }, now);
       break;
-    case 'retry': {
-      const wait = delivery.afterMs ?? backoffMs(row.attempts, defaultBackoff, 0, Math.random());
-      f.outbox.retry(row.id, now + wait, delivery.error);
+    case 'retry':
+      f.outbox.retry(row.id, now + delivery.afterMs, delivery.error);
       break;
-    }
   }
   return 'ok';
 }
