@@ -7,7 +7,7 @@ const ranks = [
   ['src/core/engine'],
   ['src/core/worker', 'src/pollers'],
   ['src/ui', 'src/sandbox'],
-  ['src/core/app.ts'],
+  ['src/app.ts'],
   ['src/commands'],
   ['src/cli.ts', 'bin'],
   ['src/tools'],

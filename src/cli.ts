@@ -1,8 +1,8 @@
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
-import { scanArguments, type GlobalFlags } from './commands/arguments.ts';
-import type { CommandContext, CommandEntry } from './commands/contract.ts';
-import { stopSignal } from './commands/signals.ts';
-import { version } from './commands/version.ts';
+import { scanArguments, type GlobalFlags } from './commands/shared/arguments.ts';
+import type { CommandContext, CommandEntry } from './commands/shared/contract.ts';
+import { stopSignal } from './commands/shared/signals.ts';
+import { version } from './commands/shared/version.ts';
 import { createSecrets } from './core/config/secrets.ts';
 import { exitCodes, OrchError, type ExitName } from './core/model/index.ts';
 import { diskError } from './core/platform/disk-error.ts';
@@ -16,115 +16,115 @@ export const commands: CommandEntry[] = [
     name: 'demo',
     summary: 'see the whole line work, on a sandbox of its own',
     group: 'Start here:',
-    load: () => import('./commands/demo.ts'),
+    load: () => import('./commands/demo/demo.ts'),
   },
   {
     name: 'status',
     summary: 'is it alive, what runs, what waits on whom, what stands still',
     group: 'Look:',
-    load: () => import('./commands/status.ts'),
+    load: () => import('./commands/status/status.ts'),
   },
   {
     name: 'why',
     summary: 'why a task is where it is, and the decisions behind it',
     group: 'Look:',
-    load: () => import('./commands/why.ts'),
+    load: () => import('./commands/why/why.ts'),
   },
   {
     name: 'logs',
     summary: 'what the agent of a run says, while it runs and after',
     group: 'Look:',
-    load: () => import('./commands/logs.ts'),
+    load: () => import('./commands/logs/logs.ts'),
   },
   {
     name: 'report',
     summary: 'the history of a task as Markdown or HTML',
     group: 'Look:',
-    load: () => import('./commands/report.ts'),
+    load: () => import('./commands/report/report.ts'),
   },
   {
     name: 'metrics',
     summary: 'counts, ages and costs as Prometheus text',
     group: 'Look:',
-    load: () => import('./commands/metrics.ts'),
+    load: () => import('./commands/metrics/metrics.ts'),
   },
   {
     name: 'enqueue',
     summary: 'queue an agent, a Plane item or an ad-hoc run',
     group: 'Act:',
-    load: () => import('./commands/enqueue.ts'),
+    load: () => import('./commands/enqueue/enqueue.ts'),
   },
   {
     name: 'advance',
     summary: "ask a task's gate now, or move it by hand",
     group: 'Act:',
-    load: () => import('./commands/advance.ts'),
+    load: () => import('./commands/advance/advance.ts'),
   },
   {
     name: 'retry',
     summary: 'lift a hold and do again what it asks for',
     group: 'Act:',
-    load: () => import('./commands/retry.ts'),
+    load: () => import('./commands/retry/retry.ts'),
   },
   {
     name: 'pause',
     summary: 'start nothing new for a task',
     group: 'Act:',
-    load: () => import('./commands/pause.ts'),
+    load: () => import('./commands/pause/pause.ts'),
   },
   {
     name: 'resume',
     summary: 'let a paused task go on',
     group: 'Act:',
-    load: () => import('./commands/resume.ts'),
+    load: () => import('./commands/resume/resume.ts'),
   },
   {
     name: 'cancel',
     summary: 'cancel a task and stop its agent',
     group: 'Act:',
-    load: () => import('./commands/cancel.ts'),
+    load: () => import('./commands/cancel/cancel.ts'),
   },
   {
     name: 'recover',
     summary: 'mend what crashes and reboots left behind',
     group: 'Act:',
-    load: () => import('./commands/recover.ts'),
+    load: () => import('./commands/recover/recover.ts'),
   },
   {
     name: 'serve-poller',
     summary: 'look at Plane and Gitea on a schedule and decide',
     group: 'Services:',
-    load: () => import('./commands/serve-poller.ts'),
+    load: () => import('./commands/serve-poller/serve-poller.ts'),
   },
   {
     name: 'run-worker',
     summary: 'run agents for queued jobs',
     group: 'Services:',
-    load: () => import('./commands/run-worker.ts'),
+    load: () => import('./commands/run-worker/run-worker.ts'),
   },
   {
     name: 'init',
     summary: 'write the configuration of a project',
     group: 'Set up:',
-    load: () => import('./commands/init.ts'),
+    load: () => import('./commands/init/init.ts'),
   },
   {
     name: 'doctor',
     summary: 'check everything orch needs',
     group: 'Set up:',
-    load: () => import('./commands/doctor.ts'),
+    load: () => import('./commands/doctor/doctor.ts'),
   },
   {
     name: 'config',
     summary: 'show and check the configuration',
     group: 'Set up:',
-    load: () => import('./commands/config.ts'),
+    load: () => import('./commands/config/config.ts'),
   },
   {
     name: 'completion',
     summary: 'print a completion script for bash, zsh or fish',
     group: 'Set up:',
-    load: () => import('./commands/completion.ts'),
+    load: () => import('./commands/completion/completion.ts'),
   },
 ];
 
@@ -259,7 +259,7 @@ function helpCommand(session: Session, program: CommandUnknownOpts): CommandUnkn
     .summary('help for a command, or about exit-codes or environment')
     .argument('[topic...]', 'a command, exit-codes or environment')
     .action(async (words) => {
-      const { helpTopics } = await import('./commands/help-topics.ts');
+      const { helpTopics } = await import('./commands/help/help-topics.ts');
       const topic = helpTopics[words[0] ?? ''];
       if (topic !== undefined) return topic.print(session.output);
       let command = program;

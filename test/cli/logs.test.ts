@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createFormatter } from '../../src/commands/log-lines.ts';
+import { createFormatter } from '../../src/commands/logs/log-lines.ts';
 import { bin, lookedAt, type LookedAt } from '../support/looked-at.ts';
 
 let world: LookedAt;

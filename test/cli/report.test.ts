@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { htmlReport } from '../../src/commands/report-html.ts';
-import { escapeMarkdown, markdownReport } from '../../src/commands/report-markdown.ts';
-import { metricsText } from '../../src/commands/metrics-text.ts';
+import { htmlReport } from '../../src/commands/report/report-html.ts';
+import { escapeMarkdown, markdownReport } from '../../src/commands/report/report-markdown.ts';
+import { metricsText } from '../../src/commands/metrics/metrics-text.ts';
 import { decision, holdOn, present } from '../store/bench.ts';
 import { everyState, lookedAt, type LookedAt } from '../support/looked-at.ts';
 

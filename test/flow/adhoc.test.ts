@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { enqueue } from '../../src/commands/enqueue-run.ts';
-import type { CommandContext } from '../../src/commands/contract.ts';
+import { enqueue } from '../../src/commands/enqueue/enqueue-run.ts';
+import type { CommandContext } from '../../src/commands/shared/contract.ts';
 import { loadConfig } from '../../src/core/config/load.ts';
 import { createSecrets } from '../../src/core/config/secrets.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';

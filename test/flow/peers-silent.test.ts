@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { overviewDocument, readOverview } from '../../src/commands/overview.ts';
+import { overviewDocument, readOverview } from '../../src/commands/shared/overview.ts';
 import { taskIdOf, type TaskId } from '../../src/core/model/index.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
 import { sharedRounds } from '../../src/core/engine/rounds.ts';

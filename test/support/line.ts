@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openApp, type App } from '../../src/core/app.ts';
+import { openApp, type App } from '../../src/app.ts';
 import { loadConfig } from '../../src/core/config/load.ts';
 import { createSecrets } from '../../src/core/config/secrets.ts';
 import type { TaskId, TaskRow } from '../../src/core/model/index.ts';

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { overviewDocument, readOverview } from '../../src/commands/overview.ts';
+import { overviewDocument, readOverview } from '../../src/commands/shared/overview.ts';
 import { taskIdOf, type RunningJob, type Store, type TaskId, type TaskRow } from '../../src/core/model/index.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
 import { sharedRounds } from '../../src/core/engine/rounds.ts';

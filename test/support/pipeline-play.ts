@@ -272,7 +272,7 @@ export const steps = {
       ] as const,
       choice,
     );
-    // As the command itself does it (src/commands/retry.ts): what was refused is tried again.
+    // As the command itself does it (src/commands/retry/retry.ts): what was refused is tried again.
     if (body.name === 'retry' && state.task.hold?.lift === 'redeliver') revive(state);
     post(state, `command:${world.serial}`, body, world.now);
   },

@@ -1,4 +1,4 @@
-import type { App } from '../../core/app.ts';
+import type { App } from '../../app.ts';
 import type { DecisionRow, Run, TaskRow, Visit } from '../../core/model/index.ts';
 import { parseCommitSha } from '../../core/model/index.ts';
 import { htmlText } from '../../core/pipeline/markers.ts';

@@ -1,4 +1,4 @@
-import type { CommandContext } from '../contract.ts';
+import type { CommandContext } from '../shared/contract.ts';
 import { failed, good, warning, type Finding, type Subject } from './finding.ts';
 
 /** The configuration, and what the other checks start from; null when it cannot be used. */
@@ -6,7 +6,7 @@ export async function configuration(
   context: CommandContext,
 ): Promise<{ findings: Finding[]; subject: Subject | null }> {
   const [{ connectParts }, { systemClock }, { silentLog }] = await Promise.all([
-    import('../../core/app.ts'),
+    import('../../app.ts'),
     import('../../core/platform/clock.ts'),
     import('../../core/platform/log.ts'),
   ]);

@@ -1,5 +1,5 @@
 import type { Config } from '../../core/config/config.ts';
-import type { Parts } from '../../core/app.ts';
+import type { Parts } from '../../app.ts';
 import {
   OrchError,
   parseRepoSlug,
@@ -11,7 +11,7 @@ import {
 } from '../../core/model/index.ts';
 import { systemClock } from '../../core/platform/clock.ts';
 import { silentLog } from '../../core/platform/log.ts';
-import type { CommandContext } from '../contract.ts';
+import type { CommandContext } from '../shared/contract.ts';
 import type { Given } from './answers.ts';
 
 /**

@@ -1,0 +1,68 @@
+import { Command } from '@commander-js/extra-typings';
+import { existsSync } from 'node:fs';
+import type { App } from '../../app.ts';
+import type { Recovery } from '../../core/worker/repairs.ts';
+import type { CommandContext, CommandModule } from '../shared/contract.ts';
+
+export const define: CommandModule['define'] = (context) =>
+  new Command('recover')
+    .description(
+      'Mends what crashes, reboots and hands left behind, and names what only a person can decide. Safe at any time.',
+    )
+    .option('--dry-run', 'only say what would be done')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ orch recover --dry-run
+  $ orch recover --json`,
+    )
+    .action(async (options) => {
+      const dryRun = options.dryRun === true;
+      const [{ withApp }, { recover }, { followUp }] = await Promise.all([
+        import('../shared/open.ts'),
+        import('../../core/worker/repairs.ts'),
+        import('../shared/follow-up.ts'),
+      ]);
+      // Looking makes nothing: without a database nothing can have been left behind.
+      const { config } = await context.loadConfig();
+      if (dryRun && !existsSync(config.dbPath)) return print(context, nothing, dryRun);
+      await withApp(context, 'command', async (app) => {
+        const report = await recover(
+          app.workerDeps(async () => {}),
+          { dryRun },
+        );
+        if (report.fixed.length > 0) {
+          await announce(app, report.fixed);
+          await followUp(context, app);
+        }
+        print(context, report, dryRun);
+      });
+    });
+
+const nothing: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };
+
+/** One alert for what was mended; a line each would flood the chat. */
+async function announce(app: App, fixed: string[]): Promise<void> {
+  const lines = fixed.slice(0, 20);
+  const notice = { taskId: null, title: '', body: { event: 'recovered' as const, lines }, links: {} };
+  const body = { kind: 'telegram.message' as const, notice, alert: true };
+  await app.store.announce([{ key: `recovered/${app.store.now()}`, lane: 'telegram', body }]);
+}
+
+function print({ output }: CommandContext, report: Recovery, dryRun: boolean): void {
+  if (output.asJson)
+    return output.json({
+      dry_run: dryRun,
+      found: report.found,
+      fixed: report.fixed,
+      left: report.left,
+      needs_person: report.needsPerson,
+    });
+  if (report.found.length === 0 && report.needsPerson.length === 0) return output.line('nothing to recover');
+  const asIs = new Set([...report.left, ...report.needsPerson]);
+  for (const line of dryRun ? report.found.filter((one) => !asIs.has(one)) : report.fixed)
+    output.line(dryRun ? 'would mend: ' : 'mended: ', line);
+  for (const line of report.left) output.line('goes on: ', line);
+  for (const line of report.needsPerson) output.line({ text: 'needs a person: ', style: 'warning' }, line);
+}

@@ -1,0 +1,71 @@
+import { Command } from '@commander-js/extra-typings';
+import type { JobId, Store } from '../../core/model/index.ts';
+import { OrchError } from '../../core/model/index.ts';
+import type { CommandContext, CommandModule } from '../shared/contract.ts';
+
+export const define: CommandModule['define'] = (context) =>
+  new Command('retry')
+    .description('Lifts the hold of a task and does again what its cause asks for. Says which budget starts again.')
+    .argument('<task>', 'task id, such as ET-012, or the number of a job')
+    .option('--dry-run', 'only say what would happen')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ orch retry ET-012             lift the hold of ET-012
+  $ orch retry ET-012 --dry-run   what it would do`,
+    )
+    .action(async (text, options) => retry(context, text, options.dryRun === true));
+
+async function retry(context: CommandContext, text: string, dryRun: boolean): Promise<void> {
+  const [{ withApp, operator }, { taskOf, order, taskDocument }, { followUp }] = await Promise.all([
+    import('../shared/open.ts'),
+    import('../shared/tasks.ts'),
+    import('../shared/follow-up.ts'),
+  ]);
+  await withApp(context, 'command', async (app) => {
+    const row = await taskOf(app.store, await taskTextOf(app.store, text));
+    const { task } = row;
+    if (task.hold === null) {
+      throw new OrchError(`${task.id} is not held: there is nothing to retry`, {
+        code: 'not_held',
+        hint: `\`orch why ${task.id}\` says what it does.`,
+      });
+    }
+    if (dryRun) {
+      context.output.line(`${task.id} is held: ${task.hold.text}`);
+      context.output.line(`a retry would: ${lifts[task.hold.lift]}`);
+      return context.output.json({ dry_run: true, task: taskDocument(row), lift: task.hold.lift });
+    }
+    await app.store.reviveEffects(task.id);
+    await order(app.store, task.id, { kind: 'command', name: 'retry', by: operator(context.env) });
+    await followUp(context, app);
+    const [decision] = (await app.store.decisions({ taskId: task.id, limit: 20 })).filter((row) =>
+      row.why.rule.startsWith('command.retry'),
+    );
+    context.output.line(`${task.id}: ${decision?.why.sentence ?? 'the hold is lifted at the next tick'}`);
+    if (context.output.asJson)
+      context.output.json({
+        task: taskDocument(await taskOf(app.store, task.id)),
+        decision: decision?.why.sentence ?? null,
+      });
+  });
+}
+
+const lifts = {
+  rerun: 'lift the hold and run the stage\u2019s agent again',
+  rejudge: 'lift the hold and ask the gate again',
+  redeliver: 'lift the hold and deliver again what was refused',
+} as const;
+
+/** A job's number stands for its task. */
+async function taskTextOf(store: Store, text: string): Promise<string> {
+  if (!/^\d+$/.test(text)) return text;
+  const job = await store.job(text as JobId);
+  if (job?.taskId != null) return job.taskId;
+  throw new OrchError(`there is no job ${text} of a task`, {
+    code: 'job_unknown',
+    exit: 'notFound',
+    hint: '`orch status --queue` lists the last jobs.',
+  });
+}

@@ -1,0 +1,72 @@
+import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import type { App } from '../../app.ts';
+import type { CommandContext, CommandModule } from '../shared/contract.ts';
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 64)
+    throw new InvalidArgumentError('a whole number from 1 to 64');
+  return value;
+}
+
+export const define: CommandModule['define'] = (context) =>
+  new Command('run-worker')
+    .description(
+      'Runs agents: claims queued jobs, supervises their runs, publishes their work. Any number of workers may run.',
+    )
+    .option('--once', 'one job to its end, then end; exit 0 also when there is none')
+    .option('--until-empty', 'until nothing is due; delayed jobs are left')
+    .option('--concurrency <n>', 'most agents at the same time on this host', count)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ orch run-worker                   until stopped
+  $ orch run-worker --until-empty     from cron
+  $ orch run-worker --concurrency 2   two agents at a time`,
+    )
+    .action(async (options) => {
+      const flags = { 'worker.maxConcurrency': options.concurrency };
+      const { withApp } = await import('../shared/open.ts');
+      await withApp(context, 'service', (app) => work(context, app, options), flags);
+    });
+
+async function work(
+  context: CommandContext,
+  app: App,
+  options: { once?: true | undefined; untilEmpty?: true | undefined },
+): Promise<void> {
+  const [{ createWorker }, { recover }, { sharedRounds }, { serviceManager }] = await Promise.all([
+    import('../../core/worker/worker.ts'),
+    import('../../core/worker/repairs.ts'),
+    import('../../core/engine/rounds.ts'),
+    import('../../core/platform/sd-notify.ts'),
+  ]);
+  // What follows from a settled run is decided at once, so that the next job need not wait for the poller.
+  const decide = sharedRounds(app.engine, context.signal);
+  const deps = app.workerDeps(decide);
+  await recover(deps, { dryRun: false });
+  await decide();
+  const worker = createWorker(deps);
+  // Under cron there is no process to see: the last one that ran says that the host is worked on.
+  if (options.once === true || options.untilEmpty === true) {
+    await app.store.heartbeat({ name: `worker@${deps.host}`, owner: app.owner, kind: 'worker', detail: {} });
+  }
+  if (options.once === true) {
+    const result = await worker.runOnce(context.signal);
+    if (context.output.asJson) context.output.json({ result });
+    return;
+  }
+  if (options.untilEmpty === true) {
+    const runs = await worker.runUntilEmpty(context.signal);
+    if (context.output.asJson) context.output.json({ runs });
+    return;
+  }
+  const manager = serviceManager(context.env);
+  await manager.ready('waiting for jobs');
+  try {
+    await worker.serve(context.signal);
+  } finally {
+    await manager.stopping('draining');
+  }
+}

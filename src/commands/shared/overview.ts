@@ -1,0 +1,163 @@
+import type { Config } from '../../core/config/config.ts';
+import type {
+  AgentGate,
+  Effect,
+  Job,
+  QueueCounts,
+  RunningJob,
+  Store,
+  TaskId,
+  TaskRow,
+  Totals,
+} from '../../core/model/index.ts';
+import { isFinal } from '../../core/model/index.ts';
+import { rfc3339, rfc3339OrNull } from '../../ui/time.ts';
+import { aliveDocument, readAlive, type Alive } from './alive.ts';
+import { taskDocument } from './tasks.ts';
+
+/** Everything `orch status` answers from, read at one moment. */
+export interface Overview {
+  now: number;
+  alive: Alive;
+  gate: AgentGate;
+  queue: QueueCounts;
+  concurrency: number;
+  totals: Totals;
+  /** Active tasks; with `--all` every task. */
+  tasks: TaskRow[];
+  running: RunningJob[];
+  /** Jobs of no task that wait for a worker. */
+  adhoc: Job[];
+  troubles: Trouble[];
+}
+
+/** Something that failed and is tried again by itself: a delivery, a job, or the publishing of a run. */
+export interface Trouble {
+  what: string;
+  task: TaskId | null;
+  error: string;
+}
+
+/** How far back queued ad-hoc runs are looked for: newest jobs. */
+const recentJobs = 100;
+/** Undelivered effects that are looked through for what keeps them: newest. */
+const openEffects = 200;
+
+export async function readOverview(store: Store, config: Config, all: boolean): Promise<Overview> {
+  const [running, gate, queue, totals, tasks, recent, effects] = await Promise.all([
+    store.runningJobs(null),
+    store.agentGate(),
+    store.queueCounts(),
+    store.totals(),
+    store.tasks(all ? {} : { active: true }),
+    store.recentJobs(recentJobs),
+    store.effects({ state: 'pending', limit: openEffects }),
+  ]);
+  return {
+    now: store.now(),
+    alive: await readAlive(store, config.worker.leaseMs, running),
+    gate,
+    queue,
+    concurrency: config.worker.maxConcurrency,
+    totals,
+    tasks,
+    running,
+    adhoc: recent.filter((job) => job.taskId === null && (job.state === 'queued' || job.state === 'delayed')),
+    troubles: troublesOf(effects, recent, running),
+  };
+}
+
+function troublesOf(effects: Effect[], jobs: Job[], running: RunningJob[]): Trouble[] {
+  const of = (job: Job, what: string): Trouble[] =>
+    job.lastError === null ? [] : [{ what, task: job.taskId, error: job.lastError }];
+  return [
+    ...effects.flatMap(({ body, taskId, lastError }) =>
+      lastError === null ? [] : [{ what: body.kind, task: taskId, error: lastError }],
+    ),
+    ...running.flatMap(({ job, run }) => (run.phase === 'publishing' ? of(job, `publishing run ${run.id}`) : [])),
+    ...jobs.flatMap((job) => (job.state === 'delayed' ? of(job, job.kind === 'check' ? 'tests' : job.role) : [])),
+  ];
+}
+
+/** One word for where a task stands; what stops it most comes first. */
+export type TaskState = 'blocked' | 'running' | 'queued' | 'paused' | 'waiting' | 'deciding' | 'done' | 'cancelled';
+
+/** Whether somebody has to act before the task moves: held, or a wait that the work item shows as blocked. */
+export function needsPerson({ task: { hold } }: TaskRow): boolean {
+  return hold !== null && (hold.blocking || hold.phase === 'blocked');
+}
+
+export function taskState(row: TaskRow): TaskState {
+  const { task, liveJob } = row;
+  if (task.stage === 'done' || task.stage === 'cancelled') return task.stage;
+  if (needsPerson(row)) return 'blocked';
+  if (liveJob?.state === 'running') return 'running';
+  if (task.paused) return 'paused';
+  if (liveJob !== null) return 'queued';
+  return task.hold === null ? 'deciding' : 'waiting';
+}
+
+export function countTasks(totals: Totals, test: (row: Totals['tasks'][number]) => boolean): number {
+  return totals.tasks.filter(test).reduce((sum, row) => sum + row.n, 0);
+}
+
+export function countEffects(totals: Totals, state: 'pending' | 'dead'): number {
+  return totals.effects.find((row) => row.state === state)?.n ?? 0;
+}
+
+/** Both services were seen within their leases (`--exit-code`: 7 when not). */
+export function isRunning({ poller, working }: Alive): boolean {
+  return poller.state === 'live' && working;
+}
+
+/** Something is not finished: a task, a job or a delivery (`--exit-code`: 8). */
+export function isPending({ totals, queue }: Pick<Overview, 'totals' | 'queue'>): boolean {
+  const jobs = queue.byState.queued + queue.byState.delayed + queue.byState.running;
+  return jobs + countEffects(totals, 'pending') + countTasks(totals, ({ stage }) => !isFinal(stage)) > 0;
+}
+
+export function gateDocument(gate: AgentGate): Record<string, unknown> {
+  const { state, reason, detail, failures, probe } = gate;
+  return { state, reason, detail, failures, until: rfc3339OrNull(gate.until), probe_run: probe };
+}
+
+export function jobDocument(job: Job): Record<string, unknown> {
+  return {
+    id: job.id,
+    task: job.taskId,
+    kind: job.kind,
+    role: job.role,
+    state: job.state,
+    repo: job.repo,
+    branch: job.branch,
+    cause: job.cause,
+    attempts: job.attempts,
+    max_attempts: job.maxAttempts,
+    available_at: rfc3339(job.availableAt),
+    created_at: rfc3339(job.createdAt),
+    finished_at: rfc3339OrNull(job.finishedAt),
+    error: job.lastError,
+  };
+}
+
+export function overviewDocument(o: Overview): Record<string, unknown> {
+  return {
+    now: rfc3339(o.now),
+    services: aliveDocument(o.alive),
+    running: isRunning(o.alive),
+    pending: isPending(o),
+    agent_gate: gateDocument(o.gate),
+    jobs: o.queue.byState,
+    effects: { pending: countEffects(o.totals, 'pending'), dead: countEffects(o.totals, 'dead') },
+    troubles: o.troubles,
+    counts: {
+      active: countTasks(o.totals, ({ stage }) => !isFinal(stage)),
+      done: countTasks(o.totals, ({ stage }) => stage === 'done'),
+      cancelled: countTasks(o.totals, ({ stage }) => stage === 'cancelled'),
+    },
+    tasks: o.tasks.map((row) => ({ ...taskDocument(row), state: taskState(row) })),
+    adhoc_runs: [...o.running.filter(({ job }) => job.taskId === null).map(({ job }) => job), ...o.adhoc].map(
+      jobDocument,
+    ),
+  };
+}

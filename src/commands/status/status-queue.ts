@@ -1,0 +1,176 @@
+import type { AgentGate, DecisionRow, Effect, Job, QueueCounts, Store } from '../../core/model/index.ts';
+import type { Output } from '../../ui/output.ts';
+import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/time.ts';
+import { wrap } from '../../ui/wrap.ts';
+import { gateDocument, jobDocument } from '../shared/overview.ts';
+import { gateText } from './status-services.ts';
+import { printRows, title } from './status-view.ts';
+
+type OpenEffect = Effect & { state: string; error: string | null };
+
+/** What `orch status --queue` shows. */
+export interface QueueFacts {
+  now: number;
+  counts: QueueCounts;
+  concurrency: number;
+  gate: AgentGate;
+  /** Newest first. */
+  jobs: Job[];
+  pending: OpenEffect[];
+  dead: OpenEffect[];
+}
+
+const newestJobs = 10;
+const mostEffects = 50;
+
+export async function readQueue(store: Store, concurrency: number): Promise<QueueFacts> {
+  const [counts, gate, jobs, pending, dead] = await Promise.all([
+    store.queueCounts(),
+    store.agentGate(),
+    store.recentJobs(newestJobs),
+    store.effects({ state: 'pending', limit: mostEffects }),
+    store.effects({ state: 'dead', limit: mostEffects }),
+  ]);
+  return { now: store.now(), counts, concurrency, gate, jobs, pending, dead };
+}
+
+export function queueDocument(q: QueueFacts): Record<string, unknown> {
+  const effect = (e: OpenEffect): Record<string, unknown> => ({
+    id: e.id,
+    kind: e.body.kind,
+    key: e.key,
+    lane: e.lane,
+    task: e.taskId,
+    state: e.state,
+    attempts: e.attempts,
+    created_at: rfc3339(e.createdAt),
+    error: e.error,
+  });
+  return {
+    now: rfc3339(q.now),
+    jobs: q.counts.byState,
+    running: q.counts.running,
+    concurrency: q.concurrency,
+    oldest_queued_at: rfc3339OrNull(q.counts.oldestQueuedAt),
+    agent_gate: gateDocument(q.gate),
+    last_jobs: q.jobs.map(jobDocument),
+    effects: { pending: q.pending.map(effect), dead: q.dead.map(effect) },
+  };
+}
+
+export async function printQueue(output: Output, q: QueueFacts): Promise<void> {
+  if (!output.terminal.out.isTty) return printRows(output, rowsOf(q));
+  const { out, symbols } = output.terminal;
+  const { byState } = q.counts;
+  const wait = q.counts.oldestQueuedAt === null ? '' : `, oldest for ${duration(q.now - q.counts.oldestQueuedAt)}`;
+  output.line(
+    `${q.counts.running} running (at most ${q.concurrency} on this host), ${byState.queued} queued${wait}, ${byState.delayed} delayed`,
+  );
+  output.line({ text: `${byState.done} done, ${byState.failed} failed, ${byState.cancelled} cancelled`, style: 'dim' });
+  const closed = gateText(q.gate, q.now);
+  if (closed === null) output.line({ text: symbols.good, style: 'good' }, ' agents may start');
+  else for (const line of wrap(`agents ${closed}`, out.width())) output.line({ text: line, style: 'bad' });
+  await printJobs(output, q);
+  await printEffects(output, 'Refused for good', q.dead, q.now);
+  await printEffects(output, 'Not delivered yet', q.pending, q.now);
+}
+
+async function printJobs(output: Output, { jobs, now }: QueueFacts): Promise<void> {
+  if (jobs.length === 0) return;
+  title(output, `Last ${jobs.length} jobs, newest first`);
+  const style = {
+    done: 'good',
+    failed: 'bad',
+    running: 'accent',
+    delayed: 'warning',
+    queued: 'bold',
+    cancelled: 'dim',
+  } as const;
+  await output.table(jobs, [
+    { title: 'job', value: ({ id }) => id, align: 'right' },
+    { title: 'task', value: ({ taskId }) => taskId ?? 'ad hoc' },
+    { title: 'agent', value: (job) => (job.kind === 'check' ? 'tests' : job.role) },
+    { title: 'state', value: ({ state }) => ({ text: state, style: style[state] }) },
+    { title: 'starts', value: (job) => (job.state === 'delayed' ? ago(job.availableAt, now) : ''), priority: 3 },
+    { title: 'made', value: (job) => ago(job.createdAt, now), priority: 4 },
+    { title: 'faults', value: (job) => `${job.attempts}/${job.maxAttempts}`, align: 'right', priority: 5 },
+    { title: 'error', value: ({ lastError }) => lastError ?? '', min: 16, priority: 1 },
+  ]);
+}
+
+async function printEffects(output: Output, name: string, effects: OpenEffect[], now: number): Promise<void> {
+  if (effects.length === 0) return;
+  title(output, name);
+  await output.table(effects, [
+    { title: 'task', value: ({ taskId }) => taskId ?? '' },
+    { title: 'what', value: ({ body }) => body.kind },
+    { title: 'tries', value: ({ attempts }) => String(attempts), align: 'right', priority: 3 },
+    { title: 'made', value: ({ createdAt }) => ago(createdAt, now), priority: 2 },
+    { title: 'error', value: ({ error }) => error ?? '', min: 16 },
+  ]);
+  const task = effects.find(({ state, taskId }) => state === 'dead' && taskId !== null)?.taskId;
+  if (task != null) output.line({ text: `orch retry ${task}`, style: 'accent' }, ' delivers them again');
+}
+
+function rowsOf({ counts, concurrency, gate, jobs, pending, dead }: QueueFacts): string[][] {
+  return [
+    ...Object.entries(counts.byState).map(([state, n]) => ['jobs', state, String(n)]),
+    ['concurrency', String(counts.running), String(concurrency)],
+    ['agent_gate', gate.state, rfc3339OrNull(gate.until) ?? '', gate.reason ?? '', gate.detail],
+    ...jobs.map((job) => [
+      'job',
+      job.id,
+      job.state,
+      job.taskId ?? '',
+      job.role,
+      rfc3339(job.createdAt),
+      job.lastError ?? '',
+    ]),
+    ...[...dead, ...pending].map((e) => [
+      'effect',
+      e.id,
+      e.state,
+      e.taskId ?? '',
+      e.body.kind,
+      rfc3339(e.createdAt),
+      e.error ?? '',
+    ]),
+  ];
+}
+
+export function eventDocument(row: DecisionRow): Record<string, unknown> {
+  return {
+    id: row.id,
+    at: rfc3339(row.at),
+    task: row.taskId,
+    from: row.fromStage,
+    to: row.toStage,
+    rule: row.why.rule,
+    why: row.why.sentence,
+    cause: row.why.cause,
+    evidence: row.why.evidence,
+    hold: row.holdCause,
+    version: row.version,
+  };
+}
+
+/** `--events`: decisions of all tasks, oldest first, so that the newest stands last. */
+export async function printEvents(output: Output, rows: DecisionRow[], now: number): Promise<void> {
+  if (output.terminal.out.isTty && rows.length === 0) return output.line('No decisions yet.');
+  const { isTty } = output.terminal.out;
+  const { arrow } = output.terminal.symbols;
+  await output.table([...rows].reverse(), [
+    { title: 'when', value: ({ at }) => (isTty ? ago(at, now) : rfc3339(at)) },
+    { title: 'task', value: ({ taskId }) => taskId },
+    {
+      title: 'stage',
+      value: ({ fromStage, toStage }) =>
+        fromStage === toStage ? toStage : `${fromStage} ${isTty ? arrow : '>'} ${toStage}`,
+      priority: 2,
+    },
+    { title: 'hold', value: ({ holdCause }) => holdCause ?? '', priority: 3 },
+    { title: 'why', value: ({ why }) => why.sentence, min: 24 },
+    { title: 'rule', value: ({ why }) => ({ text: why.rule, style: 'dim' }), priority: 4 },
+    { title: 'cause', value: ({ why }) => ({ text: why.cause, style: 'dim' }), min: 10, priority: 5 },
+  ]);
+}

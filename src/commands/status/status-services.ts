@@ -1,0 +1,122 @@
+import type { AgentGate } from '../../core/model/index.ts';
+import type { Output } from '../../ui/output.ts';
+import type { Piece, Style } from '../../ui/pieces.ts';
+import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/time.ts';
+import { wrap } from '../../ui/wrap.ts';
+import type { PollerState, WorkerState } from '../shared/alive.ts';
+import { countEffects, type Overview, type Trouble } from '../shared/overview.ts';
+
+/** One line about a service: a mark, what it is about, and the sentence. */
+interface Fact {
+  tone: 'good' | 'warning' | 'bad';
+  about: string;
+  text: string;
+}
+
+function pollerFact({ state, lastTick, leaseExpiresAt, host }: PollerState, now: number): Fact {
+  if (lastTick === null || leaseExpiresAt === null) {
+    const text = 'nothing polls: none was started yet, or it was stopped; start `orch serve-poller`';
+    return { tone: 'bad', about: 'poller', text };
+  }
+  const seen = `last tick ${ago(lastTick, now)} on ${host ?? 'an unknown host'}`;
+  if (state === 'live') return { tone: 'good', about: 'poller', text: seen };
+  return { tone: 'bad', about: 'poller', text: `${seen}; its lease lapsed ${ago(leaseExpiresAt, now)}` };
+}
+
+function workerFact(worker: WorkerState, now: number): Fact {
+  const seen = `${worker.name} on ${worker.host}, seen ${ago(worker.seenAt, now)}`;
+  switch (worker.state) {
+    case 'live':
+      if (worker.broken)
+        return { tone: 'bad', about: 'worker', text: `${seen}: the agent does not start there; its log says why` };
+      return { tone: 'good', about: 'worker', text: seen };
+    case 'silent':
+      return { tone: 'warning', about: 'worker', text: `${seen}: silent for longer than its lease` };
+    case 'gone':
+      return { tone: 'bad', about: 'worker', text: `${seen}: its process has ended` };
+  }
+}
+
+/** Ended workers are of interest only when no other lives. */
+function workerFacts({ alive, running, now }: Overview): Fact[] {
+  const seen = alive.workers.filter(({ state }) => !alive.working || state !== 'gone');
+  if (seen.length > 0) return seen.map((worker) => workerFact(worker, now));
+  const host = running.find((job) => job.leaseExpiresAt > now)?.run.host;
+  if (host !== undefined) return [{ tone: 'good', about: 'worker', text: `one on ${host} holds a running job` }];
+  return [{ tone: 'bad', about: 'worker', text: 'none has been seen; start `orch run-worker`' }];
+}
+
+const gateReasons = {
+  transient: 'failures of the service in a row',
+  usage_limit: 'usage limit',
+  authentication: 'the agent is not logged in',
+};
+
+/** The agent gate in one sentence, with the time left; null while it is open. */
+export function gateText(gate: AgentGate, now: number): string | null {
+  if (gate.state === 'open') return null;
+  const why = `${gate.reason === null ? 'no reason given' : gateReasons[gate.reason]}${gate.detail === '' ? '' : `; ${gate.detail}`}`;
+  if (gate.state === 'probing')
+    return `one run tries${gate.probe === null ? '' : ` (run ${gate.probe})`}, others wait: ${why}`;
+  if (gate.until === null) return `closed until the agent is logged in: ${why}`;
+  const left = gate.until > now ? `for ${duration(gate.until - now)} more` : 'until the next run tries';
+  return `closed ${left}: ${why}`;
+}
+
+function facts(o: Overview): Fact[] {
+  const { poller } = o.alive;
+  const found: Fact[] = [pollerFact(poller, o.now)];
+  if (poller.behind.length > 0)
+    found.push({ tone: 'warning', about: 'polling', text: `behind for ${poller.behind.join(', ')}` });
+  for (const text of poller.problems) found.push({ tone: 'warning', about: 'polling', text });
+  found.push(...workerFacts(o));
+  const gate = gateText(o.gate, o.now);
+  if (gate !== null) found.push({ tone: 'bad', about: 'agents', text: gate });
+  const [dead, waiting] = [countEffects(o.totals, 'dead'), countEffects(o.totals, 'pending')];
+  if (dead > 0)
+    found.push({ tone: 'bad', about: 'outbox', text: `${dead} refused for good; see \`orch status --queue\`` });
+  if (waiting > 0) found.push({ tone: 'warning', about: 'outbox', text: `${waiting} not delivered yet` });
+  for (const [error, troubles] of byError(o.troubles))
+    found.push({ tone: 'warning', about: 'tried', text: `again: ${namesOf(troubles)}: ${error}` });
+  return found;
+}
+
+/** One line for everything that fails for one reason: an outage is one fact, however many tasks it stops. */
+function byError(troubles: Trouble[]): Map<string, Trouble[]> {
+  const found = new Map<string, Trouble[]>();
+  for (const trouble of troubles) found.set(trouble.error, [...(found.get(trouble.error) ?? []), trouble]);
+  return found;
+}
+
+/** Names of one line; the rest is counted. */
+const mostNames = 3;
+
+function namesOf(troubles: Trouble[]): string {
+  const names = troubles.map(({ what, task }) => (task === null ? what : `${what} of ${task}`));
+  const more = names.length - mostNames;
+  return `${names.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** Whether the machinery is alive: one line a service, and one for everything that holds it up. */
+export function printServices(output: Output, o: Overview): void {
+  const { out, symbols } = output.terminal;
+  const indent = 10;
+  for (const { tone, about, text } of facts(o)) {
+    const [first = '', ...rest] = wrap(text, out.width() - indent);
+    const label: Piece = { text: ` ${about.padEnd(indent - 2)}`, style: 'dim' as Style };
+    output.line({ text: symbols[tone], style: tone }, label, tone === 'good' ? first : { text: first, style: tone });
+    for (const more of rest) output.line(' '.repeat(indent), { text: more, style: tone });
+  }
+}
+
+/** The same for a pipe: kind, state, time and text, tab separated, one row a service. */
+export function serviceRows(o: Overview): string[][] {
+  const { poller, workers } = o.alive;
+  const trouble = [...poller.behind.map((name) => `behind for ${name}`), ...poller.problems].join('; ');
+  return [
+    ['poller', poller.state, rfc3339OrNull(poller.lastTick) ?? '', poller.host ?? '', trouble],
+    ...workers.map((worker) => ['worker', worker.state, rfc3339(worker.seenAt), worker.host, worker.name]),
+    ...o.troubles.map(({ what, task, error }) => ['trouble', 'tried again', '', task ?? '', what, error]),
+    ['agent_gate', o.gate.state, rfc3339OrNull(o.gate.until) ?? '', o.gate.reason ?? '', o.gate.detail],
+  ];
+}
