@@ -142,8 +142,8 @@ function watchedStore(store: Store, watch: Watch): Store {
       if (claim !== null) watch.claimedAt = performance.now();
       return claim;
     },
-    commit: async (taskId, version, seenWake, decision) => {
-      const answer = await store.commit(taskId, version, seenWake, decision);
+    commit: async (taskId, version, decision) => {
+      const answer = await store.commit(taskId, version, decision);
       const endedAt = watch.endedAt.get(taskId);
       if (answer === 'ok' && decision.jobs.length > 0 && endedAt !== undefined) {
         watch.ends.push(piece(watch, endedAt, performance.now()));

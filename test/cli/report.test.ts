@@ -16,7 +16,7 @@ beforeAll(async () => {
   const id = await world.add(20, { stage: 'review', title: hostile, prNumber: 9, visit: 1 });
   const { task, meta } = present(await world.store.task(id));
   const why = { rule: 'review.verdict', sentence: hostile, cause: 'run:2', evidence: { commit: 'abc|def' } };
-  await world.store.commit(id, meta.version, meta.wakeSeq, decision({ ...task, hold: holdOn('gate_failed') }, { why }));
+  await world.store.commit(id, meta.version, decision({ ...task, hold: holdOn('gate_failed') }, { why }));
 });
 afterAll(() => world.close());
 

@@ -152,7 +152,8 @@ realPart('bends of the line on a real Gitea', missing, () => {
       message: 'by a person',
       user: gitea.users.lead,
     });
-    await driver.app.store.wake(id);
+    const look = { kind: 'command', name: 'resume', by: 'test' } as const;
+    await driver.app.store.post({ taskId: id, sourceKey: 'test:look', body: look });
     await driver.until(
       'the base to be merged in',
       id,

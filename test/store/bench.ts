@@ -6,6 +6,7 @@ import type {
   Hold,
   ItemId,
   ItemMirror,
+  JobId,
   MessageBody,
   NamedLease,
   NewEffect,
@@ -241,7 +242,13 @@ export async function lead(store: Store, owner = 'p1'): Promise<NamedLease> {
 /** Commits on top of what is stored now. */
 export async function commitNow(store: Store, over: Partial<Decision> = {}, id = taskId): Promise<'ok' | 'stale'> {
   const snapshot = present(await store.load(id));
-  return store.commit(id, snapshot.meta.version, snapshot.meta.wakeSeq, decision(snapshot.task, over));
+  return store.commit(id, snapshot.meta.version, decision(snapshot.task, over));
+}
+
+/** Cancels a job of a task as its pipeline does: by a decision. */
+export async function cancelJob(store: Store, id: JobId): Promise<void> {
+  const { taskId: owner } = present(await store.job(id));
+  while ((await commitNow(store, { cancelJobs: [id] }, present(owner))) === 'stale');
 }
 
 export async function claimOn(

@@ -31,7 +31,6 @@ test('nothing that is asked all day long reads a table from end to end, however 
   await store.addTask(task(), itemMirror());
   await store.enqueue(newJob());
   await store.hasDueJob();
-  await store.nextDueAt();
   const claim = present(await claimOn(store));
   await store.renew(claim.lease, 1000);
   await store.patchRun(claim.lease, { phase: 'running' });

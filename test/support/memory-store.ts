@@ -104,9 +104,6 @@ function snapshotOf(state: MemoryState): Snapshot {
     item: mirror(state, 'item', ''),
     branch: mirror(state, 'branch', task.branch),
     pr: mirror(state, 'pr', pr),
-    reviews: null,
-    statuses: [],
-    pendingEffects: state.effects.filter((effect) => effect.state === 'pending').length,
     usualAnalystMinutes: null,
   });
 }
@@ -219,7 +216,7 @@ export function storeOver(get: () => MemoryState, now: () => number, around: Aro
   const store: Pick<Store, 'now' | 'load' | 'commit' | 'rest'> = {
     now,
     load: () => Promise.resolve(snapshotOf(get())),
-    commit: async (_id, expected, _wake, decision) => {
+    commit: async (_id, expected, decision) => {
       await around.before?.(decision);
       if (get().meta.version !== expected) return 'stale';
       apply(get(), decision, now());

@@ -2,7 +2,7 @@ import type { JobId, JobNext, NewJob, RunId, RunOutcome, Store } from '../../src
 import { OrchError } from '../../src/core/model/index.ts';
 import { nextAfter } from '../../src/core/pipeline/budgets.ts';
 import { backoffMs, defaultBackoff } from '../../src/core/platform/backoff.ts';
-import { adhoc, message, newJob, outcome, task } from '../store/bench.ts';
+import { adhoc, cancelJob, message, newJob, outcome, task } from '../store/bench.ts';
 import * as queue from './queue-model.ts';
 import type { Model, ModelJob, Ticket } from './queue-model.ts';
 import { leaseMs, limits, minute, taskIds } from './queue-steps.ts';
@@ -51,10 +51,11 @@ export function actOf(step: Step, table: Table): Act | null {
     }
     case 'cancel': {
       const job = pick(table.model.jobs, step.job);
-      return job === undefined
+      // A job of no task is cancelled by nobody.
+      return job === undefined || job.taskId === null
         ? null
         : {
-            real: (store) => store.requestCancel(String(job.id) as JobId),
+            real: (store) => cancelJob(store, String(job.id) as JobId),
             model: (model) => queue.cancel(model, job.id),
           };
     }
@@ -122,7 +123,7 @@ function pauseAct(taskId: string, paused: boolean): Act {
         const why = { rule: 'test.pause', sentence: 'paused', cause: 'command', evidence: {} } as const;
         const rest = { visit: null, jobs: [], cancelJobs: [], effects: [], handled: null, wakeAt: null, why };
         const decision = { task: { ...seen.task, paused }, ...rest };
-        if ((await store.commit(seen.task.id, seen.meta.version, seen.meta.wakeSeq, decision)) === 'ok') return;
+        if ((await store.commit(seen.task.id, seen.meta.version, decision)) === 'ok') return;
       }
     },
     model: (model) => {

@@ -315,7 +315,7 @@ describe('recover', () => {
         },
         ...{ handled: null, wakeAt: null, why: { rule: 'test', sentence: '', cause: 'test', evidence: {} } },
       };
-      expect(await world.store.commit(id, row.meta.version, row.meta.wakeSeq, decision)).toBe('ok');
+      expect(await world.store.commit(id, row.meta.version, decision)).toBe('ok');
     }
     const folder = (id: TaskId): string => world.git.workspaces.pathOf(repo, branchOf(id));
     const done = await recover(world.deps(), { dryRun: false });

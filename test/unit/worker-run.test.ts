@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RepoSlug, TaskId } from '../../src/core/model/index.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
+import { cancelJob } from '../store/bench.ts';
 import { until } from '../support/until.ts';
 import { branchOf, failing, workerWorld, type WorkerWorld } from '../support/worker-world.ts';
 
@@ -154,7 +155,7 @@ describe('stopping a run', () => {
     const running = createWorker(world.deps({ config: { heartbeatMs: 60_000 } })).runOnce();
     await until('the agent', async () => (await world.runsOf(job))[0]?.phase === 'running');
     const [run] = await world.runsOf(job);
-    await world.store.requestCancel(job);
+    await cancelJob(world.store, job);
     await running;
     expect(await world.finished(task)).toMatchObject({
       exhausted: 'cancelled',
@@ -240,7 +241,7 @@ describe('publishing', () => {
     world.git.down();
     go();
     await until('publishing', async () => (await world.runsOf(job))[0]?.phase === 'publishing');
-    await world.store.requestCancel(job);
+    await cancelJob(world.store, job);
     await running;
     expect(await world.finished(task)).toMatchObject({ exhausted: 'cancelled', published: null, unpushed: true });
   });

@@ -37,7 +37,7 @@ export async function reconcile(taskId: TaskId, deps: ReconcileDeps): Promise<nu
       return committed;
     }
     crashPoint('reconcile.before-commit');
-    const answer = await deps.store.commit(taskId, snapshot.meta.version, snapshot.meta.wakeSeq, ruling.decision);
+    const answer = await deps.store.commit(taskId, snapshot.meta.version, ruling.decision);
     crashPoint('reconcile.after-commit');
     if (answer === 'stale') continue;
     committed += 1;

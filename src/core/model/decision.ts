@@ -2,7 +2,7 @@ import type { NewEffect } from './effect.ts';
 import type { JobId, MessageId, TaskId } from './ids.ts';
 import type { Job, NewJob } from './job.ts';
 import type { Message } from './message.ts';
-import type { BranchMirror, ItemMirror, PrMirror, ReviewsMirror, StatusesMirror } from './mirror.ts';
+import type { BranchMirror, ItemMirror, PrMirror } from './mirror.ts';
 import type { Stage } from './stages.ts';
 import type { Task, TaskMeta } from './task.ts';
 import type { Visit } from './visit.ts';
@@ -22,10 +22,6 @@ export interface Snapshot {
   /** Head of the task's branch on the server as last seen; null: never looked. */
   branch: BranchMirror | null;
   pr: PrMirror | null;
-  reviews: ReviewsMirror | null;
-  statuses: StatusesMirror[];
-  /** Effects of the task that are not delivered yet. */
-  pendingEffects: number;
   /** Usual duration of an analyst's run, minutes, median of the past; null without past runs. */
   usualAnalystMinutes: number | null;
 }

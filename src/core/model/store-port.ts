@@ -167,10 +167,9 @@ export interface Store {
   dueTasks(limit: number): Promise<TaskId[]>;
   load(taskId: TaskId): Promise<Snapshot | null>;
   /** `stale`: the version moved, load again. */
-  commit(taskId: TaskId, expectedVersion: number, seenWake: number, decision: Decision): Promise<'ok' | 'stale'>;
+  commit(taskId: TaskId, expectedVersion: number, decision: Decision): Promise<'ok' | 'stale'>;
   /** Nothing followed: sleeps until `wakeAt`, unless something woke the task after `seenWake`. */
   rest(taskId: TaskId, seenWake: number, wakeAt: number | null): Promise<void>;
-  wake(taskId: TaskId): Promise<void>;
 
   // queue
   /** Queues a job outside a decision (ad-hoc runs); an existing cause returns that job. */
@@ -178,20 +177,15 @@ export interface Store {
   claim(request: ClaimRequest): Promise<Claim | null>;
   /** Whether a job is due, room or not: what an idle worker asks before anything that costs more. */
   hasDueJob(): Promise<boolean>;
-  /** When the next delayed job becomes due; null when none is delayed. */
-  nextDueAt(): Promise<number | null>;
   renew(lease: Lease, leaseMs: number): Promise<{ cancelRequested: boolean } | 'lost'>;
   patchRun(lease: Lease, patch: RunPatch): Promise<'ok' | 'lost'>;
   settle(lease: Lease, settlement: Settlement): Promise<'ok' | 'lost'>;
   runningJobs(host: string | null): Promise<RunningJob[]>;
   /** Takes a running job's lease from a dead owner: succeeds only while its token is still the one that was read. */
   takeOver(lease: Lease, newOwner: string, leaseMs: number): Promise<Claim | null>;
-  requestCancel(jobId: JobId): Promise<void>;
 
   // outbox
   claimEffect(owner: string, leaseMs: number): Promise<{ effect: Effect; token: number } | null>;
-  /** When the next effect that waits for its retry becomes due; null when the outbox is empty. */
-  nextEffectAt(): Promise<number | null>;
   settleEffect(effectId: EffectId, token: number, delivery: RecordedDelivery): Promise<'ok' | 'lost'>;
   /** Effects that some process is sending now, and who: a dead sender's are given back by a repair. */
   effectsInFlight(): Promise<{ effect: Effect; token: number; owner: string; expiresAt: number }[]>;

@@ -129,11 +129,6 @@ export function jobStatements(sql: Sql) {
       );
       sql(`UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND state = 'running'`).run(rowId(id));
     },
-    nextDue(): number | null {
-      return (
-        sql<{ at: number | null }>(`SELECT min(available_at) AS at FROM jobs WHERE state = 'delayed'`).get()?.at ?? null
-      );
-    },
     recent(limit: number): Job[] {
       return sql<JobColumns>('SELECT * FROM jobs ORDER BY id DESC LIMIT ?').all(limit).map(decodeJob);
     },

@@ -20,9 +20,6 @@ export function loadSnapshot(f: Families, taskId: TaskId): Snapshot | null {
     item: f.mirrors.find(taskId, 'item', ''),
     branch: f.mirrors.find(taskId, 'branch', task.branch),
     pr: pr === null ? null : f.mirrors.find(taskId, 'pr', pr),
-    reviews: pr === null ? null : f.mirrors.find(taskId, 'reviews', pr),
-    statuses: f.mirrors.all(taskId, 'statuses'),
-    pendingEffects: f.outbox.pendingOf(taskId),
     usualAnalystMinutes: usualMs === null ? null : Math.max(1, Math.round(usualMs / 60_000)),
   };
 }

@@ -14,11 +14,6 @@ export function mirrorStatements(sql: Sql) {
       );
       return row === undefined ? null : decode<MirrorOf<K>>(row.body);
     },
-    all<K extends MirrorKind>(taskId: TaskId, kind: K): MirrorOf<K>[] {
-      return sql<{ body: string }>('SELECT body FROM mirrors WHERE task_id = ? AND kind = ? ORDER BY key')
-        .all(taskId, kind)
-        .map((row) => decode<MirrorOf<K>>(row.body));
-    },
     equals(taskId: TaskId, mirror: Mirror): boolean {
       const row = sql<{ body: string }>('SELECT body FROM mirrors WHERE task_id = ? AND kind = ? AND key = ?').get(
         taskId,

@@ -75,11 +75,9 @@ function reconcileMethods({ connection: { read, write }, f, now }: Parts) {
   return {
     dueTasks: (limit) => read(() => f.tasks.due(now(), limit)),
     load: (taskId) => read(() => loadSnapshot(f, taskId)),
-    // `seenWake` is not needed: a commit always leaves the task due, and `rest` compares the wake-ups.
-    commit: (taskId, expectedVersion, _seenWake, decision) =>
+    commit: (taskId, expectedVersion, decision) =>
       write(() => applyDecision(f, taskId, expectedVersion, decision, now())),
     rest: (taskId, seenWake, wakeAt) => write(() => f.tasks.rest(taskId, seenWake, wakeAt)),
-    wake: (taskId) => write(() => f.tasks.wake(taskId, now())),
   } satisfies Partial<Store>;
 }
 
@@ -89,18 +87,11 @@ function queueMethods({ connection: { read, write }, f, now }: Parts) {
     claim: async (request) =>
       (await read(() => mayClaim(f, request, now()))) ? write(() => claimJob(f, request, now())) : null,
     hasDueJob: () => read(() => anyDue(f, now())),
-    nextDueAt: () => read(() => f.jobs.nextDue()),
     renew: (lease, leaseMs) => write(() => renewLease(f, lease, leaseMs, now())),
     patchRun: (lease, patch) => write(() => patchRun(f, lease, patch)),
     settle: (lease, settlement) => write(() => settleLease(f, lease, settlement, now())),
     runningJobs: (host) => read(() => runningJobs(f, host)),
     takeOver: (lease, newOwner, leaseMs) => write(() => takeOver(f, lease, newOwner, leaseMs, now())),
-    requestCancel: (jobId) =>
-      write(() => {
-        f.jobs.cancel(jobId, now());
-        const taskId = f.jobs.find(jobId)?.taskId ?? null;
-        if (taskId !== null) f.tasks.wake(taskId, now());
-      }),
   } satisfies Partial<Store>;
 }
 
@@ -113,7 +104,6 @@ function outboxMethods({ connection: { read, write }, f, now }: Parts) {
       const row = await write(() => f.outbox.claim(owner, leaseMs, now()));
       return row === null ? null : { effect: decodeEffect(row), token: row.lease_token };
     },
-    nextEffectAt: () => read(() => f.outbox.nextDue()),
     settleEffect: (effectId, token, delivery) => write(() => settleEffect(f, effectId, token, delivery, now())),
     reviveEffects: (taskId) => write(() => f.outbox.revive(taskId)),
     effectsInFlight: () =>

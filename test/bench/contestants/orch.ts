@@ -125,7 +125,7 @@ async function decide(n: number): Promise<number> {
   decided += n;
   const started = performance.now();
   for (const { meta, decision: made } of prepared) {
-    const answer = await store.commit(made.task.id, meta.version, meta.wakeSeq, made);
+    const answer = await store.commit(made.task.id, meta.version, made);
     if (answer !== 'ok') throw new Error('a decision was stale');
   }
   const ms = performance.now() - started;

@@ -3,6 +3,7 @@ import type { TaskId } from '../../../src/core/model/index.ts';
 import type { Bench } from '../bench.ts';
 import {
   adhoc,
+  cancelJob,
   claimOn,
   commitNow,
   itemMirror,
@@ -52,14 +53,13 @@ export function claimSuite(get: () => Bench): void {
 
     it('leaves delayed jobs until they are due, also when the clock goes back', async () => {
       const { store, clock } = get();
-      expect(await store.nextDueAt()).toBeNull();
-      await store.enqueue(adhoc(1, { availableAt: start + 100 }));
-      expect(await store.nextDueAt()).toBe(start + 100);
+      const { job } = await store.enqueue(adhoc(1, { availableAt: start + 100 }));
+      expect(job).toMatchObject({ state: 'delayed', availableAt: start + 100 });
       expect(await store.hasDueJob()).toBe(false);
       expect(await claimOn(store)).toBeNull();
       clock.at += 100;
       const claim = present(await claimOn(store));
-      expect(await store.nextDueAt()).toBeNull();
+      expect((await store.queueCounts()).byState).toMatchObject({ queued: 0, delayed: 0, running: 1 });
       const next = { kind: 'again' as const, availableAt: clock.at, spend: 'attempt' as const, error: 'e' };
       await store.settle(claim.lease, settlement({ outcome: outcome({ kind: 'own_fault' }), next }));
       clock.at -= 3_600_000;
@@ -181,15 +181,16 @@ export function claimSuite(get: () => Bench): void {
     });
   });
 
-  describe('requestCancel', () => {
+  describe('cancelling', () => {
     it('ends a waiting job at once and marks a running one', async () => {
       const { store } = get();
-      const { job } = await store.enqueue(adhoc(1, { availableAt: start + 5 }));
-      await store.requestCancel(job.id);
+      await store.addTask(task(), itemMirror());
+      const { job } = await store.enqueue(newJob({ availableAt: start + 5 }));
+      await cancelJob(store, job.id);
       expect(await store.job(job.id)).toMatchObject({ state: 'cancelled', finishedAt: start });
-      await store.enqueue(adhoc(2));
+      await store.enqueue(newJob({ cause: 'visit:2' }));
       const claim = present(await claimOn(store));
-      await store.requestCancel(claim.job.id);
+      await cancelJob(store, claim.job.id);
       expect(await store.job(claim.job.id)).toMatchObject({ state: 'running', cancelRequested: true });
     });
   });

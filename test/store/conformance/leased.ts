@@ -3,6 +3,7 @@ import type { JobNext } from '../../../src/core/model/index.ts';
 import type { Bench } from '../bench.ts';
 import {
   adhoc,
+  cancelJob,
   claimOn,
   commitNow,
   itemMirror,
@@ -156,7 +157,7 @@ export function leasedSuite(get: () => Bench): void {
 
     it('a job that was cancelled while its run ended does not run again', async () => {
       const { store, claim } = await claimed();
-      await store.requestCancel(claim.job.id);
+      await cancelJob(store, claim.job.id);
       await store.settle(
         claim.lease,
         settlement({ outcome: outcome({ kind: 'transient' }), next: again('transient') }),

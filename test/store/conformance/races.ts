@@ -53,7 +53,7 @@ export function raceSuite(get: () => Bench): void {
         stores.map(async (store, i) => {
           const { meta } = present(snapshots[i]);
           const made = decision(task({ title: `by ${i}` }), { jobs: [newJob({ cause: `c${i}` })] });
-          return store.commit(taskId, meta.version, meta.wakeSeq, made);
+          return store.commit(taskId, meta.version, made);
         }),
       );
       expect(answers.filter((answer) => answer === 'ok')).toHaveLength(1);

@@ -47,7 +47,7 @@ export function reconcileSuite(get: () => Bench): void {
       expect(snapshot.task).toEqual(next);
       expect(snapshot.visit).toEqual(visit(1));
       expect(snapshot.meta.version).toBe(1);
-      expect(snapshot.pendingEffects).toBe(1);
+      expect(present(await store.task(taskId)).pendingEffects).toBe(1);
       const { availableAt: _at, ...asked } = newJob();
       expect(snapshot.liveJob).toMatchObject({
         ...asked,
@@ -74,10 +74,10 @@ export function reconcileSuite(get: () => Bench): void {
       const snapshot = present(await store.load(taskId));
       await commitNow(store);
       const late = decision(task({ title: 'late' }), { jobs: [newJob()], effects: [comment('c1')] });
-      expect(await store.commit(taskId, snapshot.meta.version, snapshot.meta.wakeSeq, late)).toBe('stale');
-      const now = present(await store.load(taskId));
+      expect(await store.commit(taskId, snapshot.meta.version, late)).toBe('stale');
+      const now = present(await store.task(taskId));
       expect([now.task.title, now.liveJob, now.pendingEffects, now.meta.version]).toEqual(['A title', null, 0, 1]);
-      expect(await store.commit('ZZ-404' as TaskId, 0, 0, decision(task()))).toBe('stale');
+      expect(await store.commit('ZZ-404' as TaskId, 0, decision(task()))).toBe('stale');
     });
 
     it('handles messages in order, each once', async () => {
@@ -159,11 +159,10 @@ export function reconcileSuite(get: () => Bench): void {
       expect(await store.dueTasks(5)).toEqual([taskId]);
     });
 
-    it.each(['wake', 'message', 'mirror', 'commit'])('a %s between load and rest is not lost', async (what) => {
+    it.each(['message', 'mirror', 'commit'])('a %s between load and rest is not lost', async (what) => {
       const { store, connect } = await withTask();
       const other = await connect();
       const seen = present(await store.load(taskId)).meta.wakeSeq;
-      if (what === 'wake') await other.wake(taskId);
       if (what === 'message') await other.post(message('m1'));
       if (what === 'commit') await commitNow(other);
       if (what === 'mirror') {
@@ -190,7 +189,7 @@ export function reconcileSuite(get: () => Bench): void {
       expect(await get().store.load(taskId)).toBeNull();
     });
 
-    it('holds the mirrors of the task: its pull request, reviews, statuses', async () => {
+    it('holds the mirrors of the task: its pull request and its branch; reviews and statuses wake it once', async () => {
       const { store } = await withTask();
       const pr: PrMirror = {
         kind: 'pr',
@@ -207,13 +206,16 @@ export function reconcileSuite(get: () => Bench): void {
       const reviews = { kind: 'reviews' as const, number: 4, reviews: [] };
       const statuses = ['b', 'a'].map((digit) => ({ kind: 'statuses' as const, sha: sha(digit), statuses: [] }));
       const all = [pr, { ...pr, number: 3 }, reviews, ...statuses, branchMirror(sha('a'))];
-      await store.observe(observation(await lead(store), { mirrors: all.map((mirror) => ({ taskId, mirror })) }));
-      const before = present(await store.load(taskId));
-      expect([before.pr, before.reviews]).toEqual([null, null]);
+      const leader = await lead(store);
+      for (const mirror of all) {
+        const seen = observation(leader, { mirrors: [{ taskId, mirror }] });
+        expect(await store.observe(seen)).toEqual({ woken: [taskId] });
+        expect(await store.observe(seen)).toEqual({ woken: [] });
+      }
+      expect(present(await store.load(taskId)).pr).toBeNull();
       await commitNow(store, { task: task({ prNumber: 4 }) });
       const after = present(await store.load(taskId));
-      expect([after.pr, after.reviews, after.branch]).toEqual([pr, reviews, branchMirror(sha('a'))]);
-      expect(after.statuses.map((mirror) => mirror.sha)).toEqual([sha('a'), sha('b')]);
+      expect([after.pr, after.branch]).toEqual([pr, branchMirror(sha('a'))]);
     });
 
     it('judges finished checks by their last run', async () => {
