@@ -10,7 +10,7 @@ const ranks = [
   ['src/app.ts'],
   ['src/commands'],
   ['src/cli.ts', 'bin'],
-  ['src/tools'],
+  ['scripts'],
 ];
 
 const forbidden = [{ name: 'no-circular', severity: 'error', from: {}, to: { circular: true } }];

@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint';
 export default tseslint.config(
   { ignores: ['dist', 'coverage', 'node_modules'] },
   {
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.ts', 'test/**/*.ts', 'scripts/**/*.ts'],
     extends: [tseslint.configs.recommended],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -20,7 +20,7 @@ export default tseslint.config(
   {
     // Nothing prints outside src/ui: data goes to stdout and progress to stderr through one place.
     files: ['src/**/*.ts'],
-    ignores: ['src/ui/**', 'src/tools/**'],
+    ignores: ['src/ui/**'],
     rules: { 'no-console': 'error' },
   },
 );

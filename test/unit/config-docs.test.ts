@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { configKeys } from '../../src/core/config/keys.ts';
 import { settingsJsonSchema, settingsSchema } from '../../src/core/config/schema.ts';
 import { jsonErrorOffset } from '../../src/core/config/json-position.ts';
-import { generatedFiles } from '../../src/tools/generated.ts';
+import { generatedFiles } from '../../scripts/docs/generated.ts';
 import { packageRoot } from '../../src/core/platform/files.ts';
 
 describe('generated files', () => {

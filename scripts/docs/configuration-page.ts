@@ -1,8 +1,8 @@
-import { configKeys, sectionDescriptions, type ConfigKey } from '../core/config/keys.ts';
-import { legacyVariables } from '../core/config/legacy.ts';
-import { settingsJsonSchema } from '../core/config/schema.ts';
-import { secretForms } from '../core/config/secrets.ts';
-import { roles } from '../core/model/index.ts';
+import { configKeys, sectionDescriptions, type ConfigKey } from '../../src/core/config/keys.ts';
+import { legacyVariables } from '../../src/core/config/legacy.ts';
+import { settingsJsonSchema } from '../../src/core/config/schema.ts';
+import { secretForms } from '../../src/core/config/secrets.ts';
+import { roles } from '../../src/core/model/index.ts';
 import { cell, code } from './markdown.ts';
 
 function typeText(key: ConfigKey): string {

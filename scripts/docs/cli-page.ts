@@ -1,6 +1,6 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
-import { describedProgram } from '../cli.ts';
-import { exitCodeRows } from '../commands/help/help-topics.ts';
+import { describedProgram } from '../../src/cli.ts';
+import { exitCodeRows } from '../../src/commands/help/help-topics.ts';
 import { markdownTable } from './markdown.ts';
 
 /** Columns of the help texts in the page. */

@@ -1,8 +1,8 @@
-import type { HoldLift, NoticeEvent } from '../core/model/index.ts';
-import { holdCauses, isWorkStage, roleOfStage, stages } from '../core/model/index.ts';
-import { channels } from '../core/pipeline/channels.ts';
-import { holdKinds } from '../core/pipeline/holds.ts';
-import { edges, gateOfStage } from '../core/pipeline/table.ts';
+import type { HoldLift, NoticeEvent } from '../../src/core/model/index.ts';
+import { holdCauses, isWorkStage, roleOfStage, stages } from '../../src/core/model/index.ts';
+import { channels } from '../../src/core/pipeline/channels.ts';
+import { holdKinds } from '../../src/core/pipeline/holds.ts';
+import { edges, gateOfStage } from '../../src/core/pipeline/table.ts';
 import { code, markdownTable } from './markdown.ts';
 
 const intro = `<!-- Made by \`npm run docs\` from src/core/pipeline. Do not edit. -->

@@ -1,4 +1,4 @@
-import { settingsJsonSchema } from '../core/config/schema.ts';
+import { settingsJsonSchema } from '../../src/core/config/schema.ts';
 import { cliPage } from './cli-page.ts';
 import { configurationPage } from './configuration-page.ts';
 import { stateMachinePage } from './state-machine-page.ts';

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { packageRoot } from '../core/platform/files.ts';
+import { packageRoot } from '../../src/core/platform/files.ts';
 import { generatedFiles } from './generated.ts';
 
 for (const { file, content } of generatedFiles) {
