@@ -8,6 +8,7 @@ import { processSuite } from './conformance/processes.ts';
 import { raceSuite } from './conformance/races.ts';
 import { readSuite } from './conformance/reads.ts';
 import { reconcileSuite } from './conformance/reconcile.ts';
+import { wordSuite } from './conformance/words.ts';
 
 /** What every driver of the store port must do; `makeBench` gives a fresh database each time. */
 export function storeConformance(name: string, makeBench: () => Promise<Bench>): void {
@@ -26,5 +27,6 @@ export function storeConformance(name: string, makeBench: () => Promise<Bench>):
     processSuite(get);
     readSuite(get);
     raceSuite(get);
+    wordSuite(get);
   });
 }

@@ -16,7 +16,6 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { patiently } from '../../src/core/store/connection.ts';
 import { databaseError } from '../../src/core/store/errors.ts';
-import { migrate, migrations } from '../../src/core/store/migrate.ts';
 import { applicationId, openStore } from '../../src/core/store/open.ts';
 import { adhoc, claimOn, itemMirror, lead, observation, task, taskId, testClock } from './bench.ts';
 
@@ -222,27 +221,5 @@ describe('a lock', () => {
     third.close();
     other.close();
     await store.close();
-  });
-});
-
-describe('migrate', () => {
-  const step = (number: number, sql: string) => ({ number, sql });
-
-  it('runs each step once, in order, and stops whole at a broken one', async () => {
-    mkdirSync(path.dirname(file));
-    const db = new Database(file, { timeout: 25 });
-    const first = migrations();
-    expect(first.map(({ number }) => number)).toEqual(first.map((_, i) => i + 1));
-    await migrate(db, file, 1000, first);
-    const next = first.length + 1;
-    const broken = step(next, 'CREATE TABLE extra (a); INSERT INTO nowhere VALUES (1);');
-    await expect(migrate(db, file, 1000, [...first, broken])).rejects.toThrow(/nowhere/);
-    expect(db.prepare(`SELECT name FROM sqlite_master WHERE name = 'extra'`).get()).toBeUndefined();
-    const good = step(next, 'CREATE TABLE extra (a);');
-    // Twice: a second run of CREATE TABLE would fail.
-    for (let i = 0; i < 2; i += 1) await migrate(db, file, 1000, [...first, good]);
-    expect(db.prepare(`SELECT value FROM meta WHERE key = 'schema'`).get()).toEqual({ value: String(next) });
-    await expect(migrate(db, file, 1000, first)).rejects.toMatchObject({ code: 'database_newer' });
-    db.close();
   });
 });

@@ -1,5 +1,6 @@
 import type { AgentGate } from '../model/index.ts';
 import type { Sql } from './connection.ts';
+import { asGateReason } from './words.ts';
 
 /** The one row of the circuit breaker, compared and swapped by its version. */
 export function agentGateStatements(sql: Sql) {
@@ -14,7 +15,7 @@ export function agentGateStatements(sql: Sql) {
       const done = sql(
         `UPDATE agent_gate SET state = @state, reason = @reason, detail = @detail, failures = @failures, until = @until,
            probe = @probe, version = version + 1 WHERE id = 1 AND version = @version`,
-      ).run({ ...gate });
+      ).run({ ...gate, reason: gate.reason === null ? null : asGateReason(gate.reason) });
       return done.changes === 1 ? 'ok' : 'stale';
     },
   };

@@ -1,6 +1,7 @@
 import type { Job, JobId, JobState, NewJob, QueueCounts, TaskId } from '../model/index.ts';
 import { decode, decodeOrNull, encodeOrNull, rowId } from './codec.ts';
 import type { Sql } from './connection.ts';
+import { asJobKind, asRole } from './words.ts';
 
 export interface JobColumns {
   id: number;
@@ -75,8 +76,8 @@ const insertJob = `INSERT INTO jobs (kind, role, task_id, cause, repo, branch, v
 function encodeJob(job: NewJob, now: number): Record<string, string | number | null> {
   const availableAt = job.availableAt ?? now;
   return {
-    kind: job.kind,
-    role: job.role,
+    kind: asJobKind(job.kind),
+    role: asRole(job.role),
     task_id: job.taskId,
     cause: job.cause,
     repo: job.repo,

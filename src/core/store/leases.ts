@@ -1,6 +1,7 @@
 import type { NamedLease, ProcessRow } from '../model/index.ts';
 import { decode } from './codec.ts';
 import type { Sql } from './connection.ts';
+import { asProcessKind } from './words.ts';
 
 interface LeaseColumns {
   name: string;
@@ -72,7 +73,13 @@ export function processStatements(sql: Sql) {
       sql(
         `INSERT INTO processes (owner, name, kind, started_at, seen_at, detail) VALUES (@owner, @name, @kind, @now, @now, @detail)
          ON CONFLICT (owner) DO UPDATE SET name = @name, kind = @kind, seen_at = @now, detail = @detail`,
-      ).run({ owner: row.owner, name: row.name, kind: row.kind, detail: JSON.stringify(row.detail), now });
+      ).run({
+        owner: row.owner,
+        name: row.name,
+        kind: asProcessKind(row.kind),
+        detail: JSON.stringify(row.detail),
+        now,
+      });
       sql(
         `DELETE FROM processes WHERE seen_at < @now - @forget OR (name = @name AND owner <> @owner AND seen_at < @now - @replaced)`,
       ).run({ name: row.name, owner: row.owner, now, forget: forgetMs, replaced: replacedMs });

@@ -1,6 +1,7 @@
 import type { Message, MessageId, NewMessage, TaskId } from '../model/index.ts';
 import { decode, rowId } from './codec.ts';
 import type { Sql } from './connection.ts';
+import { asMessageKind } from './words.ts';
 
 interface MessageColumns {
   id: number;
@@ -31,6 +32,7 @@ export function messageStatements(sql: Sql) {
     },
     /** `false`, and nothing written, when the source key was seen before or there is no such task. */
     insert(message: NewMessage, now: number): boolean {
+      asMessageKind(message.body.kind);
       const done = sql(
         `INSERT INTO messages (task_id, source_key, body, created_at) SELECT id, ?, ?, ? FROM tasks WHERE id = ?
          ON CONFLICT (task_id, source_key) DO NOTHING`,

@@ -2,6 +2,7 @@ import type { Mirror, MirrorKind, MirrorOf, TaskId } from '../model/index.ts';
 import { mirrorKey } from '../model/index.ts';
 import { canonicalJson, decode } from './codec.ts';
 import type { Sql } from './connection.ts';
+import { asMirrorKind } from './words.ts';
 
 /** What orch last saw of the world, one row a task, kind and key. */
 export function mirrorStatements(sql: Sql) {
@@ -28,7 +29,7 @@ export function mirrorStatements(sql: Sql) {
         `INSERT INTO mirrors (task_id, kind, key, body, seen_at) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (task_id, kind, key) DO UPDATE SET body = excluded.body, seen_at = excluded.seen_at
          WHERE body <> excluded.body`,
-      ).run(taskId, mirror.kind, mirrorKey(mirror), canonicalJson(mirror), now);
+      ).run(taskId, asMirrorKind(mirror.kind), mirrorKey(mirror), canonicalJson(mirror), now);
       return done.changes === 1;
     },
   };

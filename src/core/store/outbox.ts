@@ -1,6 +1,7 @@
 import type { Effect, EffectId, NewEffect, TaskId } from '../model/index.ts';
 import { bit, decode, rowId } from './codec.ts';
 import type { Sql } from './connection.ts';
+import { asEffectKind } from './words.ts';
 
 export interface EffectColumns {
   id: number;
@@ -67,7 +68,7 @@ export function outboxStatements(sql: Sql) {
       ).get({
         key: effect.key,
         lane: effect.lane,
-        kind: effect.body.kind,
+        kind: asEffectKind(effect.body.kind),
         body,
         report: bit(effect.report),
         task_id: taskId,

@@ -1,6 +1,7 @@
 import type { Stage, Task, TaskId, TaskMeta, WorkStage } from '../model/index.ts';
 import { bit, decode, decodeOrNull, encodeOrNull } from './codec.ts';
 import type { Sql } from './connection.ts';
+import { asHoldCause, asPhase, asStage } from './words.ts';
 
 export interface TaskColumns {
   id: string;
@@ -75,6 +76,7 @@ export function decodeTask(row: TaskColumns): StoredTask {
 }
 
 function encodeTask(task: Task): Record<string, string | number | null> {
+  if (task.hold !== null) asHoldCause(task.hold.cause);
   return {
     id: task.id,
     project_id: task.projectId,
@@ -85,12 +87,12 @@ function encodeTask(task: Task): Record<string, string | number | null> {
     branch: task.branch,
     base_branch: task.baseBranch,
     pipeline: task.pipeline,
-    pipeline_stages: JSON.stringify(task.pipelineStages),
-    stage: task.stage,
+    pipeline_stages: JSON.stringify(task.pipelineStages.map(asStage)),
+    stage: asStage(task.stage),
     visit: task.visit,
     hold: encodeOrNull(task.hold),
     paused: bit(task.paused),
-    phase: task.phase,
+    phase: task.phase === null ? null : asPhase(task.phase),
     pr_number: task.prNumber,
     merged_sha: task.mergedSha,
     counters: JSON.stringify(task.counters),

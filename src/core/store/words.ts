@@ -1,0 +1,93 @@
+import type {
+  AgentGate,
+  EffectKind,
+  HoldCause,
+  JobKind,
+  MessageBody,
+  MirrorKind,
+  PlanePhase,
+  ProcessRow,
+  Role,
+  Stage,
+} from '../model/index.ts';
+import { holdCauses, isRole, isStage, planePhases } from '../model/index.ts';
+
+// Lists of words that grow with the program are checked here, where a row is written, and not by a CHECK of the schema:
+// one word more is then no rebuild of a table. The compiler keeps the lists equal to their types. A word that is none of
+// its list is a defect of the program and stops the transaction, as a CHECK would. Rows are read as they are, so that one
+// row of a newer or a changed program does not hide all others.
+
+const jobKinds = { agent: true, check: true, adhoc: true } satisfies Record<JobKind, true>;
+const mirrorKinds = { item: true, branch: true, pr: true, reviews: true, statuses: true } satisfies Record<
+  MirrorKind,
+  true
+>;
+const processKinds = { poller: true, worker: true } satisfies Record<ProcessRow['kind'], true>;
+const gateReasons = { transient: true, usage_limit: true, authentication: true } satisfies Record<
+  NonNullable<AgentGate['reason']>,
+  true
+>;
+const messageKinds = {
+  run_finished: true,
+  comment: true,
+  effect_settled: true,
+  job_refused: true,
+  command: true,
+} satisfies Record<MessageBody['kind'], true>;
+const effectKinds = {
+  'plane.comment': true,
+  'plane.state': true,
+  'telegram.message': true,
+  'git.start_branch': true,
+  'gitea.open_pr': true,
+  'gitea.merge': true,
+  'gitea.review': true,
+} satisfies Record<EffectKind, true>;
+
+export function asStage(word: string): Stage {
+  return isStage(word) ? word : refuse('stage', word);
+}
+
+export function asRole(word: string): Role {
+  return isRole(word) ? word : refuse('role', word);
+}
+
+export function asHoldCause(word: string): HoldCause {
+  return (holdCauses as readonly string[]).includes(word) ? (word as HoldCause) : refuse('cause of a hold', word);
+}
+
+export function asPhase(word: string): PlanePhase {
+  return (planePhases as readonly string[]).includes(word) ? (word as PlanePhase) : refuse('phase', word);
+}
+
+export function asJobKind(word: string): JobKind {
+  return wordOf(jobKinds, 'kind of job', word);
+}
+
+export function asMirrorKind(word: string): MirrorKind {
+  return wordOf(mirrorKinds, 'kind of mirror', word);
+}
+
+export function asMessageKind(word: string): MessageBody['kind'] {
+  return wordOf(messageKinds, 'kind of message', word);
+}
+
+export function asEffectKind(word: string): EffectKind {
+  return wordOf(effectKinds, 'kind of effect', word);
+}
+
+export function asProcessKind(word: string): ProcessRow['kind'] {
+  return wordOf(processKinds, 'kind of process', word);
+}
+
+export function asGateReason(word: string): NonNullable<AgentGate['reason']> {
+  return wordOf(gateReasons, 'reason', word);
+}
+
+function wordOf<W extends string>(list: Record<W, true>, what: string, word: string): W {
+  return Object.hasOwn(list, word) ? (word as W) : refuse(what, word);
+}
+
+function refuse(what: string, word: string): never {
+  throw new Error(`"${word}" is no ${what}`);
+}
