@@ -5,7 +5,7 @@ import type { Config } from './core/config/config.ts';
 import type { Secrets } from './core/config/secrets.ts';
 import { catalogueOf } from './core/engine/messages/render.ts';
 import type { DeliverDeps } from './core/engine/deliver.ts';
-import { policyOfRepo, type ReconcileDeps } from './core/engine/reconcile.ts';
+import type { ReconcileDeps } from './core/engine/reconcile.ts';
 import { createGit } from './core/git/git.ts';
 import { createWorkspaces } from './core/git/workspaces.ts';
 import { createLauncher } from './core/launcher/launcher.ts';
@@ -101,8 +101,7 @@ export function connectParts(options: Omit<AppOptions, 'mode'>): Parts {
     }),
     launcher: createLauncher({
       runsDir: config.runsDir,
-      settingsOf: (role, repo) =>
-        config.agent.roleSettings(role, repo === null ? null : policyOfRepo(config.projects, repo)),
+      settingsOf: (role, projectId) => config.agent.roleSettings(role, projectOf(config, projectId)),
       identity: config.identity,
       hide: hiddenPaths(config, env),
       log,
@@ -139,8 +138,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const owner = ownerId();
   const parts = connectParts(options);
   const { git, workspaces, plane, gitea, launcher } = parts;
-  const policyOf = (task: Pick<Task, 'projectId'>): ProjectPolicy | null =>
-    config.projects.find((policy) => policy.planeProject === task.projectId) ?? null;
+  const policyOf = (task: Pick<Task, 'projectId'>): ProjectPolicy | null => projectOf(config, task.projectId);
   const engine: ReconcileDeps & DeliverDeps = {
     store,
     git,
@@ -148,7 +146,6 @@ export async function openApp(options: AppOptions): Promise<App> {
     plane,
     telegram: telegramOf(options),
     policyOf,
-    policyOfRepo: (repo) => policyOfRepo(config.projects, repo),
     stateOf: (projectId, phase) => stateOf(projectId, phase, store, plane, config),
     catalogue: catalogueOf(config.language),
     owner,
@@ -175,6 +172,10 @@ export async function openApp(options: AppOptions): Promise<App> {
     workerDeps,
     close: () => store.close(),
   };
+}
+
+function projectOf(config: Config, projectId: ProjectId | null): ProjectPolicy | null {
+  return config.projects.find((project) => project.planeProject === projectId) ?? null;
 }
 
 function gitParts({ config, secrets, clock, log }: Pick<AppOptions, 'config' | 'secrets' | 'clock' | 'log'>): {
@@ -245,8 +246,8 @@ async function stateOf(
   plane: PlanePort,
   config: Config,
 ): Promise<string> {
-  const policy = config.projects.find((other) => other.planeProject === projectId);
-  if (policy === undefined)
+  const policy = projectOf(config, projectId);
+  if (policy === null)
     throw new OrchError(`Plane project ${projectId} is no longer configured`, { code: 'project_unknown' });
   const known = factsOf(await store.project(projectId));
   const facts = areFresh(known, store.now()) ? known : await readFacts(plane, projectId, store.now());
@@ -260,17 +261,20 @@ function workerParts(
   parts: WorkerParts,
 ): Omit<RepairDeps, 'onTask' | 'runsDir' | 'reposDir' | 'workspacesDir' | 'repos' | 'workspaceRetentionMs'> {
   const { git, store } = parts;
-  const policyOf: RepairDeps['policyOf'] = (repo) => policyOfRepo(config.projects, repo);
   return {
     ...parts,
     monotonic: () => performance.now(),
     random: Math.random,
     host: hostname(),
-    policyOf,
-    timeoutOf: (role, repo) => config.agent.roleSettings(role, policyOf(repo)).timeoutMs,
-    promptOf: async (repo, sha, role) =>
+    // Without a project: an ad-hoc run of version 0.1.0, which knew its repository only.
+    policyOf: ({ projectId, repo }) =>
+      projectId === null
+        ? (config.projects.find((project) => project.repo === repo) ?? null)
+        : projectOf(config, projectId),
+    timeoutOf: (role, projectId) => config.agent.roleSettings(role, projectOf(config, projectId)).timeoutMs,
+    promptOf: async (repo, sha, role, projectId) =>
       (await git.readFile(repo, sha, `.openclaw/agents/${role}.md`, longestPrompt)) ??
-      configuredPrompt(config, role, policyOf(repo)),
+      configuredPrompt(config, role, projectOf(config, projectId)),
     itemUrlOf: (task) =>
       `${config.plane.publicUrl}/${config.plane.workspace}/projects/${task.projectId}/issues/${task.itemId}`,
     onChange: (callback) => {

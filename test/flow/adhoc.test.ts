@@ -2,11 +2,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { enqueue } from '../../src/commands/enqueue/enqueue-run.ts';
-import type { CommandContext } from '../../src/commands/shared/contract.ts';
-import { loadConfig } from '../../src/core/config/load.ts';
-import { createSecrets } from '../../src/core/config/secrets.ts';
-import { Redactor } from '../../src/core/platform/redact.ts';
 import { startCoding, type Coding } from '../support/coding.ts';
+import { commandContext } from '../support/command-context.ts';
 import { startLine, type Line } from '../support/line.ts';
 
 let coding: Coding | null = null;
@@ -41,25 +38,6 @@ test('an audit chosen by its label: analysis and testing, no code, no pull reque
   expect(calls('developer')).toHaveLength(0);
 });
 
-/** A command's context over the line's configuration, as the program makes it. */
-function contextOf(on: Line, said: string[]): CommandContext {
-  const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...on.world.env };
-  const redactor = new Redactor();
-  const note = (text: string): void => void said.push(text);
-  const output = { asJson: false, verbose: false, line: note, note, warn: note, json: () => {} };
-  return {
-    output: output as unknown as CommandContext['output'],
-    env,
-    cwd: on.root,
-    redactor,
-    secrets: createSecrets(env, redactor),
-    signal: new AbortController().signal,
-    loadConfig: () => loadConfig({ env, cwd: on.root, file: path.join(on.root, 'orchestrator.config.json') }),
-    exitWith: () => {},
-    fullProgram: () => Promise.reject(new Error('not needed')),
-  };
-}
-
 test(
   'an ad-hoc run makes its branch from the base, publishes to it, and is queued once per key',
   { timeout },
@@ -70,9 +48,9 @@ test(
     writeFileSync(prompt, 'Look through the cart.\n');
     const said: string[] = [];
     const options = { repo: 'acme/shop', branch: 'audit/cart', prompt, idempotencyKey: 'pipeline-7' };
-    await enqueue(contextOf(line, said), 'analyst', options);
+    await enqueue(commandContext(line, said), 'analyst', options);
     expect(gitea.head(repo, 'audit/cart')).toBe(gitea.head(repo, 'main'));
-    await enqueue(contextOf(line, said), 'analyst', options);
+    await enqueue(commandContext(line, said), 'analyst', options);
     expect((await line.app.store.recentJobs(10)).map((job) => job.kind)).toEqual(['adhoc']);
     await line.work();
     const [run] = await line.app.store.runs({ repo: 'acme/shop' as never, limit: 10 });
@@ -92,7 +70,7 @@ test(
       'spike',
       line.world.accounts.owner,
     );
-    await enqueue(contextOf(line, said), 'developer', { repo: 'acme/shop', branch: 'spike', prompt });
+    await enqueue(commandContext(line, said), 'developer', { repo: 'acme/shop', branch: 'spike', prompt });
     expect(gitea.head(repo, 'spike')).toBe(there);
     await line.work();
     expect(gitea.head(repo, 'spike')).not.toBe(there);
@@ -100,7 +78,7 @@ test(
     expect(plane.state.comments).toHaveLength(0);
     expect(said.join('\n')).toContain('branch audit/cart was made from main');
     await expect(
-      enqueue(contextOf(line, said), 'analyst', { ...options, branch: '--upload-pack=x', idempotencyKey: 'b' }),
+      enqueue(commandContext(line, said), 'analyst', { ...options, branch: '--upload-pack=x', idempotencyKey: 'b' }),
     ).rejects.toMatchObject({ code: 'bad_branch' });
   },
 );

@@ -133,6 +133,7 @@ export function newJob(over: Partial<NewJob> = {}): NewJob {
     kind: 'agent',
     role: 'analyst',
     taskId,
+    projectId,
     cause: 'visit:1',
     repo,
     branch: `feature/${over.taskId ?? taskId}`,

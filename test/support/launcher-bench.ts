@@ -75,6 +75,7 @@ export function launcherBench(): LauncherBench {
       kind: 'agent',
       role: 'analyst',
       taskId: 'ET-012' as TaskId,
+      projectId: null,
       repo: 'acme/shop' as RepoSlug,
       branch: 'feature/ET-012-x',
       baseBranch: 'main',

@@ -49,6 +49,7 @@ export function analystRun(workspace: string, change: Partial<RunSpec> = {}): Ru
     kind: 'agent',
     role: 'analyst',
     taskId: 'ET-012' as TaskId,
+    projectId: null,
     repo: 'acme/shop' as RepoSlug,
     branch: 'feature/ET-012-totals',
     baseBranch: 'main',

@@ -205,6 +205,7 @@ export function job(over: Partial<Job> = {}): Job {
     kind: 'agent',
     role: 'developer',
     taskId,
+    projectId,
     cause: 'visit:3:1',
     repo,
     branch,

@@ -5,6 +5,7 @@ import { createWorker } from '../../src/core/worker/worker.ts';
 import { cancelJob } from '../store/bench.ts';
 import { until } from '../support/until.ts';
 import { branchOf, failing, workerWorld, type WorkerWorld } from '../support/worker-world.ts';
+import { projectId } from '../store/bench.ts';
 
 let world: WorkerWorld;
 let task: TaskId;
@@ -126,8 +127,15 @@ describe('one run', () => {
   it('runs an ad-hoc job and publishes it to its branch', async () => {
     world.agent('echo x > x.txt');
     const { job } = await world.store.enqueue({
-      ...{ kind: 'adhoc', role: 'developer', taskId: null, cause: 'adhoc:1', repo: 'acme/shop' as RepoSlug },
-      ...{ branch: branchOf(task), visit: 0, orders: { why: 'asked', sections: [] }, command: null, timeoutMs: null },
+      ...{ kind: 'adhoc', role: 'developer', taskId: null, projectId, cause: 'adhoc:1' },
+      ...{
+        repo: 'acme/shop' as RepoSlug,
+        branch: branchOf(task),
+        visit: 0,
+        orders: { why: 'asked', sections: [] },
+        command: null,
+        timeoutMs: null,
+      },
       ...{ maxAttempts: 2, maxTransient: 5, maxInterruptions: 3, runCap: null, costCapMicros: null, availableAt: null },
     });
     await createWorker(world.deps()).runOnce();

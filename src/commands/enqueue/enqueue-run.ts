@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { App } from '../../app.ts';
-import type { JobId, ProjectPolicy, Role, TaskId } from '../../core/model/index.ts';
+import type { JobId, ProjectPolicy, RepoSlug, Role, TaskId } from '../../core/model/index.ts';
 import { OrchError, isRole, parseRepoSlug } from '../../core/model/index.ts';
 import type { CommandContext } from '../shared/contract.ts';
 import { followUp } from '../shared/follow-up.ts';
@@ -14,6 +14,7 @@ export interface EnqueueOptions {
   workItem?: string | undefined;
   pipeline?: string | undefined;
   repo?: string | undefined;
+  project?: string | undefined;
   branch?: string | undefined;
   prompt?: string | undefined;
   idempotencyKey?: string | undefined;
@@ -61,7 +62,15 @@ function waitOf(wait: string | true | undefined): number | null {
   return minutes * 60_000;
 }
 
-function adhocOf(options: EnqueueOptions): { repo: ReturnType<typeof parseRepoSlug>; branch: string; prompt: string } {
+interface Adhoc {
+  repo: RepoSlug;
+  /** Prefix, name or Plane id of a project; null: the repository's only one. */
+  project: string | null;
+  branch: string;
+  prompt: string;
+}
+
+function adhocOf(options: EnqueueOptions): Adhoc {
   const { repo, branch, prompt } = options;
   if (repo === undefined || branch === undefined || prompt === undefined) {
     throw usage(
@@ -69,7 +78,7 @@ function adhocOf(options: EnqueueOptions): { repo: ReturnType<typeof parseRepoSl
       'Or name a task with --task, or a Plane item with --work-item.',
     );
   }
-  return { repo: parseRepoSlug(repo), branch, prompt: readPrompt(prompt) };
+  return { repo: parseRepoSlug(repo), project: options.project ?? null, branch, prompt: readPrompt(prompt) };
 }
 
 function readPrompt(file: string): string {
@@ -135,19 +144,12 @@ async function enqueueAdhoc(
   context: CommandContext,
   app: App,
   role: Role,
-  adhoc: ReturnType<typeof adhocOf>,
+  adhoc: Adhoc,
   key: string | undefined,
   waitMs: number | null,
 ): Promise<void> {
   const { repo, branch, prompt } = adhoc;
-  const policy = app.config.projects.find((project) => project.repo === repo);
-  if (policy === undefined) {
-    throw new OrchError(`repository ${repo} is not configured`, {
-      code: 'repo_unknown',
-      exit: 'notConfigured',
-      hint: 'Runs are only made in repositories of configured projects.',
-    });
-  }
+  const policy = projectOf(app.config.projects, repo, adhoc.project);
   const cause = `adhoc:${createHash('sha256')
     .update(key ?? `${repo}\0${branch}\0${role}\0${prompt}\0${app.store.now()}`)
     .digest('hex')
@@ -157,11 +159,43 @@ async function enqueueAdhoc(
   await finishJob(context, app, job.id, created, waitMs);
 }
 
+/**
+ * The project whose settings hold for an ad-hoc run: the repository's only one, or the one that is named.
+ * @param named prefix, name or Plane id
+ * @throws OrchError `repo_unknown`, `project_unknown`, `project_ambiguous`
+ */
+function projectOf(projects: ProjectPolicy[], repo: RepoSlug, named: string | null): ProjectPolicy {
+  const here = projects.filter((project) => project.repo === repo);
+  const [first, ...others] = here;
+  if (first === undefined) {
+    throw new OrchError(`repository ${repo} is not configured`, {
+      code: 'repo_unknown',
+      exit: 'notConfigured',
+      hint: 'Runs are only made in repositories of configured projects.',
+    });
+  }
+  const choice = `Projects of ${repo}: ${here.map(({ prefix, name }) => `${prefix} (${name})`).join(', ')}.`;
+  if (named !== null) {
+    const wanted = named.toLowerCase();
+    const found = here.filter(({ prefix, name, planeProject }) =>
+      [prefix, name, planeProject].some((text) => text.toLowerCase() === wanted),
+    );
+    if (found[0] !== undefined && found.length === 1) return found[0];
+    throw new OrchError(`${repo} has no project "${named}"`, { code: 'project_unknown', exit: 'usage', hint: choice });
+  }
+  if (others.length === 0) return first;
+  throw new OrchError(`${repo} belongs to ${here.length} projects, whose settings differ`, {
+    code: 'project_ambiguous',
+    exit: 'usage',
+    hint: `Say which with --project. ${choice}`,
+  });
+}
+
 /** Before the job is queued, so that a worker never meets a run without its branch. */
 async function makeBranch(
   context: CommandContext,
   app: App,
-  { repo, branch }: ReturnType<typeof adhocOf>,
+  { repo, branch }: Adhoc,
   baseBranch: string,
 ): Promise<void> {
   if (!context.secrets.has('gitea')) {
@@ -174,13 +208,14 @@ async function makeBranch(
 
 function adhocJob(
   role: Role,
-  { repo, branch, prompt }: ReturnType<typeof adhocOf>,
+  { repo, branch, prompt }: Adhoc,
   policy: ProjectPolicy,
 ): Omit<Parameters<App['store']['enqueue']>[0], 'cause'> {
   return {
     kind: 'adhoc',
     role,
     taskId: null,
+    projectId: policy.planeProject,
     repo,
     branch,
     visit: 0,

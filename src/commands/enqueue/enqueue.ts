@@ -11,6 +11,7 @@ export const define: CommandModule['define'] = (context) =>
     .option('--work-item <key>', 'bring this Plane item in, such as SHOP-12')
     .option('--pipeline <name>', 'with --work-item: the pipeline it takes')
     .option('--repo <owner/name>', 'ad-hoc run: the repository')
+    .option('--project <prefix>', 'ad-hoc run: whose settings hold, where projects share the repository')
     .option('--branch <name>', 'ad-hoc run: the branch it works on and is published to')
     .option('--prompt <file>', 'ad-hoc run: what to do; - reads standard input')
     .option('--idempotency-key <key>', 'the same key is the same job')

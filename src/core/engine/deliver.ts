@@ -9,7 +9,6 @@ import type {
   ProjectId,
   ProjectPolicy,
   RecordedDelivery,
-  RepoSlug,
   Store,
   TelegramPort,
 } from '../model/index.ts';
@@ -31,7 +30,7 @@ export interface DeliverDeps {
   telegram: TelegramPort | null;
   /** Plane's state id for a phase of a project, resolved by name with a fallback within its group. */
   stateOf: (projectId: ProjectId, phase: PlanePhase) => Promise<string>;
-  policyOfRepo: (repo: RepoSlug) => ProjectPolicy | null;
+  policyOf: (effect: { projectId: ProjectId }) => ProjectPolicy | null;
   catalogue: Catalogue;
   owner: string;
   /** `worker.backoff*`: the growing wait between tries of one effect. */

@@ -1,6 +1,6 @@
 import type { Log } from '../platform/log.ts';
 import { errorText, isDatabaseError } from '../model/index.ts';
-import type { ProjectPolicy, RepoSlug, Store, Task, TaskId } from '../model/index.ts';
+import type { ProjectPolicy, Store, Task, TaskId } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { decide, needs } from '../pipeline/decide.ts';
 import { collect, type EvidenceDeps } from './evidence.ts';
@@ -8,7 +8,7 @@ import { collect, type EvidenceDeps } from './evidence.ts';
 export interface ReconcileDeps extends EvidenceDeps {
   store: Store;
   /** Policy of the project a task belongs to; null when the project is no longer registered: the task is left alone. */
-  policyOf: (task: Task) => ProjectPolicy | null;
+  policyOf: (task: Pick<Task, 'projectId'>) => ProjectPolicy | null;
   log: Log;
 }
 
@@ -77,9 +77,4 @@ const postponeMs = 60_000;
 async function postpone(taskId: TaskId, { store }: ReconcileDeps): Promise<void> {
   const snapshot = await store.load(taskId).catch(() => null);
   if (snapshot !== null) await store.rest(taskId, snapshot.meta.wakeSeq, store.now() + postponeMs);
-}
-
-/** The policy of a repository, for parts that know only that. */
-export function policyOfRepo(policies: ProjectPolicy[], repo: RepoSlug): ProjectPolicy | null {
-  return policies.find((policy) => policy.repo === repo) ?? null;
 }

@@ -1,4 +1,4 @@
-import type { Delivery, EffectOf, GitPort, PlanePort } from '../model/index.ts';
+import type { Delivery, EffectOf, GitPort, PlanePort, ProjectId, ProjectPolicy } from '../model/index.ts';
 import { branchOwner, itemTrailer } from './evidence.ts';
 import { htmlText } from '../pipeline/markers.ts';
 import { documents } from '../pipeline/artifacts.ts';
@@ -6,7 +6,7 @@ import { documents } from '../pipeline/artifacts.ts';
 export interface StartBranchDeps {
   git: GitPort;
   plane: PlanePort;
-  policyOfRepo: (repo: EffectOf<'git.start_branch'>['repo']) => { links: { plane: string; workspace: string } } | null;
+  policyOf: (effect: { projectId: ProjectId }) => Pick<ProjectPolicy, 'links'> | null;
 }
 
 /** Larger descriptions overflow the converter's stack when they are nested deeply; text is taken from them instead. */
@@ -34,7 +34,7 @@ export async function startBranch(body: EffectOf<'git.start_branch'>, deps: Star
   }
   const item = await deps.plane.item(body.projectId, body.itemId);
   if (item === null) return { kind: 'dead', error: 'the work item is gone' };
-  const links = deps.policyOfRepo(body.repo)?.links;
+  const links = deps.policyOf(body)?.links;
   const url =
     links === undefined ? '' : `${links.plane}/${links.workspace}/projects/${body.projectId}/issues/${body.itemId}`;
   const content = await businessRequest(body.taskId, item.name, url, item.descriptionHtml ?? '');

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { LauncherPort, RepoSlug, Role, RunOutcome } from '../model/index.ts';
+import type { LauncherPort, ProjectId, Role, RunOutcome } from '../model/index.ts';
 import { errorText } from '../model/index.ts';
 import { privateFolder, removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Context } from './context.ts';
@@ -39,10 +39,10 @@ export function createLauncher(deps: LauncherDeps): LauncherPort {
     outcome: (folder) => outcome(context, folder),
     alive: (folder) => Promise.resolve(isRunning(folder)),
     kill: (folder, why) => (mayRun(folder) ? killRun(folder, why, deps.clock) : Promise.resolve({ left: 0 })),
-    preflight: (role, repo = null) =>
-      cached(`${role} ${repo ?? ''}`, async () => {
+    preflight: (role, projectId = null) =>
+      cached(`${role} ${projectId ?? ''}`, async () => {
         try {
-          return await preflight(await question(context, role, repo));
+          return await preflight(await question(context, role, projectId));
         } catch (error) {
           return { ok: false, reason: errorText(error) };
         }
@@ -51,7 +51,7 @@ export function createLauncher(deps: LauncherDeps): LauncherPort {
       const { kind, argv, env } = await question(context, 'developer', null);
       return kind === 'claude' ? askLogin(argv, env) : null;
     },
-    scope: (role, taskId, repo = null) => scopeOf(role, taskId, deps.settingsOf(role, repo)),
+    scope: (role, taskId, projectId = null) => scopeOf(role, taskId, deps.settingsOf(role, projectId)),
   };
 }
 
@@ -117,8 +117,8 @@ interface Question {
  * The bare command of a role, in the sandbox and environment that its runs get. Of another agent than Claude only the
  * program is asked: its arguments are orders, and it must not begin to work.
  */
-async function question(context: Context, role: Role, repo: RepoSlug | null): Promise<Question> {
-  const settings = context.settingsOf(role, repo);
+async function question(context: Context, role: Role, projectId: ProjectId | null): Promise<Question> {
+  const settings = context.settingsOf(role, projectId);
   const sandbox = await context.sandboxOf(settings);
   const tmp = privateFolder(path.join(privateFolder(context.runsDir), '.preflight'));
   const env = environmentOf(context, settings, sandbox, tmp, { runId: 'preflight', role, taskId: null });

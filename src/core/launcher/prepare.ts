@@ -17,7 +17,7 @@ import type { AgentSettings } from './settings.ts';
  * been started; after that it changes nothing. `run.json` comes last, so a folder that has it is complete.
  */
 export async function prepareRun(context: Context, spec: RunSpec): Promise<{ folder: string }> {
-  const settings = context.settingsOf(spec.role, spec.repo);
+  const settings = context.settingsOf(spec.role, spec.projectId);
   const folder = privateFolder(path.join(privateFolder(context.runsDir), spec.runId));
   const files = runFiles(folder);
   if (existsSync(files.started)) return { folder };

@@ -1,9 +1,9 @@
-import type { GitIdentity, RepoSlug, Role } from '../model/index.ts';
+import type { GitIdentity, ProjectId, Role } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { Redactor } from '../platform/redact.ts';
 
-/** How a role's agent is run in one repository; configuration is mapped to this. */
+/** How a role's agent is run for one project; configuration is mapped to this. */
 export interface AgentSettings {
   /** The agent's command. For another agent than Claude every argument may hold placeholders, see `command-line.ts`. */
   command: string[];
@@ -43,8 +43,8 @@ export const defaultAllowedTools = ['Read', 'Write', 'Edit', 'Bash'];
 export interface LauncherDeps {
   /** Folder of the run folders. */
   runsDir: string;
-  /** `repo` null: the settings that hold where no project says otherwise. */
-  settingsOf: (role: Role, repo: RepoSlug | null) => AgentSettings;
+  /** `projectId` null: the settings that hold where no project says otherwise. */
+  settingsOf: (role: Role, projectId: ProjectId | null) => AgentSettings;
   /** Author and committer of everything the agent commits itself. */
   identity: GitIdentity;
   /** Folders and files no agent may see: orch's state, its secrets, its configuration. */

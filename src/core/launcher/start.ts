@@ -20,7 +20,7 @@ const supervisorMs = 5_000;
 export async function startRun(context: Context, spec: RunSpec, folder: string): Promise<ProcessIdentity> {
   const record = readRecord(folder);
   const files = runFiles(folder);
-  const env = environmentOf(context, context.settingsOf(spec.role, spec.repo), record.sandbox, files.tmp, spec);
+  const env = environmentOf(context, context.settingsOf(spec.role, spec.projectId), record.sandbox, files.tmp, spec);
   if (existsSync(files.started)) throw notStartable(spec, 'its folder has been used before');
   if (findExecutable(record.program, env['PATH'] ?? '', spec.workspace) === null) {
     throw notStartable(spec, `"${record.program}" is no executable file`);

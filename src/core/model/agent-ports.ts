@@ -1,4 +1,4 @@
-import type { CommitSha, RepoSlug, RunId, TaskId } from './ids.ts';
+import type { CommitSha, ProjectId, RepoSlug, RunId, TaskId } from './ids.ts';
 import type { Orders, RunOutcome } from './job.ts';
 import type { Role, Stage } from './stages.ts';
 
@@ -8,6 +8,8 @@ export interface RunSpec {
   kind: 'agent' | 'check' | 'adhoc';
   role: Role;
   taskId: TaskId | null;
+  /** Whose settings hold; null: those that hold where no project says otherwise. */
+  projectId: ProjectId | null;
   repo: RepoSlug;
   branch: string;
   baseBranch: string;
@@ -62,9 +64,12 @@ export interface LauncherPort {
   /** Ends the tree in layers; answers how many processes are left (0 is what everybody wants). */
   kill(folder: string, why: 'timeout' | 'idle' | 'grace' | 'cancel' | 'orphan'): Promise<{ left: number }>;
   /** The very path that will be spawned answers `--version` within 5 s; cached 45 s. */
-  preflight(role: Role, repo?: RepoSlug | null): Promise<{ ok: true; version: string } | { ok: false; reason: string }>;
+  preflight(
+    role: Role,
+    projectId?: ProjectId | null,
+  ): Promise<{ ok: true; version: string } | { ok: false; reason: string }>;
   /** Whether the agent's account is logged in; null when that cannot be asked without spending tokens. */
   loggedIn(): Promise<boolean | null>;
   /** Which paths the role may change, relative to the repository's root. */
-  scope(role: Role, taskId: TaskId | null, repo?: RepoSlug | null): (path: string) => boolean;
+  scope(role: Role, taskId: TaskId | null, projectId?: ProjectId | null): (path: string) => boolean;
 }

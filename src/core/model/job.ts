@@ -1,4 +1,4 @@
-import type { CommitSha, JobId, RepoSlug, RunId, TaskId } from './ids.ts';
+import type { CommitSha, JobId, ProjectId, RepoSlug, RunId, TaskId } from './ids.ts';
 import type { Role } from './stages.ts';
 import type { AgentResult } from './visit.ts';
 
@@ -29,6 +29,8 @@ export interface NewJob {
   role: Role;
   /** Null for an ad-hoc run. */
   taskId: TaskId | null;
+  /** Whose settings hold: two projects may share a repository. */
+  projectId: ProjectId;
   /** Unique per task for ever: the same cause twice is the same job (spec 6). */
   cause: string;
   repo: RepoSlug;
@@ -53,6 +55,8 @@ export interface Job extends JobBudgets {
   kind: JobKind;
   role: Role;
   taskId: TaskId | null;
+  /** Null only for an ad-hoc run that version 0.1.0 queued. */
+  projectId: ProjectId | null;
   cause: string;
   repo: RepoSlug;
   branch: string;

@@ -141,6 +141,7 @@ export function requestAgent(draft: Draft, orders: Orders): void {
     kind: 'agent',
     role: roleOfStage[task.stage],
     taskId: task.id,
+    projectId: task.projectId,
     cause: `visit:${visit.n}:${visit.requests}`,
     repo: task.repo,
     branch: task.branch,

@@ -8,6 +8,7 @@ export interface JobColumns {
   kind: string;
   role: string;
   task_id: string | null;
+  project_id: string | null;
   cause: string;
   repo: string;
   branch: string;
@@ -40,6 +41,7 @@ export function decodeJob(row: JobColumns): Job {
     kind: row.kind as Job['kind'],
     role: row.role as Job['role'],
     taskId: row.task_id as TaskId | null,
+    projectId: row.project_id as Job['projectId'],
     cause: row.cause,
     repo: row.repo as Job['repo'],
     branch: row.branch,
@@ -67,9 +69,9 @@ export function decodeJob(row: JobColumns): Job {
   };
 }
 
-const insertJob = `INSERT INTO jobs (kind, role, task_id, cause, repo, branch, visit, orders, command, timeout_ms, run_cap,
+const insertJob = `INSERT INTO jobs (kind, role, task_id, project_id, cause, repo, branch, visit, orders, command, timeout_ms, run_cap,
     cost_cap_micros, state, available_at, max_attempts, max_transient, max_interruptions, created_at)
-  VALUES (@kind, @role, @task_id, @cause, @repo, @branch, @visit, @orders, @command, @timeout_ms, @run_cap,
+  VALUES (@kind, @role, @task_id, @project_id, @cause, @repo, @branch, @visit, @orders, @command, @timeout_ms, @run_cap,
     @cost_cap_micros, @state, @available_at, @max_attempts, @max_transient, @max_interruptions, @now)
   RETURNING *`;
 
@@ -79,6 +81,7 @@ function encodeJob(job: NewJob, now: number): Record<string, string | number | n
     kind: asJobKind(job.kind),
     role: asRole(job.role),
     task_id: job.taskId,
+    project_id: job.projectId,
     cause: job.cause,
     repo: job.repo,
     branch: job.branch,

@@ -35,9 +35,12 @@ async function preflight(deps: WorkerDeps): Promise<string | null> {
   const jobs = await deps.store.recentJobs(window);
   const waiting = jobs.filter((job) => job.state === 'queued' || job.state === 'delayed');
   const agents = waiting.filter((job) => job.kind !== 'check');
-  const asked = waiting.length > 0 ? agents : roles.map((role) => ({ role, repo: null }));
-  for (const { role, repo } of asked) {
-    const answer = await deps.launcher.preflight(role, repo);
+  const asked =
+    waiting.length > 0
+      ? agents.map((job) => ({ role: job.role, projectId: deps.policyOf(job)?.planeProject ?? null }))
+      : roles.map((role) => ({ role, projectId: null }));
+  for (const { role, projectId } of asked) {
+    const answer = await deps.launcher.preflight(role, projectId);
     if (!answer.ok) return `${role}: ${answer.reason}`;
   }
   return null;

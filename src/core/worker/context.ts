@@ -1,4 +1,4 @@
-import type { Claim, Lease, RunOutcome, RunPatch } from '../model/index.ts';
+import type { Claim, Lease, ProjectId, RunOutcome, RunPatch } from '../model/index.ts';
 import type { WorkerDeps } from './deps.ts';
 import type { GateKeeper } from './gate.ts';
 import type { Keeper } from './keeper.ts';
@@ -52,9 +52,14 @@ export function ownOutcome(
 }
 
 /** Base branch of a repository that no project names: what Gitea and git call it by default. */
-const usualBaseBranch = 'main';
+const defaultBaseBranch = 'main';
 
 /** The branch that the run's branch is to be merged into. */
 export function baseBranchOf({ deps, claim }: RunContext): string {
-  return claim.task?.baseBranch ?? deps.policyOf(claim.job.repo)?.baseBranch ?? usualBaseBranch;
+  return claim.task?.baseBranch ?? deps.policyOf(claim.job)?.baseBranch ?? defaultBaseBranch;
+}
+
+/** The project whose settings hold for the run. */
+export function projectOf({ deps, claim }: Pick<RunContext, 'deps' | 'claim'>): ProjectId | null {
+  return deps.policyOf(claim.job)?.planeProject ?? null;
 }

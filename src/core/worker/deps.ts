@@ -1,8 +1,10 @@
 import type {
   CommitSha,
   GitPort,
+  Job,
   LauncherPort,
   Notice,
+  ProjectId,
   ProjectPolicy,
   RepoSlug,
   Role,
@@ -47,11 +49,12 @@ export interface WorkerDeps {
   host: string;
   /** `host|boot id|pid|start time` of this process. */
   owner: string;
-  policyOf: (repo: RepoSlug) => ProjectPolicy | null;
-  /** Time limit of a role in a repository, for jobs that name none. */
-  timeoutOf: (role: Role, repo: RepoSlug) => number;
+  /** The project whose settings hold for a job; null when it is no longer configured. */
+  policyOf: (job: Pick<Job, 'projectId' | 'repo'>) => ProjectPolicy | null;
+  /** Time limit of a role in a project, for jobs that name none. */
+  timeoutOf: (role: Role, projectId: ProjectId | null) => number;
   /** The project's own prompt of a role, read at this commit of the base branch; null: the one orch ships. */
-  promptOf: (repo: RepoSlug, baseSha: CommitSha, role: Role) => Promise<string | null>;
+  promptOf: (repo: RepoSlug, baseSha: CommitSha, role: Role, projectId: ProjectId | null) => Promise<string | null>;
   /** Link to the work item for the orders, made from configured addresses. */
   itemUrlOf: (task: Task) => string | null;
   /** Calls back when the database changed; answers the function that ends it. */

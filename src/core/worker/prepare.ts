@@ -9,7 +9,7 @@ import {
 } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { diskError } from '../platform/disk-error.ts';
-import { baseBranchOf, LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
+import { baseBranchOf, LeaseLost, ownOutcome, patchRun, projectOf, type RunContext } from './context.ts';
 
 export type Prepared = { kind: 'ready'; spec: RunSpec; folder: string } | { kind: 'failed'; outcome: RunOutcome };
 
@@ -66,12 +66,14 @@ async function specOf(context: RunContext, workspace: string, baseSha: CommitSha
   const { deps, claim } = context;
   const { job, run, task } = claim;
   const baseBranch = baseBranchOf(context);
+  const projectId = projectOf(context);
   const snapshot = task === null ? null : await deps.store.load(task.id);
   return {
     runId: run.id,
     kind: job.kind,
     role: job.role,
     taskId: job.taskId,
+    projectId,
     repo: job.repo,
     branch: job.branch,
     baseBranch,
@@ -85,7 +87,7 @@ async function specOf(context: RunContext, workspace: string, baseSha: CommitSha
     maxAttempts: job.maxAttempts,
     orders: job.orders,
     command: job.kind === 'check' ? job.command : null,
-    timeoutMs: job.timeoutMs ?? deps.timeoutOf(job.role, job.repo),
+    timeoutMs: job.timeoutMs ?? deps.timeoutOf(job.role, projectId),
     budgetMicros: claim.budgetMicros,
     resumeSession: claim.resumeSession,
     prompt: job.kind === 'check' ? '' : await promptOf(context, baseBranch, job.role),
@@ -96,5 +98,5 @@ async function specOf(context: RunContext, workspace: string, baseSha: CommitSha
 async function promptOf(context: RunContext, baseBranch: string, role: Role): Promise<string | null> {
   const { deps, claim } = context;
   const base = await deps.git.head(claim.job.repo, baseBranch);
-  return base === null ? null : deps.promptOf(claim.job.repo, base, role);
+  return base === null ? null : deps.promptOf(claim.job.repo, base, role, projectOf(context));
 }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { errorText, errorWithHint, OrchError, type Claim, type CommitSha, type Published } from '../model/index.ts';
 import { backoffMs } from '../platform/backoff.ts';
 import { crashPoint } from '../platform/crash-point.ts';
-import { baseBranchOf, LeaseLost, patchRun, type RunContext } from './context.ts';
+import { baseBranchOf, LeaseLost, patchRun, projectOf, type RunContext } from './context.ts';
 
 /** A refusal that is not about the network is believed after this many tries: hooks and protections do flap. */
 const refusals = 3;
@@ -65,7 +65,7 @@ async function publishOnce(context: RunContext): Promise<Publication> {
     branch: job.branch,
     base,
     baseBranch: baseBranchOf(context),
-    allowed: deps.launcher.scope(job.role, job.taskId, job.repo),
+    allowed: deps.launcher.scope(job.role, job.taskId, projectOf(context)),
     message: commitMessage(claim),
     patchFile: path.join(run.folder, 'out-of-scope.patch'),
   });

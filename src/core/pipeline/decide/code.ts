@@ -85,6 +85,7 @@ export function requestCheck(draft: Draft, codeTree: string): Ruling {
     kind: 'check',
     role: 'tester',
     taskId: task.id,
+    projectId: task.projectId,
     cause: checkCause(draft, codeTree),
     repo: task.repo,
     branch: task.branch,

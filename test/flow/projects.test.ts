@@ -1,0 +1,133 @@
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { enqueue } from '../../src/commands/enqueue/enqueue-run.ts';
+import type { RunRecord } from '../../src/core/launcher/run-folder.ts';
+import type { JobKind, ProjectId, RepoSlug, TaskId } from '../../src/core/model/index.ts';
+import { newJob, itemMirror, task } from '../store/bench.ts';
+import { commandContext } from '../support/command-context.ts';
+import { startLine, type Line } from '../support/line.ts';
+
+let line: Line | null = null;
+afterEach(async () => {
+  await line?.close();
+  line = null;
+});
+
+const repo = 'acme/shop' as RepoSlug;
+const second = '77777777-0000-4000-8000-000000000002' as ProjectId;
+
+/** Makes an agent that leaves a file named after it. */
+function agent(root: string, name: string): string[] {
+  const file = path.join(root, `${name}.sh`);
+  writeFileSync(file, `#!/bin/sh\nif [ "$1" = --version ]; then echo 1; else echo ${name} > docs-${name}.txt; fi\n`);
+  chmodSync(file, 0o755);
+  return [file];
+}
+
+/** Two projects on one repository that differ in everything a worker reads by project. */
+function configure(config: Record<string, unknown>): void {
+  const [first] = config['projects'] as Record<string, unknown>[];
+  const root = path.dirname(config['stateDir'] as string);
+  config['projects'] = [
+    {
+      ...first,
+      tests: { command: ['true', 'first'], timeoutSeconds: 11 },
+      agent: { command: agent(root, 'first'), kind: 'other', timeoutMinutes: 10, protectedPaths: [] },
+    },
+    {
+      ...first,
+      planeProject: second,
+      prefix: 'AB',
+      name: 'Second',
+      tests: { command: ['true', 'second'], timeoutSeconds: 22 },
+      agent: {
+        command: agent(root, 'second'),
+        kind: 'other',
+        timeoutMinutes: 99,
+        protectedPaths: ['docs-second.txt'],
+        roles: { developer: { promptFile: 'second.md' } },
+      },
+    },
+  ];
+}
+
+async function addTask(on: Line, id: TaskId, projectId: ProjectId, number: number): Promise<void> {
+  const branch = `feature/${id}`;
+  await on.world.gitea.pushFile(
+    on.world.repo,
+    branch,
+    { 'docs/start.md': `${id}\n` },
+    'start',
+    on.world.accounts.owner,
+  );
+  const itemId = `item-${number}` as never;
+  await on.app.store.addTask(
+    task({ id, projectId, itemId, number, repo, branch, stage: 'development', visit: 1 }),
+    itemMirror({ itemId, number }),
+  );
+}
+
+/** Queues a job of a task as the pipeline does and answers what its run was started with. */
+async function started(on: Line, taskId: TaskId, kind: JobKind): Promise<{ record: RunRecord; prompt: string }> {
+  const { task: of } = await on.task(taskId);
+  const { tests } = on.app.engine.policyOf(of) ?? { tests: null };
+  const check = kind === 'check' ? { command: tests?.command ?? null, timeoutMs: tests?.timeoutMs ?? null } : {};
+  const { job } = await on.app.store.enqueue(
+    newJob({
+      ...{ kind, taskId, projectId: of.projectId, cause: `${kind}:${taskId}`, role: 'developer', repo },
+      ...{ branch: of.branch, ...check },
+    }),
+  );
+  await on.work();
+  const [run] = await on.app.store.runs({ jobId: job.id, limit: 1 });
+  expect(run?.outcome).toMatchObject({ kind: 'success' });
+  const file = (name: string): string => readFileSync(path.join(run?.folder ?? '', name), 'utf8');
+  return { record: JSON.parse(file('run.json')) as RunRecord, prompt: file('system-prompt.md') };
+}
+
+test('of two projects on one repository each has its own settings', async () => {
+  line = await startLine({ configure });
+  const { gitea, repo: hosted, project } = line.world;
+  writeFileSync(path.join(line.root, 'second.md'), 'You work for the second project.\n');
+  await addTask(line, 'ET-001' as TaskId, project.id as ProjectId, 1);
+  await addTask(line, 'AB-001' as TaskId, second, 2);
+
+  const one = await started(line, 'ET-001' as TaskId, 'agent');
+  const two = await started(line, 'AB-001' as TaskId, 'agent');
+  expect(one.record).toMatchObject({ timeoutMs: 600_000, program: path.join(line.root, 'first.sh') });
+  expect(two.record).toMatchObject({ timeoutMs: 5_940_000, program: path.join(line.root, 'second.sh') });
+  expect(two.prompt).toBe('You work for the second project.\n');
+  expect(one.prompt).not.toBe(two.prompt);
+  // The one may publish what the other protects.
+  expect(await gitea.readFile(hosted, 'feature/ET-001', 'docs-first.txt')).toBe('first');
+  await expect(gitea.readFile(hosted, 'feature/AB-001', 'docs-second.txt')).rejects.toThrow('does not exist');
+
+  expect((await started(line, 'ET-001' as TaskId, 'check')).record).toMatchObject({
+    ...{ timeoutMs: 11_000, argv: ['true', 'first'] },
+  });
+  expect((await started(line, 'AB-001' as TaskId, 'check')).record).toMatchObject({
+    ...{ timeoutMs: 22_000, argv: ['true', 'second'] },
+  });
+}, 120_000);
+
+test('an ad-hoc run on a repository of two projects says for which one it is', async () => {
+  line = await startLine({ configure });
+  const prompt = path.join(line.root, 'prompt.txt');
+  writeFileSync(prompt, 'Look through the cart.\n');
+  writeFileSync(path.join(line.root, 'second.md'), 'You work for the second project.\n');
+  const asked = { repo, branch: 'audit/cart', prompt };
+  const context = commandContext(line);
+  await expect(enqueue(context, 'developer', asked)).rejects.toMatchObject({
+    code: 'project_ambiguous',
+    hint: 'Say which with --project. Projects of acme/shop: ET (Shop), AB (Second).',
+  });
+  await expect(enqueue(context, 'developer', { ...asked, project: 'XY' })).rejects.toMatchObject({
+    code: 'project_unknown',
+  });
+  await enqueue(context, 'developer', { ...asked, project: 'ab' });
+  await line.work();
+  const [run] = await line.app.store.runs({ repo, limit: 1 });
+  const record = JSON.parse(readFileSync(path.join(run?.folder ?? '', 'run.json'), 'utf8')) as RunRecord;
+  expect(record).toMatchObject({ timeoutMs: 5_940_000, spec: { projectId: second } });
+}, 120_000);
