@@ -1,4 +1,5 @@
-// Compiles src/ to dist/ and copies the files that are not TypeScript (SQL migrations, the supervisor script) beside the code that reads them.
+// Compiles src/ to an empty dist/ and copies the files that are not TypeScript (SQL migrations, the supervisor script) next to
+// the code that reads them. --clean only empties dist/; --pack also prepares what `npm pack` puts into the tarball.
 import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,10 +8,9 @@ import path from 'node:path';
 const root = path.resolve(import.meta.dirname, '..');
 const dist = path.join(root, 'dist');
 
-if (process.argv.includes('--clean')) {
-  rmSync(dist, { recursive: true, force: true });
-  process.exit(0);
-}
+// A file whose source is gone would be loaded, and packed, as if it belonged to the program.
+rmSync(dist, { recursive: true, force: true });
+if (process.argv.includes('--clean')) process.exit(0);
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 execFileSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], { stdio: 'inherit', cwd: root });
@@ -19,4 +19,10 @@ for (const relative of readdirSync(path.join(root, 'src'), { recursive: true }))
   const source = path.join(root, 'src', relative);
   if (!statSync(source).isFile() || !/\.(sql|sh)$/.test(relative)) continue;
   cpSync(source, path.join(dist, relative));
+}
+
+if (process.argv.includes('--pack')) {
+  // npm's cache of what node_modules holds does not record the `files` of a package. With it, npm packs everything that lies in a
+  // bundled package's folder, also what was compiled for this machine; without it, npm reads each package.json. npm writes it again.
+  rmSync(path.join(root, 'node_modules/.package-lock.json'), { force: true });
 }
