@@ -9,6 +9,7 @@ const ranks = [
   ['src/ui', 'src/sandbox'],
   ['src/app.ts'],
   ['src/commands'],
+  ['src/session.ts'],
   ['src/cli.ts', 'bin'],
   ['scripts'],
 ];

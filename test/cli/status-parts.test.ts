@@ -14,7 +14,7 @@ import { ownerId } from '../../src/core/platform/processes.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';
 import { openStore } from '../../src/core/store/open.ts';
 import { createPoller } from '../../src/pollers/schedule.ts';
-import { dollars } from '../../src/ui/money.ts';
+import { dollars } from '../../src/ui/format.ts';
 import { flow, wrap } from '../../src/ui/wrap.ts';
 import { adhoc, claimOn, holdOn, start, task, testClock, visit, type TestClock } from '../store/bench.ts';
 

@@ -8,7 +8,7 @@ import { createOutput, type Output } from '../../src/ui/output.ts';
 import { symbolsFor } from '../../src/ui/symbols.ts';
 import { renderTable, truncate, type Column } from '../../src/ui/table.ts';
 import { createTerminal, endQuietlyOnClosedPipe, wantsColour, type Stream } from '../../src/ui/terminal.ts';
-import { ago, duration, rfc3339 } from '../../src/ui/time.ts';
+import { ago, duration, rfc3339 } from '../../src/ui/format.ts';
 import { watch } from '../../src/ui/watch.ts';
 
 interface Fake extends Stream {

@@ -3,6 +3,7 @@ import type { App } from '../../app.ts';
 import type { Stage, TaskRow } from '../../core/model/index.ts';
 import { OrchError, isFinal, isStage } from '../../core/model/index.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
+import { taskDocument } from '../shared/documents.ts';
 
 function stage(text: string): Stage {
   if (!isStage(text) || text === 'created' || text === 'cancelled')
@@ -67,7 +68,7 @@ Examples:
     });
 
 async function force(context: CommandContext, app: App, row: TaskRow, options: Options): Promise<void> {
-  const [{ operator }, { order, taskOf, taskDocument }, { followUp }] = await Promise.all([
+  const [{ operator }, { order, taskOf }, { followUp }] = await Promise.all([
     import('../shared/open.ts'),
     import('../shared/tasks.ts'),
     import('../shared/follow-up.ts'),
@@ -96,7 +97,7 @@ async function force(context: CommandContext, app: App, row: TaskRow, options: O
 
 /** Judges the gate with fresh evidence; moving on is the engine's own decision, not this command's. */
 async function ask(context: CommandContext, app: App, row: TaskRow, options: Options): Promise<void> {
-  const [{ judge }, { reconcile }, { followUp }, { taskOf, taskDocument }] = await Promise.all([
+  const [{ judge }, { reconcile }, { followUp }, { taskOf }] = await Promise.all([
     import('../../core/engine/judge.ts'),
     import('../../core/engine/reconcile.ts'),
     import('../shared/follow-up.ts'),

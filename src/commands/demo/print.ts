@@ -1,6 +1,6 @@
 import { dollars } from '../../core/engine/messages/catalogue.ts';
 import type { Output } from '../../ui/output.ts';
-import { duration } from '../../ui/time.ts';
+import { duration } from '../../ui/format.ts';
 import type { DemoSite } from '../../sandbox/demo/site.ts';
 import type { DemoReport } from './report.ts';
 

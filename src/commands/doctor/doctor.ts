@@ -48,12 +48,14 @@ async function doctor(context: CommandContext, strict: boolean): Promise<void> {
 }
 
 async function allGroups(context: CommandContext): Promise<Group[]> {
-  const [{ programs }, { configuration }] = await Promise.all([import('./machine.ts'), import('./configuration.ts')]);
+  const [{ programs }, { configuration, groupsOf }] = await Promise.all([
+    import('./machine.ts'),
+    import('./groups.ts'),
+  ]);
   const machine: Group = { title: 'This machine', findings: programs() };
   const { findings, subject } = await configuration(context);
   const settings: Group = { title: 'Configuration', findings: Promise.resolve(findings) };
   if (subject === null) return [machine, settings];
-  const { groupsOf } = await import('./groups.ts');
   return [machine, settings, ...(await groupsOf(subject))];
 }
 

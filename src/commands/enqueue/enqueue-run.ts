@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { App } from '../../app.ts';
-import type { JobId, ProjectPolicy, RepoSlug, Role, TaskId } from '../../core/model/index.ts';
+import type { GitPort, JobId, ProjectPolicy, RepoSlug, Role, TaskId } from '../../core/model/index.ts';
 import { OrchError, isRole, parseRepoSlug } from '../../core/model/index.ts';
 import type { CommandContext } from '../shared/contract.ts';
 import { followUp } from '../shared/follow-up.ts';
 import { operator, withApp } from '../shared/open.ts';
-import { order, taskDocument, taskOf } from '../shared/tasks.ts';
+import { order, taskOf } from '../shared/tasks.ts';
 import { waitForJob, waitForTask } from './wait.ts';
+import { taskDocument } from '../shared/documents.ts';
 
 export interface EnqueueOptions {
   task?: string | undefined;
@@ -25,7 +26,7 @@ function usage(message: string, hint: string): OrchError {
   return new OrchError(message, { code: 'usage', exit: 'usage', hint });
 }
 
-/** One of three things, told apart by their options; anything mixed is refused before anything is opened. */
+/** One of three things, distinguished by their options; a mixture is refused before anything is opened. */
 export async function enqueue(
   context: CommandContext,
   roleText: string | undefined,
@@ -40,7 +41,7 @@ export async function enqueue(
   }
   if (roleText === undefined)
     throw usage(
-      'what shall be queued?',
+      'nothing to queue',
       'Give --work-item KEY, or a role with --task ID, or a role with --repo, --branch and --prompt.',
     );
   if (!isRole(roleText))
@@ -93,7 +94,7 @@ function readPrompt(file: string): string {
       cause: error,
     });
   }
-  throw usage('the prompt is empty', 'Say what the agent shall do.');
+  throw usage('the prompt is empty', 'Describe the task for the agent.');
 }
 
 async function enqueueItem(
@@ -201,9 +202,28 @@ async function makeBranch(
   if (!context.secrets.has('gitea')) {
     return context.output.note(`no Gitea token here: ${branch} has to exist on the server`);
   }
-  const { ensureBranch } = await import('../../core/engine/ensure-branch.ts');
   if (await ensureBranch(app.git, repo, branch, baseBranch))
     context.output.note(`branch ${branch} was made from ${baseBranch}`);
+}
+
+/**
+ * Makes the branch of an ad-hoc run from the base branch when it is not there yet (spec 3.4): the run works on what the
+ * server has. Two processes at once make the same branch; one that exists is left as it is.
+ * @returns whether it was made now
+ * @throws OrchError `base_missing`, `bad_branch`, and those of the git port
+ */
+async function ensureBranch(git: GitPort, repo: RepoSlug, branch: string, baseBranch: string): Promise<boolean> {
+  if ((await git.lsRemoteHeads(repo)).has(branch)) return false;
+  await git.fetch(repo);
+  const base = await git.head(repo, baseBranch);
+  if (base === null) {
+    throw new OrchError(`${repo} has no branch ${baseBranch} to start ${branch} from`, {
+      code: 'base_missing',
+      exit: 'notConfigured',
+      hint: 'Set `baseBranch` of the project.',
+    });
+  }
+  return (await git.push(repo, base, branch, null)) === 'ok';
 }
 
 function adhocJob(

@@ -2,6 +2,7 @@ import type { JobId, Store, TaskId } from '../../core/model/index.ts';
 import { isFinal } from '../../core/model/index.ts';
 import { systemClock } from '../../core/platform/clock.ts';
 import type { CommandContext } from '../shared/contract.ts';
+import { taskDocument } from '../shared/documents.ts';
 
 /** How often the database is asked while a command waits. */
 const everyMs = 1000;
@@ -43,7 +44,6 @@ export async function waitForTask(
     const seen = await store.task(taskId);
     return seen !== null && (isFinal(seen.task.stage) || seen.task.hold?.blocking === true) ? seen : null;
   });
-  const { taskDocument } = await import('../shared/tasks.ts');
   if (context.output.asJson) context.output.json({ task: row === null ? { id: taskId } : taskDocument(row) });
   const text = row === null ? 'has not finished' : (row.task.hold?.text ?? row.task.stage);
   context.output.note(`${taskId}: ${text}`);

@@ -1,6 +1,5 @@
 import { parseEvent } from '../../core/launcher/stream.ts';
-import { dollars } from '../../ui/money.ts';
-import { duration } from '../../ui/time.ts';
+import { dollars, duration } from '../../ui/format.ts';
 
 /** One thing an agent's log says, for people; `text` may have several lines. */
 export interface LogEntry {

@@ -66,7 +66,7 @@ async function logs(context: CommandContext, text: string, options: LogOptions):
 }
 
 async function raw(output: Output, request: ReadRequest): Promise<void> {
-  const [{ eachChunk }, { printRaw }] = await Promise.all([import('./log-read.ts'), import('../../ui/raw.ts')]);
+  const [{ eachChunk }, { printRaw }] = await Promise.all([import('./log-read.ts'), import('../../ui/output.ts')]);
   await eachChunk(request, (bytes) => printRaw(output, bytes));
 }
 

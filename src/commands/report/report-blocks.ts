@@ -1,6 +1,5 @@
 import type { DecisionRow, Run } from '../../core/model/index.ts';
-import { dollars } from '../../ui/money.ts';
-import { duration, rfc3339 } from '../../ui/time.ts';
+import { dollars, duration, rfc3339 } from '../../ui/format.ts';
 import { taskState } from '../shared/overview.ts';
 import { visitSpans } from '../shared/stage-times.ts';
 import { runMs, runResult, type TaskFacts } from '../shared/task-facts.ts';

@@ -1,5 +1,5 @@
 import { printable } from '../../core/platform/printable.ts';
-import { duration } from '../../ui/time.ts';
+import { duration } from '../../ui/format.ts';
 import type { Block, Cell, Stretch } from './report-blocks.ts';
 
 /** Text for an HTML page, in an element or in a quoted attribute; marks that would turn its direction are made visible. */

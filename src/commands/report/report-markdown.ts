@@ -1,4 +1,4 @@
-import { duration, rfc3339 } from '../../ui/time.ts';
+import { duration, rfc3339 } from '../../ui/format.ts';
 import type { Block, Cell, Stretch } from './report-blocks.ts';
 
 /**

@@ -6,6 +6,7 @@ import type { Store, TaskRow } from '../../core/model/index.ts';
 import { errorText, OrchError } from '../../core/model/index.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
 import type { Block, TaskReport } from './report-blocks.ts';
+import { eventDocument } from '../shared/documents.ts';
 
 export const define: CommandModule['define'] = (context) =>
   new Command('report')
@@ -81,10 +82,7 @@ async function writeHtml({ redactor }: CommandContext, file: string, title: stri
 }
 
 async function printJson({ output }: CommandContext, reports: TaskReport[], one: boolean): Promise<void> {
-  const [{ taskFactsDocument }, { eventDocument }] = await Promise.all([
-    import('../shared/task-facts.ts'),
-    import('../status/status-queue.ts'),
-  ]);
+  const { taskFactsDocument } = await import('../shared/task-facts.ts');
   const documents = reports.map(({ facts, decisions }) => ({
     ...taskFactsDocument(facts),
     decisions: decisions.map(eventDocument),

@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 import type { JobId, Store } from '../../core/model/index.ts';
 import { OrchError } from '../../core/model/index.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
+import { taskDocument } from '../shared/documents.ts';
 
 export const define: CommandModule['define'] = (context) =>
   new Command('retry')
@@ -18,7 +19,7 @@ Examples:
     .action(async (text, options) => retry(context, text, options.dryRun === true));
 
 async function retry(context: CommandContext, text: string, dryRun: boolean): Promise<void> {
-  const [{ withApp, operator }, { taskOf, order, taskDocument }, { followUp }] = await Promise.all([
+  const [{ withApp, operator }, { taskOf, order }, { followUp }] = await Promise.all([
     import('../shared/open.ts'),
     import('../shared/tasks.ts'),
     import('../shared/follow-up.ts'),

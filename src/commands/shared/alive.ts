@@ -1,7 +1,7 @@
 import type { NamedLease, ProcessRow, RunningJob, Store } from '../../core/model/index.ts';
 import { ownerAlive, parseOwner } from '../../core/platform/processes.ts';
 import { pollerLease } from '../../pollers/lease.ts';
-import { rfc3339, rfc3339OrNull } from '../../ui/time.ts';
+import { rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 
 export interface PollerState {
   /** `late`: its lease has lapsed; `none`: nobody polls, because no poller was started or the last one was stopped. */

@@ -6,8 +6,8 @@ import type { Redactor } from '../../core/platform/redact.ts';
 import type { Output } from '../../ui/output.ts';
 
 /**
- * What a command gets from the program. Everything dear is behind a function: `orch help` must not load the database, the
- * HTTP client or the schema.
+ * What a command gets from the program. Everything expensive to load is behind a function: `orch help` must not load the
+ * database, the HTTP client or the schema.
  */
 export interface CommandContext {
   /** The only way to print. Valid inside an action: the global options have been read by then. */
@@ -19,7 +19,7 @@ export interface CommandContext {
   /** The tokens of the peers, read when asked for. */
   readonly secrets: Secrets;
   /**
-   * Aborted by the first SIGINT or SIGTERM. Asking for it takes the signals over: from then on only the second signal ends
+   * Aborted by the first SIGINT or SIGTERM. Asking for it takes over the signals: from then on, only the second signal ends
    * the process (exit 130 or 143), so only commands that stop by themselves may ask.
    */
   readonly signal: AbortSignal;
@@ -43,12 +43,12 @@ export interface CommandModule {
   define(context: CommandContext): CommandUnknownOpts;
 }
 
-/** A row of the table in `cli.ts`: enough for `orch --help` without loading the command. */
+/** A row of the table in `commands/commands.ts`: enough for `orch --help` without loading the command. */
 export interface CommandEntry {
   name: string;
   /** One line, no full stop: what the command does for its user. */
   summary: string;
-  /** Heading it stands under in `orch --help`. */
+  /** Its heading in `orch --help`. */
   group: string;
   load: () => Promise<CommandModule>;
 }

@@ -2,7 +2,8 @@ import { OrchError, isFinal } from '../../core/model/index.ts';
 import type { CommandContext } from './contract.ts';
 import { followUp } from './follow-up.ts';
 import { operator, withApp } from './open.ts';
-import { order, taskDocument, taskOf } from './tasks.ts';
+import { taskDocument } from './documents.ts';
+import { order, taskOf } from './tasks.ts';
 
 /** `cancel`, `pause` and `resume`: leaves the command for the task and says what came of it. */
 export async function orderTask(

@@ -11,9 +11,9 @@ import type {
   Totals,
 } from '../../core/model/index.ts';
 import { isFinal } from '../../core/model/index.ts';
-import { rfc3339, rfc3339OrNull } from '../../ui/time.ts';
+import { rfc3339 } from '../../ui/format.ts';
 import { aliveDocument, readAlive, type Alive } from './alive.ts';
-import { taskDocument } from './tasks.ts';
+import { gateDocument, jobDocument, taskDocument } from './documents.ts';
 
 /** Everything `orch status` answers from, read at one moment. */
 export interface Overview {
@@ -114,30 +114,6 @@ export function isRunning({ poller, working }: Alive): boolean {
 export function isPending({ totals, queue }: Pick<Overview, 'totals' | 'queue'>): boolean {
   const jobs = queue.byState.queued + queue.byState.delayed + queue.byState.running;
   return jobs + countEffects(totals, 'pending') + countTasks(totals, ({ stage }) => !isFinal(stage)) > 0;
-}
-
-export function gateDocument(gate: AgentGate): Record<string, unknown> {
-  const { state, reason, detail, failures, probe } = gate;
-  return { state, reason, detail, failures, until: rfc3339OrNull(gate.until), probe_run: probe };
-}
-
-export function jobDocument(job: Job): Record<string, unknown> {
-  return {
-    id: job.id,
-    task: job.taskId,
-    kind: job.kind,
-    role: job.role,
-    state: job.state,
-    repo: job.repo,
-    branch: job.branch,
-    cause: job.cause,
-    attempts: job.attempts,
-    max_attempts: job.maxAttempts,
-    available_at: rfc3339(job.availableAt),
-    created_at: rfc3339(job.createdAt),
-    finished_at: rfc3339OrNull(job.finishedAt),
-    error: job.lastError,
-  };
 }
 
 export function overviewDocument(o: Overview): Record<string, unknown> {

@@ -1,16 +1,22 @@
 import type { Config } from '../../core/config/config.ts';
-import type { ProjectPolicy, Run, Store, TaskRow, Visit } from '../../core/model/index.ts';
-import { rfc3339, rfc3339OrNull } from '../../ui/time.ts';
-import { taskLinks, type TaskLinks } from './links.ts';
+import type { ProjectPolicy, Run, Store, Task, TaskRow, Visit } from '../../core/model/index.ts';
+import { rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 import { taskState } from './overview.ts';
 import { stageTimes, type StageTime } from './stage-times.ts';
-import { taskDocument } from './tasks.ts';
+import { taskDocument } from './documents.ts';
 
 /** One capped counter of a task; `of` is null without a cap or when the project has left the configuration. */
 export interface Budget {
   name: string;
   used: number;
   of: number | null;
+}
+
+/** Addresses people follow, made from the configuration only; null where there is nothing to follow yet. */
+interface TaskLinks {
+  item: string | null;
+  branch: string | null;
+  pullRequest: string | null;
 }
 
 /** Everything the view of one task and its report start from. */
@@ -46,6 +52,19 @@ export async function readTaskFacts(store: Store, config: Config, row: TaskRow):
     runs: runs.reverse(),
     budgets: budgetsOf(row, policy),
     costCap: policy?.caps.costMicros ?? null,
+  };
+}
+
+/** @param policy of the task's project; undefined when the project has left the configuration */
+function taskLinks(task: Task, policy: ProjectPolicy | undefined): TaskLinks {
+  if (policy === undefined) return { item: null, branch: null, pullRequest: null };
+  const { plane, gitea, workspace } = policy.links;
+  const repo = `${gitea}/${task.repo}`;
+  const branch = task.branch.split('/').map(encodeURIComponent).join('/');
+  return {
+    item: `${plane}/${workspace}/projects/${task.projectId}/issues/${task.itemId}`,
+    branch: task.visit === 0 ? null : `${repo}/src/branch/${branch}`,
+    pullRequest: task.prNumber === null ? null : `${repo}/pulls/${task.prNumber}`,
   };
 }
 

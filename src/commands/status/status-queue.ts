@@ -1,8 +1,8 @@
-import type { AgentGate, DecisionRow, Effect, Job, QueueCounts, Store } from '../../core/model/index.ts';
+import type { AgentGate, Effect, Job, QueueCounts, Store } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
-import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/time.ts';
+import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 import { wrap } from '../../ui/wrap.ts';
-import { gateDocument, jobDocument } from '../shared/overview.ts';
+import { gateDocument, jobDocument } from '../shared/documents.ts';
 import { gateText } from './status-services.ts';
 import { printRows, title } from './status-view.ts';
 
@@ -136,41 +136,4 @@ function rowsOf({ counts, concurrency, gate, jobs, pending, dead }: QueueFacts):
       e.error ?? '',
     ]),
   ];
-}
-
-export function eventDocument(row: DecisionRow): Record<string, unknown> {
-  return {
-    id: row.id,
-    at: rfc3339(row.at),
-    task: row.taskId,
-    from: row.fromStage,
-    to: row.toStage,
-    rule: row.why.rule,
-    why: row.why.sentence,
-    cause: row.why.cause,
-    evidence: row.why.evidence,
-    hold: row.holdCause,
-    version: row.version,
-  };
-}
-
-/** `--events`: decisions of all tasks, oldest first, so that the newest stands last. */
-export async function printEvents(output: Output, rows: DecisionRow[], now: number): Promise<void> {
-  if (output.terminal.out.isTty && rows.length === 0) return output.line('No decisions yet.');
-  const { isTty } = output.terminal.out;
-  const { arrow } = output.terminal.symbols;
-  await output.table([...rows].reverse(), [
-    { title: 'when', value: ({ at }) => (isTty ? ago(at, now) : rfc3339(at)) },
-    { title: 'task', value: ({ taskId }) => taskId },
-    {
-      title: 'stage',
-      value: ({ fromStage, toStage }) =>
-        fromStage === toStage ? toStage : `${fromStage} ${isTty ? arrow : '>'} ${toStage}`,
-      priority: 2,
-    },
-    { title: 'hold', value: ({ holdCause }) => holdCause ?? '', priority: 3 },
-    { title: 'why', value: ({ why }) => why.sentence, min: 24 },
-    { title: 'rule', value: ({ why }) => ({ text: why.rule, style: 'dim' }), priority: 4 },
-    { title: 'cause', value: ({ why }) => ({ text: why.cause, style: 'dim' }), min: 10, priority: 5 },
-  ]);
 }

@@ -1,7 +1,7 @@
 import type { AgentGate } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import type { Piece, Style } from '../../ui/pieces.ts';
-import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/time.ts';
+import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 import { wrap } from '../../ui/wrap.ts';
 import type { PollerState, WorkerState } from '../shared/alive.ts';
 import { countEffects, type Overview, type Trouble } from '../shared/overview.ts';

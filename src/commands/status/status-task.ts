@@ -1,9 +1,8 @@
 import type { Run } from '../../core/model/index.ts';
-import { dollars } from '../../ui/money.ts';
 import type { Output } from '../../ui/output.ts';
 import type { Piece, Style } from '../../ui/pieces.ts';
 import type { Symbols } from '../../ui/symbols.ts';
-import { ago, duration, rfc3339 } from '../../ui/time.ts';
+import { ago, dollars, duration, rfc3339 } from '../../ui/format.ts';
 import { flow, wrap } from '../../ui/wrap.ts';
 import { taskState } from '../shared/overview.ts';
 import type { StageTime } from '../shared/stage-times.ts';

@@ -2,7 +2,7 @@ import type { Job, TaskRow } from '../../core/model/index.ts';
 import { isFinal } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import type { Piece } from '../../ui/pieces.ts';
-import { ago, duration, rfc3339 } from '../../ui/time.ts';
+import { ago, duration, rfc3339 } from '../../ui/format.ts';
 import { flow, wrap } from '../../ui/wrap.ts';
 import { countTasks, needsPerson, taskState, type Overview } from '../shared/overview.ts';
 import { printServices, serviceRows } from './status-services.ts';

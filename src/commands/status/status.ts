@@ -4,6 +4,7 @@ import type { ExitName, Store } from '../../core/model/index.ts';
 import { isFinal, OrchError } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
+import { eventDocument } from '../shared/documents.ts';
 
 interface StatusOptions {
   queue?: true | undefined;
@@ -145,10 +146,7 @@ async function showQueue(output: Output, store: Store, config: Config): Promise<
 const lastEvents = 20;
 
 async function showEvents(output: Output, store: Store, config: Config, text: string | undefined): Promise<Look> {
-  const [{ eventDocument, printEvents }, { taskOf }] = await Promise.all([
-    import('./status-queue.ts'),
-    import('../shared/tasks.ts'),
-  ]);
+  const [{ printEvents }, { taskOf }] = await Promise.all([import('./status-events.ts'), import('../shared/tasks.ts')]);
   const one = text === undefined ? {} : { taskId: (await taskOf(store, text)).task.id };
   const rows = await store.decisions({ ...one, limit: lastEvents });
   if (output.asJson) output.json({ decisions: rows.map(eventDocument) });

@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 import type { DecisionRow, TaskRow } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import type { CommandModule } from '../shared/contract.ts';
+import { taskDocument } from '../shared/documents.ts';
 
 export const define: CommandModule['define'] = (context) =>
   new Command('why')
@@ -16,7 +17,7 @@ Examples:
   $ orch why ET-012 --json | jq .decisions`,
     )
     .action(async (text, options) => {
-      const [{ withStore }, { taskOf, taskDocument }] = await Promise.all([
+      const [{ withStore }, { taskOf }] = await Promise.all([
         import('../shared/open.ts'),
         import('../shared/tasks.ts'),
       ]);

@@ -27,9 +27,9 @@ export async function judge(taskId: TaskId, deps: ReconcileDeps): Promise<GateAn
   const { decision } = ruling;
   const moved = decision.task.stage !== task.stage;
   const back = decision.visit?.bounce === true;
+  const failed = back || (!moved && decision.task.hold?.blocking === true);
   return {
-    status:
-      moved && !back ? 'pass' : decision.task.hold?.blocking === true || back ? 'fail' : moved ? 'pass' : 'pending',
+    status: failed ? 'fail' : moved ? 'pass' : 'pending',
     reason: decision.why.sentence,
     evidence: decision.why.evidence,
   };

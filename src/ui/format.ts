@@ -37,3 +37,9 @@ export function rfc3339(at: number): string {
 export function rfc3339OrNull(at: number | null): string | null {
   return at === null ? null : rfc3339(at);
 }
+
+/** Micro-dollars for people: cents, or two digits more below ten cents, where most single runs are. */
+export function dollars(micros: number): string {
+  const value = micros / 1e6;
+  return `$${value.toFixed(value !== 0 && Math.abs(value) < 0.1 ? 4 : 2)}`;
+}
