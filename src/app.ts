@@ -124,7 +124,6 @@ function requireProject(config: Config): void {
     `the configuration${config.file === null ? '' : ` ${config.file}`} names no ${lacks.join(' and no ')}`,
     {
       code: 'not_configured',
-      exit: 'notConfigured',
       hint: '`orch init` writes a configuration; `orch demo` needs none.',
     },
   );
@@ -248,7 +247,7 @@ async function stateOf(
 ): Promise<string> {
   const policy = projectOf(config, projectId);
   if (policy === null)
-    throw new OrchError(`Plane project ${projectId} is no longer configured`, { code: 'project_unknown' });
+    throw new OrchError(`Plane project ${projectId} is no longer configured`, { code: 'project_not_registered' });
   const known = factsOf(await store.project(projectId));
   const facts = areFresh(known, store.now()) ? known : await readFacts(plane, projectId, store.now());
   return stateFor(facts, phase, policy).id;

@@ -85,7 +85,6 @@ function usageError(error: CommanderError, words: string[]): OrchError {
   const suggestion = rest.join(' ').replace(/^\((.*)\)$/, '$1');
   return new OrchError(first, {
     code: 'usage',
-    exit: 'usage',
     hint: suggestion === '' ? more : `${suggestion} ${more}`,
   });
 }

@@ -1,6 +1,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { describedProgram } from '../../src/cli.ts';
 import { exitCodeRows } from '../../src/commands/help/help-topics.ts';
+import { errorCodes, exitCodes, type ErrorAttributes } from '../../src/core/model/index.ts';
 import { markdownTable } from './markdown.ts';
 
 /** Columns of the help texts in the page. */
@@ -29,7 +30,26 @@ function part(command: CommandUnknownOpts, path: string): string[] {
   return [own, ...command.commands.flatMap((child) => part(child, `${path} ${child.name()}`))];
 }
 
-/** `docs/cli.md`: the help of every command, and the exit codes. */
+/** Codes with the same attributes share a row. */
+function errorCodeTable(): string {
+  const groups = new Map<string, { attributes: ErrorAttributes; codes: string[] }>();
+  for (const [code, attributes] of Object.entries(errorCodes)) {
+    const key = Object.values(attributes).join(' ');
+    const group = groups.get(key) ?? { attributes, codes: [] };
+    groups.set(key, { attributes, codes: [...group.codes, `\`${code}\``] });
+  }
+  return markdownTable(
+    ['about', 'exit', 'may pass later', 'codes'],
+    [...groups.values()].map(({ attributes: { kind, exit, retry }, codes }) => [
+      kind,
+      String(exitCodes[exit]),
+      retry === 'later' ? 'yes' : 'no',
+      codes.join(', '),
+    ]),
+  );
+}
+
+/** `docs/cli.md`: the exit codes, the help of every command, and the error codes. */
 export async function cliPage(): Promise<string> {
   const codes = markdownTable(
     ['code', 'meaning'],
@@ -43,5 +63,11 @@ stdout is data, stderr is progress and errors. \`--json\` prints one document wi
 
 ${codes}
 `;
-  return [intro, ...part(await describedProgram(), 'orch')].join('\n');
+  const errors = `## Error codes
+
+With \`--json\` an error is \`{"error":{"code","message","hint"}}\` on stderr. Every code, by what it is about:
+
+${errorCodeTable()}
+`;
+  return [intro, ...part(await describedProgram(), 'orch'), errors].join('\n');
 }

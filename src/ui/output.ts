@@ -1,4 +1,4 @@
-import { errorText, OrchError } from '../core/model/index.ts';
+import { errorText, OrchError, type ErrorCode } from '../core/model/index.ts';
 import { printable, printableJson } from '../core/platform/printable.ts';
 import type { Redactor } from '../core/platform/redact.ts';
 import { oneLine, paint, styleOf, textOf, type Piece, type Style } from './pieces.ts';
@@ -64,7 +64,7 @@ function safeJson(value: unknown, indent: number): string {
 }
 
 interface ErrorFacts {
-  code: string;
+  code: ErrorCode;
   message: string;
   hint: string | undefined;
 }

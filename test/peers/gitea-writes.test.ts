@@ -84,9 +84,9 @@ describe('openPull', () => {
   });
 
   it.each<[string, Answer, string, string, string]>([
-    ['500', (response) => json(response, 500, {}), 'gitea_server_error', 'retry', 'GET POST GET'],
-    ['a hang-up', (response) => response.destroy(), 'gitea_unreachable', 'retry', 'GET POST GET'],
-    ['409', (response) => json(response, 409, { message: 'exists' }), 'gitea_garbage', 'retry', 'GET POST GET'],
+    ['500', (response) => json(response, 500, {}), 'gitea_server_error', 'later', 'GET POST GET'],
+    ['a hang-up', (response) => response.destroy(), 'gitea_unreachable', 'later', 'GET POST GET'],
+    ['409', (response) => json(response, 409, { message: 'exists' }), 'gitea_garbage', 'later', 'GET POST GET'],
     ['422', (response) => json(response, 422, { message: 'head = base' }), 'gitea_refused', 'never', 'GET POST'],
     ['404', (response) => json(response, 404, missing), 'gitea_not_found', 'never', 'GET POST'],
   ])('sends once and fails with %s when nothing was saved', async (_name, answer, code, retry, asked) => {
@@ -121,7 +121,7 @@ describe('openPull', () => {
     status = 500;
     server.seen.length = 0;
     const later = gitea.openPull(slug, { ...wanted, labels: ['a'] });
-    expect(await failureOf(later, secrets)).toMatchObject({ code: 'gitea_server_error', retry: 'retry' });
+    expect(await failureOf(later, secrets)).toMatchObject({ code: 'gitea_server_error', retry: 'later' });
     expect(server.seen.every((seen) => seen.method === 'GET')).toBe(true);
   });
 });

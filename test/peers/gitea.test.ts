@@ -54,7 +54,7 @@ describe('pulls', () => {
 
   it('notices a server that counts more than it shows, page after page', async () => {
     const { gitea } = await againstGitea((_seen, response) => json(response, 200, [pull(1)], { 'x-total-count': 9 }));
-    expect(await failureOf(gitea.pulls(slug, null), secrets)).toMatchObject({ code: 'gitea_garbage', retry: 'retry' });
+    expect(await failureOf(gitea.pulls(slug, null), secrets)).toMatchObject({ code: 'gitea_garbage', retry: 'later' });
   });
 
   it('names the branch by the label once the branch is gone, and tells forks apart', async () => {
@@ -111,7 +111,7 @@ describe('pulls', () => {
     ['an object instead of a list', { pulls: [] }],
   ])('fails the whole call for %s', async (_name, body) => {
     const { gitea } = await againstGitea((_seen, response) => json(response, 200, body));
-    expect(await failureOf(gitea.pulls(slug, null), secrets)).toMatchObject({ code: 'gitea_garbage', retry: 'retry' });
+    expect(await failureOf(gitea.pulls(slug, null), secrets)).toMatchObject({ code: 'gitea_garbage', retry: 'later' });
   });
 
   it('takes a missing pull request for gone only while the repository is there', async () => {
@@ -123,7 +123,7 @@ describe('pulls', () => {
     visible = false;
     expect(await failureOf(gitea.pull(slug, 5), secrets)).toMatchObject({ code: 'gitea_not_found', exit: 'notFound' });
     const lost = await againstGitea((_seen, response) => notFound(response));
-    expect(await failureOf(lost.gitea.pull(slug, 5), secrets)).toMatchObject({ code: 'gitea_garbage', retry: 'retry' });
+    expect(await failureOf(lost.gitea.pull(slug, 5), secrets)).toMatchObject({ code: 'gitea_garbage', retry: 'later' });
   });
 });
 
@@ -224,7 +224,7 @@ describe('merge', () => {
     const silent = await againstGitea(() => {}, { mergeTimeoutMs: 60 });
     expect(await failureOf(silent.gitea.merge(slug, request), secrets)).toMatchObject({
       code: 'gitea_unreachable',
-      retry: 'retry',
+      retry: 'later',
     });
     expect(silent.server.seen).toHaveLength(1);
     const broken = await againstGitea((_seen, response) => response.destroy());
@@ -312,7 +312,7 @@ describe('errors', () => {
       'authentication',
       'never',
     ],
-    ['no rights', (response) => json(response, 403, { message: 'no' }), 'gitea_refused', 'authentication', 'never'],
+    ['no rights', (response) => json(response, 403, { message: 'no' }), 'gitea_forbidden', 'authentication', 'never'],
     [
       'an archived repository',
       (response) => json(response, 423, { message: 'archived' }),
@@ -320,15 +320,15 @@ describe('errors', () => {
       'failed',
       'never',
     ],
-    ['a crash', (response) => json(response, 500, { message: '' }), 'gitea_server_error', 'tryAgain', 'retry'],
-    ['throttling', (response) => json(response, 429, {}), 'gitea_rate_limited', 'tryAgain', 'retry'],
-    ['a page', (response) => html(response, 200), 'gitea_garbage', 'tryAgain', 'retry'],
-    ['nothing with 200', (response) => response.writeHead(200).end(), 'gitea_garbage', 'tryAgain', 'retry'],
-    ['204', (response) => response.writeHead(204).end(), 'gitea_garbage', 'tryAgain', 'retry'],
-    ['status 999', (response) => response.writeHead(999).end(), 'gitea_garbage', 'tryAgain', 'retry'],
-    ['half a document', (response) => response.end('{"full_name": "ac'), 'gitea_garbage', 'tryAgain', 'retry'],
-    ['a hang-up', truncated, 'gitea_unreachable', 'tryAgain', 'retry'],
-    ['silence', () => {}, 'gitea_unreachable', 'tryAgain', 'retry'],
+    ['a crash', (response) => json(response, 500, { message: '' }), 'gitea_server_error', 'tryAgain', 'later'],
+    ['throttling', (response) => json(response, 429, {}), 'gitea_rate_limited', 'tryAgain', 'later'],
+    ['a page', (response) => html(response, 200), 'gitea_garbage', 'tryAgain', 'later'],
+    ['nothing with 200', (response) => response.writeHead(200).end(), 'gitea_garbage', 'tryAgain', 'later'],
+    ['204', (response) => response.writeHead(204).end(), 'gitea_garbage', 'tryAgain', 'later'],
+    ['status 999', (response) => response.writeHead(999).end(), 'gitea_garbage', 'tryAgain', 'later'],
+    ['half a document', (response) => response.end('{"full_name": "ac'), 'gitea_garbage', 'tryAgain', 'later'],
+    ['a hang-up', truncated, 'gitea_unreachable', 'tryAgain', 'later'],
+    ['silence', () => {}, 'gitea_unreachable', 'tryAgain', 'later'],
     [
       'a renamed repository',
       (response) => html(response, 301, { location: '/api/v1/repos/x/y' }),
@@ -336,7 +336,7 @@ describe('errors', () => {
       'failed',
       'never',
     ],
-    ['a login page', (response) => html(response, 302, { location: '/login' }), 'gitea_garbage', 'tryAgain', 'retry'],
+    ['a login page', (response) => html(response, 302, { location: '/login' }), 'gitea_garbage', 'tryAgain', 'later'],
   ])('%s', async (_name, answer, code, exit, retry) => {
     const { gitea } = await againstGitea((_seen, response) => answer(response), { readMs: 150 });
     expect(await failureOf(gitea.repo(slug), secrets)).toMatchObject({ code, exit, retry });

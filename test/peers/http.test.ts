@@ -22,7 +22,7 @@ describe('transport', () => {
     const server = await fakeServer(() => {});
     const { http } = client(server.url, { readMs: 80 });
     const error = await failureOf(http({ method: 'GET', url: `${server.url}/x`, headers }), [secret]);
-    expect(error).toMatchObject({ code: 'gitea_unreachable', retry: 'retry' });
+    expect(error).toMatchObject({ code: 'gitea_unreachable', retry: 'later' });
     expect(error.message).toContain('no answer within 0.08 s');
     expect(server.seen).toHaveLength(1);
   });
@@ -42,7 +42,7 @@ describe('transport', () => {
     await server.close();
     const { http } = client(server.url);
     const error = await failureOf(http({ method: 'POST', url: `${server.url}/x`, headers, body: '{}' }), [secret]);
-    expect(error).toMatchObject({ code: 'gitea_unreachable', retry: 'retry', exit: 'tryAgain' });
+    expect(error).toMatchObject({ code: 'gitea_unreachable', retry: 'later', exit: 'tryAgain' });
     expect(error.message).toContain('ECONNREFUSED');
   });
 
@@ -65,7 +65,7 @@ describe('transport', () => {
     const server = await fakeServer((_seen, response) => truncated(response));
     const { http } = client(server.url);
     const error = await failureOf(http({ method: 'GET', url: `${server.url}/x`, headers }), [secret]);
-    expect(error).toMatchObject({ code: 'gitea_unreachable', retry: 'retry' });
+    expect(error).toMatchObject({ code: 'gitea_unreachable', retry: 'later' });
     expect(server.seen).toHaveLength(2);
   });
 
@@ -76,7 +76,7 @@ describe('transport', () => {
     });
     const { http } = client(server.url, { maxBytes: 100_000 });
     const error = await failureOf(http({ method: 'GET', url: `${server.url}/x`, headers }), [secret]);
-    expect(error).toMatchObject({ code: 'gitea_garbage', retry: 'retry' });
+    expect(error).toMatchObject({ code: 'gitea_garbage', retry: 'later' });
     expect(error.message).toContain('more than 100000 bytes');
   });
 
@@ -107,14 +107,14 @@ describe('errors of a status', () => {
   it.each([
     [401, '{}', 'gitea_token_refused', 'authentication', 'never'],
     [404, '{}', 'gitea_not_found', 'notFound', 'never'],
-    [404, '<html>', 'gitea_garbage', 'tryAgain', 'retry'],
-    [403, '<html>', 'gitea_garbage', 'tryAgain', 'retry'],
+    [404, '<html>', 'gitea_garbage', 'tryAgain', 'later'],
+    [403, '<html>', 'gitea_garbage', 'tryAgain', 'later'],
     [422, '{}', 'gitea_refused', 'failed', 'never'],
-    [302, '<html>', 'gitea_garbage', 'tryAgain', 'retry'],
-    [408, '{}', 'gitea_server_error', 'tryAgain', 'retry'],
-    [500, '<html>', 'gitea_server_error', 'tryAgain', 'retry'],
-    [502, '', 'gitea_server_error', 'tryAgain', 'retry'],
-    [429, '', 'gitea_rate_limited', 'tryAgain', 'retry'],
+    [302, '<html>', 'gitea_garbage', 'tryAgain', 'later'],
+    [408, '{}', 'gitea_server_error', 'tryAgain', 'later'],
+    [500, '<html>', 'gitea_server_error', 'tryAgain', 'later'],
+    [502, '', 'gitea_server_error', 'tryAgain', 'later'],
+    [429, '', 'gitea_rate_limited', 'tryAgain', 'later'],
   ])('%i %s is %s', (status, text, code, exit, retry) => {
     expect(errors.ofStatus(answer(status, text), '')).toMatchObject({ code, exit, retry });
   });

@@ -115,7 +115,7 @@ describe('items', () => {
     const { plane } = await against((_seen, response) => json(response, 200, { results, next_page_results: false }));
     expect(await failureOf(plane.items(project, null), [token])).toMatchObject({
       code: 'plane_garbage',
-      retry: 'retry',
+      retry: 'later',
     });
   });
 
@@ -163,7 +163,7 @@ describe('items', () => {
     answer = (response) => html(response, 404);
     expect(await failureOf(plane.item(project, item), [token])).toMatchObject({
       code: 'plane_garbage',
-      retry: 'retry',
+      retry: 'later',
     });
     answer = (response) => json(response, 200, row(1, { description_html: '<p>d</p>', archived_at: '2026-05-15' }));
     expect(await plane.item(project, item)).toBeNull();
@@ -228,7 +228,7 @@ describe('errors', () => {
       { error: 'Something went wrong please try again later' },
       'plane_server_error',
       'tryAgain',
-      'retry',
+      'later',
     ],
     ['validation', 400, { name: ['too long'] }, 'plane_refused', 'failed', 'never'],
     ['a missing project', 404, gone, 'plane_not_found', 'notFound', 'never'],
@@ -250,7 +250,7 @@ describe('errors', () => {
     ],
   ])('%s is to be tried again', async (_name, answer, code) => {
     const { plane } = await against((_seen, response) => answer(response));
-    expect(await failureOf(plane.items(project, null), [token])).toMatchObject({ code, retry: 'retry' });
+    expect(await failureOf(plane.items(project, null), [token])).toMatchObject({ code, retry: 'later' });
   });
 
   it('a server that moved is named, not followed', async () => {
@@ -278,7 +278,7 @@ describe('budget', () => {
     expect(plane.remaining()).toBe(0);
     time.now += 20_000;
     const error = await failureOf(plane.states(project), [token]);
-    expect(error).toMatchObject({ code: 'plane_rate_limited', retry: 'retry', retryAfterMs: 40_000 });
+    expect(error).toMatchObject({ code: 'plane_rate_limited', retry: 'later', retryAfterMs: 40_000 });
     expect(server.seen).toHaveLength(3);
     time.now += 39_999;
     expect(plane.remaining()).toBe(0);
@@ -318,7 +318,7 @@ describe('budget', () => {
       json(response, 429, { error_code: 5900, error_message: 'RATE_LIMIT_EXCEEDED' }, headers);
     });
     const error = await failureOf(plane.states(project), [token]);
-    expect(error).toMatchObject({ code: 'plane_rate_limited', retry: 'retry', retryAfterMs: told });
+    expect(error).toMatchObject({ code: 'plane_rate_limited', retry: 'later', retryAfterMs: told });
     expect(error.message).toContain('RATE_LIMIT_EXCEEDED');
     throttle = false;
     time.now += closedMs - 1;
@@ -438,7 +438,7 @@ describe('comments', () => {
     const { send } = await sending(true, (response) => json(response, 409, conflict));
     expect(await send()).toEqual({ id: 'new', at });
     const unseen = await sending(false, (response) => json(response, 409, conflict));
-    expect(await failureOf(unseen.send(), [token])).toMatchObject({ code: 'plane_garbage', retry: 'retry' });
+    expect(await failureOf(unseen.send(), [token])).toMatchObject({ code: 'plane_garbage', retry: 'later' });
   });
 
   /** A Plane in which somebody else has written a comment under ids that orch is about to use. */
@@ -470,7 +470,7 @@ describe('comments', () => {
 
   it('gets past one at another item at its second try, because the first may have met its own', async () => {
     const { saved, send } = await planted(['ET-1:1'], 'at another item', 200);
-    expect(await failureOf(send(false), [token])).toMatchObject({ code: 'plane_garbage', retry: 'retry' });
+    expect(await failureOf(send(false), [token])).toMatchObject({ code: 'plane_garbage', retry: 'later' });
     expect(await send(true)).toEqual({ id: 'own-1', at });
     expect(await send(true)).toEqual({ id: 'own-1', at });
     expect(saved).toHaveLength(2);
@@ -499,10 +499,10 @@ describe('comments', () => {
       '409 without an id',
       (response: Parameters<Handler>[1]) => json(response, 409, { error: 'exists' }),
       'plane_garbage',
-      'retry',
+      'later',
     ],
-    ['500', (response: Parameters<Handler>[1]) => json(response, 500, {}), 'plane_server_error', 'retry'],
-    ['a hang-up', (response: Parameters<Handler>[1]) => response.destroy(), 'plane_unreachable', 'retry'],
+    ['500', (response: Parameters<Handler>[1]) => json(response, 500, {}), 'plane_server_error', 'later'],
+    ['a hang-up', (response: Parameters<Handler>[1]) => response.destroy(), 'plane_unreachable', 'later'],
   ])('%s and not saved: the error stands after one look and one POST', async (_name, answer, code, retry) => {
     const { send, methods } = await sending(false, answer);
     expect(await failureOf(send(), [token])).toMatchObject({ code, retry });
@@ -514,7 +514,7 @@ describe('comments', () => {
       seen.method === 'POST' ? json(response, 400, { error: 'no' }) : json(response, 503, {}),
     );
     const sent = plane.comment(project, item, { html: 'x', externalId: 'e', look: false });
-    expect(await failureOf(sent, [token])).toMatchObject({ code: 'plane_server_error', retry: 'retry' });
+    expect(await failureOf(sent, [token])).toMatchObject({ code: 'plane_server_error', retry: 'later' });
   });
 
   it.each([

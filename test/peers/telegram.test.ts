@@ -32,10 +32,10 @@ describe('telegram', () => {
       429,
       { ok: false, parameters: { retry_after: 17 } },
       'telegram_rate_limited',
-      'retry',
+      'later',
       17_000,
     ],
-    ['429 without a wait', 429, { ok: false }, 'telegram_rate_limited', 'retry', undefined],
+    ['429 without a wait', 429, { ok: false }, 'telegram_rate_limited', 'later', undefined],
     ['a revoked token', 401, { ok: false, description: 'Unauthorized' }, 'telegram_token_refused', 'never', undefined],
     ['a malformed token', 404, { ok: false, description: 'Not Found' }, 'telegram_token_refused', 'never', undefined],
     [
@@ -46,8 +46,8 @@ describe('telegram', () => {
       'never',
       undefined,
     ],
-    ['trouble there', 502, { ok: false }, 'telegram_server_error', 'retry', undefined],
-    ['ok:false with 200', 200, { ok: false }, 'telegram_garbage', 'retry', undefined],
+    ['trouble there', 502, { ok: false }, 'telegram_server_error', 'later', undefined],
+    ['ok:false with 200', 200, { ok: false }, 'telegram_garbage', 'later', undefined],
   ])('%s', async (_name, status, body, code, retry, retryAfterMs) => {
     const { telegram } = await against((_seen, response) => json(response, status, body));
     expect(await failureOf(telegram.send('x'), [token])).toMatchObject({ code, retry, retryAfterMs });

@@ -94,7 +94,7 @@ realPart('a real Gitea through the adapter', missing, () => {
       reviewerToken: null,
       log: silentLog,
     });
-    await expect(nobody.me()).rejects.toMatchObject({ code: 'gitea_unreachable', retry: 'retry' });
+    await expect(nobody.me()).rejects.toMatchObject({ code: 'gitea_unreachable', retry: 'later' });
   });
 
   it('opens a pull request once, and adopts it the second time', async () => {

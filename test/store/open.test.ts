@@ -137,7 +137,7 @@ describe('openStore', () => {
     } catch (error) {
       thrown = databaseError(error, file);
     }
-    expect(thrown).toMatchObject({ code: 'database_full', exit: 'tryAgain', retry: 'retry' });
+    expect(thrown).toMatchObject({ code: 'database_full', exit: 'tryAgain', retry: 'later' });
     expect(db.prepare('SELECT count(*) AS n FROM meta').get()).toEqual({ n: 1 });
     db.close();
   });
@@ -213,7 +213,7 @@ describe('a lock', () => {
     await expect(patiently(file, 100, () => third.exec('BEGIN IMMEDIATE'))).rejects.toMatchObject({
       code: 'database_busy',
       exit: 'tryAgain',
-      retry: 'retry',
+      retry: 'later',
     });
     expect(performance.now() - began).toBeGreaterThanOrEqual(100);
     other.exec('COMMIT');

@@ -82,7 +82,7 @@ describe('answers of the server', () => {
     await servedBy(
       () => {},
       async (url) => {
-        await expect(bench.gitAs({ url, transferMs: 400 }).fetch(slug)).rejects.toMatchObject({ retry: 'retry' });
+        await expect(bench.gitAs({ url, transferMs: 400 }).fetch(slug)).rejects.toMatchObject({ retry: 'later' });
       },
     );
   });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runGit } from '../../src/core/git/run.ts';
 
-const killed = { code: 'git_killed', retry: 'retry' };
+const killed = { code: 'git_killed', retry: 'later' };
 const timeoutMs = 60_000;
 
 test.each(['KILL', 'PIPE', 'TERM'])(

@@ -80,7 +80,7 @@ describe('reading the server', () => {
     const lock = path.join(bench.root, 'repos', 'acme', 'shop.git', 'refs', 'heads', 'main.lock');
     mkdirSync(path.dirname(lock), { recursive: true });
     writeFileSync(lock, '');
-    await expect(bench.git.fetch(slug)).rejects.toMatchObject({ retry: 'retry' });
+    await expect(bench.git.fetch(slug)).rejects.toMatchObject({ retry: 'later' });
     expect(await bench.git.head(slug, 'main')).toBe(main);
     const hourAgo = new Date(Date.now() - 3_600_000);
     utimesSync(lock, hourAgo, hourAgo);
@@ -193,14 +193,14 @@ describe('trouble', () => {
     });
     await expect(bench.gitAs({ url: 'http://127.0.0.1:1' }).fetch(slug)).rejects.toMatchObject({
       code: 'git_unreachable',
-      retry: 'retry',
+      retry: 'later',
     });
     for (const status of [500, 502, 503, 429]) {
       bench.server.faults.push({ match: /info\/refs/, times: 1, action: { kind: 'answer', status } });
-      await expect(bench.git.fetch(slug)).rejects.toMatchObject({ code: 'git_unreachable', retry: 'retry' });
+      await expect(bench.git.fetch(slug)).rejects.toMatchObject({ code: 'git_unreachable', retry: 'later' });
     }
     bench.server.faults.push({ match: /info\/refs/, times: 1, action: { kind: 'hang' } });
-    await expect(bench.gitAs({ transferMs: 500 }).fetch(slug)).rejects.toMatchObject({ retry: 'retry' });
+    await expect(bench.gitAs({ transferMs: 500 }).fetch(slug)).rejects.toMatchObject({ retry: 'later' });
     const location = `${bench.server.url}/acme/shop.git/info/refs?service=git-upload-pack`;
     const action = { kind: 'answer' as const, status: 302, headers: { location } };
     bench.server.faults.push({ match: /none\.git\/info\/refs/, times: 1, action });

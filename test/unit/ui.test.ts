@@ -188,15 +188,15 @@ describe('output', () => {
     output.warn('no');
     await output.table(rows, columns);
     output.json({ name: '\u009b\u202e' });
-    output.error(new OrchError('gone', { code: 'x_gone', hint: 'look' }));
+    output.error(new OrchError('gone', { code: 'run_unknown', hint: 'look' }));
     expect(stdout.text).toBe('{"schema_version":1,"name":"\\u009b\\u202e"}\n');
     expect(JSON.parse(stdout.text)).toEqual({ schema_version: 1, name: '\u009b\u202e' });
-    expect(stderr.text).toBe('{"error":{"code":"x_gone","message":"gone","hint":"look"}}\n');
+    expect(stderr.text).toBe('{"error":{"code":"run_unknown","message":"gone","hint":"look"}}\n');
   });
 
   it('prints message and hint, and calls anything unexpected a defect', () => {
     const { output, stderr } = setUp();
-    output.error(new OrchError('no such task', { code: 'x', hint: 'Run orch status.' }));
+    output.error(new OrchError('no such task', { code: 'task_unknown', hint: 'Run orch status.' }));
     output.error(new TypeError('x is undefined'));
     expect(stderr.text).toBe(
       'error: no such task\nhint: Run orch status.\n' +
@@ -206,7 +206,7 @@ describe('output', () => {
 
   it('prints the stack and its cause only when asked', () => {
     const { output, stderr } = setUp({ verbose: true });
-    output.error(new OrchError('outer', { code: 'x', cause: new Error('inner') }));
+    output.error(new OrchError('outer', { code: 'unexpected', cause: new Error('inner') }));
     expect(stderr.text).toMatch(/ui\.test\.ts/);
     expect(stderr.text).toContain('caused by: Error: inner');
   });

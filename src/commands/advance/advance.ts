@@ -38,7 +38,6 @@ Examples:
       if (options.to !== undefined && options.force !== true) {
         throw new OrchError('--to needs --force', {
           code: 'usage',
-          exit: 'usage',
           hint: 'Without --force a task only moves to its next stage, when its gate passes.',
         });
       }
@@ -58,7 +57,6 @@ Examples:
         ) {
           throw new OrchError(`the pipeline ${task.pipeline} of ${task.id} has no stage ${options.to}`, {
             code: 'stage_not_in_pipeline',
-            exit: 'usage',
             hint: `Its stages: ${task.pipelineStages.join(', ')}, done.`,
           });
         }

@@ -34,14 +34,12 @@ function namedFolder(root: string): string {
   } catch (error) {
     throw new OrchError(`the folder ${root} cannot be used`, {
       code: 'demo_folder',
-      exit: 'usage',
       hint: 'Name a folder that you may write to.',
       cause: error,
     });
   }
   throw new OrchError(`the folder ${root} is not empty`, {
     code: 'demo_folder',
-    exit: 'usage',
     hint: 'Name a new or an empty folder.',
   });
 }

@@ -23,7 +23,7 @@ export interface EnqueueOptions {
 }
 
 function usage(message: string, hint: string): OrchError {
-  return new OrchError(message, { code: 'usage', exit: 'usage', hint });
+  return new OrchError(message, { code: 'usage', hint });
 }
 
 /** One of three things, distinguished by their options; a mixture is refused before anything is opened. */
@@ -89,7 +89,6 @@ function readPrompt(file: string): string {
   } catch (error) {
     throw new OrchError(`the prompt cannot be read from ${file === '-' ? 'standard input' : file}`, {
       code: 'prompt_unreadable',
-      exit: 'usage',
       hint: 'Name a readable file, or - for standard input.',
       cause: error,
     });
@@ -135,7 +134,6 @@ async function enqueueForTask(
   if (liveJob === null)
     throw new OrchError(`no job was queued for ${before.task.id}`, {
       code: 'not_queued',
-      exit: 'tryAgain',
       hint: `See \`orch why ${before.task.id}\`.`,
     });
   await finishJob(context, app, liveJob.id, decision?.why.rule === 'command.run', waitMs);
@@ -171,7 +169,6 @@ function projectOf(projects: ProjectPolicy[], repo: RepoSlug, named: string | nu
   if (first === undefined) {
     throw new OrchError(`repository ${repo} is not configured`, {
       code: 'repo_unknown',
-      exit: 'notConfigured',
       hint: 'Runs are only made in repositories of configured projects.',
     });
   }
@@ -182,12 +179,11 @@ function projectOf(projects: ProjectPolicy[], repo: RepoSlug, named: string | nu
       [prefix, name, planeProject].some((text) => text.toLowerCase() === wanted),
     );
     if (found[0] !== undefined && found.length === 1) return found[0];
-    throw new OrchError(`${repo} has no project "${named}"`, { code: 'project_unknown', exit: 'usage', hint: choice });
+    throw new OrchError(`${repo} has no project "${named}"`, { code: 'project_unknown', hint: choice });
   }
   if (others.length === 0) return first;
   throw new OrchError(`${repo} belongs to ${here.length} projects, whose settings differ`, {
     code: 'project_ambiguous',
-    exit: 'usage',
     hint: `Say which with --project. ${choice}`,
   });
 }
@@ -219,7 +215,6 @@ async function ensureBranch(git: GitPort, repo: RepoSlug, branch: string, baseBr
   if (base === null) {
     throw new OrchError(`${repo} has no branch ${baseBranch} to start ${branch} from`, {
       code: 'base_missing',
-      exit: 'notConfigured',
       hint: 'Set `baseBranch` of the project.',
     });
   }

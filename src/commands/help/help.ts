@@ -27,7 +27,6 @@ export function helpCommand(context: CommandContext, program: CommandUnknownOpts
 function unknownTopic(word: string, topics: string[]): OrchError {
   return new OrchError(`there is no help about "${word}"`, {
     code: 'unknown_topic',
-    exit: 'usage',
     hint: `Topics: ${topics.join(', ')}; \`orch help\` lists the commands.`,
   });
 }

@@ -81,7 +81,6 @@ export async function assertValid(content: Record<string, unknown>): Promise<voi
   const lines = problems.map(({ path, problem }) => `  ${path}: ${problem}`);
   throw new OrchError(`nothing was written; what was given has mistakes:\n${lines.join('\n')}`, {
     code: 'init_invalid',
-    exit: 'usage',
     hint: 'Correct the flags; `orch init --help` shows an example.',
   });
 }

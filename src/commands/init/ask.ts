@@ -70,7 +70,6 @@ export function assertComplete(given: Given): Answers {
   if (missing.length === 0) return given as Answers;
   throw new OrchError(`${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`, {
     code: 'init_incomplete',
-    exit: 'usage',
     hint: 'Give them, or run `orch init` at a terminal without --yes to be asked.',
   });
 }

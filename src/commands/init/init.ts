@@ -67,7 +67,6 @@ async function init(context: CommandContext, flags: InitFlags, file: string): Pr
   if (!only && flags.force !== true && existsSync(file)) {
     throw new OrchError(`${file} exists and is left as it is`, {
       code: 'init_exists',
-      exit: 'usage',
       hint: 'Give --force to replace it, --config to write another one, or --create-states for the states alone.',
     });
   }

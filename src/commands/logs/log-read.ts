@@ -22,7 +22,6 @@ export async function findRun(store: Store, text: string): Promise<Run> {
     if (run !== undefined) return run;
     throw new OrchError(`${task.id} has no run yet`, {
       code: 'no_run',
-      exit: 'notFound',
       hint: `\`orch status ${task.id}\` says what it waits for.`,
     });
   }
@@ -30,7 +29,6 @@ export async function findRun(store: Store, text: string): Promise<Run> {
   if (run !== null) return run;
   throw new OrchError(`there is no run ${text.trim()}`, {
     code: 'run_unknown',
-    exit: 'notFound',
     hint: '`orch status TASK` lists the runs of a task.',
   });
 }
@@ -45,7 +43,6 @@ export function checkFolder(run: Run): void {
       : `the folder of run ${run.id} is not here: ${run.folder}`,
     {
       code: 'run_folder_missing',
-      exit: 'notFound',
       hint: elsewhere
         ? `It ran on ${run.host}: ask there.`
         : `Folders are removed some time after their runs (retention.runDays); \`orch status ${run.taskId ?? 'TASK'}\` still knows how it ended.`,

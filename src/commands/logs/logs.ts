@@ -34,7 +34,6 @@ async function logs(context: CommandContext, text: string, options: LogOptions):
   if (options.raw === true && output.asJson)
     throw new OrchError('--raw and --json exclude each other', {
       code: 'usage',
-      exit: 'usage',
       hint: '--raw prints bytes, --json one document.',
     });
   const [{ withStore }, read, { systemClock }] = await Promise.all([

@@ -66,7 +66,6 @@ async function taskTextOf(store: Store, text: string): Promise<string> {
   if (job?.taskId != null) return job.taskId;
   throw new OrchError(`there is no job ${text} of a task`, {
     code: 'job_unknown',
-    exit: 'notFound',
     hint: '`orch status --queue` lists the last jobs.',
   });
 }

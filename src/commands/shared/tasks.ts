@@ -7,7 +7,6 @@ export async function taskOf(store: Store, text: string): Promise<TaskRow> {
   if (row !== null) return row;
   throw new OrchError(`there is no task ${text.trim().toUpperCase()}`, {
     code: 'task_unknown',
-    exit: 'notFound',
     hint: '`orch status` lists the tasks; `orch enqueue --work-item` brings a Plane item in.',
   });
 }

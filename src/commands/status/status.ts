@@ -60,7 +60,6 @@ async function status(context: CommandContext, text: string | undefined, options
   if (options.queue === true && (options.events === true || text !== undefined))
     throw new OrchError('--queue stands alone', {
       code: 'usage',
-      exit: 'usage',
       hint: 'The queue belongs to no task; ask for one view at a time.',
     });
   const { withStore } = await import('../shared/open.ts');

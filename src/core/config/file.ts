@@ -46,7 +46,6 @@ export function findConfigFile(options: {
 function invalid(file: string, problem: string): OrchError {
   return new OrchError(`the configuration file ${file} ${problem}`, {
     code: 'config_invalid',
-    exit: 'notConfigured',
     hint: 'Correct it, then run `orch config check`.',
   });
 }
@@ -93,7 +92,6 @@ function unreadable(file: string, cause: unknown): OrchError {
   const reason = missing ? 'does not exist' : `cannot be read (${code ?? 'not a JSON file'})`;
   return new OrchError(`the configuration file ${file} ${reason}`, {
     code: missing ? 'config_not_found' : 'config_unreadable',
-    exit: 'notConfigured',
     hint: missing ? 'Check --config or ORCH_CONFIG, or run `orch init`.' : 'Name a readable file that ends in .json.',
     cause,
   });

@@ -72,7 +72,6 @@ export function configInvalid(problems: Problem[], source: string, warnings: str
   const count = problems.length === 1 ? 'one mistake' : `${problems.length} mistakes`;
   return new OrchError(`the configuration has ${count} (${source}):\n${lines.join('\n')}`, {
     code: 'config_invalid',
-    exit: 'notConfigured',
     hint: 'Correct them, then run `orch config check`; docs/configuration.md lists every key.',
   });
 }

@@ -70,7 +70,6 @@ function missing(name: SecretName): OrchError {
   const { variable, credential, what } = forms[name];
   return new OrchError(`the ${what} is not given`, {
     code: 'missing_token',
-    exit: 'notConfigured',
     hint: `Set ${variable}, or ${variable}_FILE to a file that holds it, or pass the systemd credential ${credential}.`,
   });
 }
@@ -82,7 +81,6 @@ function readSource(source: Source, name: SecretName, env: NodeJS.ProcessEnv): s
   } catch (error) {
     throw new OrchError(`the ${forms[name].what} cannot be read from ${source.file}`, {
       code: 'unreadable_token',
-      exit: 'notConfigured',
       hint: `Check the path in ${source.where} and that this user may read it.`,
       cause: error,
     });

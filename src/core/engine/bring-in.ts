@@ -19,7 +19,6 @@ export async function bringIn(
   if (match?.[1] === undefined) {
     throw new OrchError(`"${key}" is no key of a work item`, {
       code: 'bad_key',
-      exit: 'usage',
       hint: 'A key is the identifier of the Plane project and a number, such as SHOP-12.',
     });
   }
@@ -27,21 +26,18 @@ export async function bringIn(
   if (found === null)
     throw new OrchError(`there is no work item ${key}`, {
       code: 'work_item_unknown',
-      exit: 'notFound',
       hint: 'Look for its key in Plane.',
     });
   const policy = policies.find((other) => other.planeProject === found.projectId);
   if (policy === undefined) {
     throw new OrchError(`the Plane project of ${key} is not registered`, {
       code: 'project_not_registered',
-      exit: 'notConfigured',
       hint: 'Add it under `projects` of the configuration.',
     });
   }
   if (pipeline !== null && policy.pipelines[pipeline] === undefined) {
     throw new OrchError(`project ${policy.name} has no pipeline "${pipeline}"`, {
       code: 'pipeline_unknown',
-      exit: 'usage',
       hint: `Pipelines: ${Object.keys(policy.pipelines).join(', ')}.`,
     });
   }
@@ -49,7 +45,6 @@ export async function bringIn(
   if (item === null)
     throw new OrchError(`work item ${key} is archived or deleted`, {
       code: 'work_item_unknown',
-      exit: 'notFound',
       hint: 'Restore it in Plane first.',
     });
   const facts = await readFacts(deps.plane, policy.planeProject, deps.store.now());

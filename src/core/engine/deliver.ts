@@ -12,7 +12,7 @@ import type {
   Store,
   TelegramPort,
 } from '../model/index.ts';
-import { OrchError, assertNever, errorWithHint } from '../model/index.ts';
+import { OrchError, assertNever, errorWithHint, mayPassLater } from '../model/index.ts';
 import { backoffMs, type BackoffPolicy } from '../platform/backoff.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
@@ -89,17 +89,14 @@ const gitTries = 6;
  */
 const refusalTries = 6;
 
-/** A refusal by a peer, in its own words; anything else that does not pass is known here already. */
-const saidByPeer = /^(plane|gitea|telegram)_(refused|not_found|forbidden)$|^git_(repo_missing|redirected)$/;
-
 /** What a failure means: trouble and refused tokens are tried again (somebody mends them), a refusal that lasts is final. */
 function deliveryOf(error: unknown, effect: Effect): Delivery {
   const { attempts, lastError } = effect;
-  if (error instanceof OrchError && error.retry === 'never' && error.exit !== 'authentication') {
+  if (error instanceof OrchError && !mayPassLater(error)) {
     if (error.code === 'git_failed' && attempts < gitTries)
       return { kind: 'retry', error: error.message, afterMs: 1000 * attempts };
     // Only a refusal that was heard before counts as lasting: the tries before may have been spent on an outage.
-    if (saidByPeer.test(error.code) && (attempts < refusalTries || lastError !== error.message))
+    if (error.kind === 'refusal' && (attempts < refusalTries || lastError !== error.message))
       return { kind: 'retry', error: error.message, afterMs: null };
     return { kind: 'dead', error: error.message };
   }

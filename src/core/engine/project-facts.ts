@@ -72,7 +72,6 @@ export async function readFacts(plane: PlanePort, projectId: ProjectId, now: num
   if (states.length === 0 || members.length === 0) {
     throw new OrchError(`Plane listed no ${states.length === 0 ? 'states' : 'members'} for the project ${projectId}`, {
       code: 'plane_garbage',
-      retry: 'retry',
       hint: 'Every project has some: look at Plane; the next poll asks again.',
     });
   }

@@ -46,7 +46,6 @@ function isRepository(folder: string, mark: string): boolean {
 function foreign(folder: string): OrchError {
   return new OrchError(`${folder} is not orch's own copy of a repository`, {
     code: 'repos_foreign',
-    exit: 'notConfigured',
     hint: 'Point `reposDir` (ORCH_REPOS_DIR) at an empty folder; nothing was touched.',
   });
 }

@@ -25,16 +25,13 @@ export interface GitOptions {
   log: Log;
 }
 
-/** Failures that cost their whole time limit, or the server's patience. */
-const unanswered = ['git_unreachable', 'git_timeout'];
-
 /** A branch name that git takes and that cannot be read as an option. @throws OrchError `bad_branch` */
 export function safeBranch(branch: string): string {
   const bad =
     branch === '' ||
     branch.length > 200 ||
     /^[-/.]|\.\.|@\{|[\s~^:?*[\\\u0000-\u001f\u007f]|\/\/|\/\.|\.lock(\/|$)|[/.]$/.test(branch);
-  if (bad) throw new OrchError(`"${branch}" is not a branch name`, { code: 'bad_branch', exit: 'usage' });
+  if (bad) throw new OrchError(`"${branch}" is not a branch name`, { code: 'bad_branch' });
   return branch;
 }
 
@@ -53,7 +50,6 @@ function safePath(path: string): string {
 function listedNothing(repo: RepoSlug): OrchError {
   return new OrchError(`Gitea listed no branch of ${repo}: the repository is empty, or a page answers in its place`, {
     code: 'git_listed_nothing',
-    retry: 'retry',
     hint: "Check that the configured address is Gitea's, that no proxy asks for a login, and that the base branch exists.",
   });
 }
@@ -67,7 +63,7 @@ export function pushedRef(sha: CommitSha): string {
 export function createGit(options: GitOptions): GitPort & { bare: Bare } {
   const bare = createBare(options);
   const read = reads(bare);
-  const circuits = createCircuits(options.clock ?? systemClock, (error) => unanswered.includes(error.code));
+  const circuits = createCircuits(options.clock ?? systemClock);
 
   /** The token goes to git by environment only: not in arguments, addresses or files (spec 12); to this server only. */
   async function remote(repo: RepoSlug, args: string[], timeoutMs: number): Promise<string> {
@@ -188,7 +184,6 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     // A push that was reported done was not on the server once (research/replaced-system.md): believe only the server.
     throw new OrchError(`Gitea took the push to ${repo} ${branch} but does not show it`, {
       code: 'git_push_lost',
-      retry: 'retry',
     });
   }
 

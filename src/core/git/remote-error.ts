@@ -29,21 +29,18 @@ function meaning(text: string, repo: string, verb: string): OrchError | null {
   ) {
     return new OrchError(`Gitea refused the token for ${repo} (git ${verb})`, {
       code: 'git_token_refused',
-      exit: 'authentication',
       hint: 'Give a token with the scope write:repository of an account that may push to the repository.',
     });
   }
   if (/repository '.*' not found|error: 404\b/i.test(text)) {
     return new OrchError(`Gitea has no repository ${repo} that the token can see`, {
       code: 'git_repo_missing',
-      exit: 'notFound',
       hint: 'Check `repo` of the project and the rights of the token.',
     });
   }
   if (/error: 30[1-8]\b/.test(text)) {
     return new OrchError(`the server sends requests for ${repo} elsewhere, and the token does not follow`, {
       code: 'git_redirected',
-      exit: 'notConfigured',
       hint: 'Give the final address as `gitea.url`, and the name that the repository has now.',
     });
   }
@@ -53,10 +50,8 @@ function meaning(text: string, repo: string, verb: string): OrchError | null {
 /** The server had the commit and did not take it. */
 function refusal(repo: string, reason: string, remote: string[], secrets: string[]): OrchError {
   const words = excerpt([reason, ...remote.slice(0, 5)], secrets);
-  const retry = passing.test(reason) ? 'retry' : 'never';
   return new OrchError(`Gitea refused the push to ${repo}: ${words}`, {
-    code: 'git_push_refused',
-    retry,
+    code: passing.test(reason) ? 'git_push_failed' : 'git_push_refused',
     hint: 'Look at the branch protection and the hooks of the repository.',
   });
 }
@@ -64,7 +59,6 @@ function refusal(repo: string, reason: string, remote: string[], secrets: string
 function unreachable(repo: string, said: string): OrchError {
   return new OrchError(`Gitea cannot be reached for ${repo}: ${said === '' ? 'no answer' : said}`, {
     code: 'git_unreachable',
-    retry: 'retry',
     hint: 'Check that Gitea is running and that its configured address is right.',
   });
 }

@@ -128,7 +128,6 @@ async function callGit(call: GitCall): Promise<GitAnswer> {
   if (end.happened())
     throw new OrchError(`git ${verb} did not end within ${Math.round(call.timeoutMs / 1000)} s`, {
       code: 'git_timeout',
-      retry: 'retry',
     });
   if (result.isMaxBuffer) {
     if (call.cutAt !== undefined) return { code: 0, stdout: String(result.stdout), stderr: '' };
@@ -138,7 +137,6 @@ async function callGit(call: GitCall): Promise<GitAnswer> {
   if (result.exitCode === undefined) {
     throw new OrchError(`git cannot be run: ${result.shortMessage}`, {
       code: 'git_missing',
-      exit: 'notConfigured',
       hint: 'Install git 2.38 or newer and put it on the PATH.',
     });
   }
@@ -149,7 +147,6 @@ async function callGit(call: GitCall): Promise<GitAnswer> {
 function killed(verb: string, how: string): OrchError {
   return new OrchError(`git ${verb} was killed ${how}`, {
     code: 'git_killed',
-    retry: 'retry',
     hint: 'Look whether the system ran out of memory, then try again.',
   });
 }
@@ -223,6 +220,5 @@ function failed(call: GitCall, answer: GitAnswer): OrchError {
   );
   return new OrchError(`git ${verbOf(call.args)} failed: ${printable(said)}`, {
     code: busy ? 'git_locked' : 'git_failed',
-    retry: busy ? 'retry' : 'never',
   });
 }

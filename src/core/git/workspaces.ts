@@ -131,7 +131,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     try {
       await make();
     } catch (error) {
-      if (error instanceof OrchError && error.retry === 'retry') throw error;
+      if (error instanceof OrchError && error.retry === 'later') throw error;
       log.warn('a workspace could not be cleared, it is made anew', { folder, error: errorText(error) });
       removeTree(folder);
       await make();

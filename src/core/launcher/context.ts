@@ -25,7 +25,6 @@ function sandboxChoice(deps: LauncherDeps): Context['sandboxOf'] {
     if (settings.sandbox === 'bwrap') {
       throw new OrchError(`the sandbox does not work here: ${trouble}`, {
         code: 'sandbox_unavailable',
-        exit: 'notConfigured',
         hint: 'Install bubblewrap and allow user namespaces, or set agent.sandbox to "auto".',
       });
     }

@@ -1,53 +1,38 @@
-/**
- * Exit codes of the program (spec 8). Where systemd prints a name for a number, the number has that meaning
- * (`systemd-analyze exit-status`): 2 INVALIDARGUMENT, 4 NOPERMISSION, 6 NOTCONFIGURED, 7 NOTRUNNING, 75 TEMPFAIL.
- */
-export const exitCodes = {
-  ok: 0,
-  failed: 1,
-  usage: 2,
-  notFound: 3,
-  authentication: 4,
-  notConfigured: 6,
-  notRunning: 7,
-  pending: 8,
-  tryAgain: 75,
-} as const;
-
-export type ExitName = keyof typeof exitCodes;
-
-/** How a failed call to a peer, to git or to the store may be answered: by trying again, or not. */
-export type Retryable = 'retry' | 'never';
+import { errorCodes, exitCodes, type ErrorCode, type ErrorKind, type ExitName, type Retry } from './error-codes.ts';
 
 export interface OrchErrorOptions {
-  /** Stable machine name, `snake_case`; printed in `--json` errors and stored with effects and runs. */
-  code: string;
-  /** The row of the exit-code table this error ends a command with. Default `failed`, or `tryAgain` where a retry may help. */
-  exit?: ExitName;
+  /** Printed in `--json` errors and stored with effects and runs; its attributes say what follows. */
+  code: ErrorCode;
   /** What the reader can do next, one sentence. */
   hint?: string;
-  /** Whether the same call may succeed later. Default `never`. */
-  retry?: Retryable;
   /** Earliest useful moment of the next try, milliseconds from now, where the peer said so. */
   retryAfterMs?: number;
+  /**
+   * Instead of the code's own exit. Only for `database_newer`: a program that starts has to be upgraded (the code's own),
+   * a service under which the database was upgraded has to be restarted, which service managers do for this exit.
+   */
+  exit?: 'tryAgain';
   cause?: unknown;
 }
 
 /** The one error class of orch: every expected failure is one of these, anything else is a defect and prints as such. */
 export class OrchError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
+  readonly kind: ErrorKind;
   readonly exit: ExitName;
   readonly hint: string | undefined;
-  readonly retry: Retryable;
+  readonly retry: Retry;
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options: OrchErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const { kind, exit, retry } = errorCodes[options.code];
     this.name = 'OrchError';
     this.code = options.code;
-    this.exit = options.exit ?? (options.retry === 'retry' ? 'tryAgain' : 'failed');
+    this.kind = kind;
+    this.exit = options.exit ?? exit;
     this.hint = options.hint;
-    this.retry = options.retry ?? 'never';
+    this.retry = retry;
     this.retryAfterMs = options.retryAfterMs;
   }
 
@@ -62,9 +47,14 @@ export function errorText(error: unknown): string {
   return typeof error === 'string' ? error : JSON.stringify(error);
 }
 
-/** Whether the database itself cannot be used (`database_*`): then nothing else fares better, and nothing can be kept. */
+/** Whether the database itself cannot be used: then nothing else fares better, and nothing can be recorded. */
 export function isDatabaseError(error: unknown): boolean {
-  return error instanceof OrchError && error.code.startsWith('database_');
+  return error instanceof OrchError && error.kind === 'database';
+}
+
+/** Whether the same call may pass later: trouble ends by itself, and a token or a right can be given while the work waits. */
+export function mayPassLater(error: OrchError): boolean {
+  return error.retry === 'later' || error.kind === 'authentication';
 }
 
 /** The message with what to do about it, for a place that shows one text. */

@@ -19,7 +19,7 @@ export function hasLine(message: string, line: string): boolean {
 
 /**
  * The bare copy of every repository: the only thing that talks to the server, and nothing an agent can write to.
- * Throws OrchError with `retry: 'retry'` for network trouble, `authentication` for a refused token.
+ * Throws OrchError with `retry: 'later'` for network trouble, `authentication` for a refused token.
  */
 export interface GitPort {
   /** Heads of the server's branches, from one `git ls-remote --heads`. */

@@ -28,7 +28,6 @@ export function parseTaskId(text: string): TaskId {
   if (!taskIdPattern.test(id)) {
     throw new OrchError(`"${text}" is not a task id`, {
       code: 'bad_task_id',
-      exit: 'usage',
       hint: 'A task id is a prefix and a number, such as ET-012; `orch status` lists them.',
     });
   }
@@ -55,7 +54,6 @@ export function parseRepoSlug(text: string): RepoSlug {
   if (!slugPattern.test(text) || text.includes('..')) {
     throw new OrchError(`"${text}" is not a repository`, {
       code: 'bad_repo',
-      exit: 'usage',
       hint: 'Write it as owner/name, the way Gitea shows it.',
     });
   }

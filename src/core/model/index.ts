@@ -1,6 +1,7 @@
 export * from './agent-gate.ts';
 export * from './decision.ts';
 export * from './effect.ts';
+export * from './error-codes.ts';
 export * from './errors.ts';
 export * from './evidence.ts';
 export * from './hold.ts';

@@ -44,7 +44,7 @@ export interface PlaneMember {
 
 /**
  * Plane's API, narrowed. Every call spends one request of the shared budget; throws OrchError: `plane_rate_limited`
- * (`retryAfterMs`), `plane_unreachable`, `plane_garbage`, `plane_server_error` (all `retry`), `plane_token_refused`
+ * (`retryAfterMs`), `plane_unreachable`, `plane_garbage`, `plane_server_error` (all to be tried again later), `plane_token_refused`
  * and `plane_forbidden` (exit `authentication`), `plane_not_found` (exit `notFound`), `plane_refused`.
  */
 export interface PlanePort {
@@ -101,7 +101,8 @@ export interface MergeRequest {
 
 /**
  * Gitea's API through gitea-js, narrowed. Throws OrchError: `gitea_unreachable`, `gitea_garbage`, `gitea_server_error`,
- * `gitea_rate_limited` (all `retry`), `gitea_token_refused` (exit `authentication`), `gitea_not_found` (exit `notFound`), `gitea_refused`.
+ * `gitea_rate_limited` (all to be tried again later), `gitea_token_refused` and `gitea_forbidden`
+ * (exit `authentication`), `gitea_not_found` (exit `notFound`), `gitea_refused`.
  */
 export interface GiteaPort {
   me(): Promise<{ login: string }>;

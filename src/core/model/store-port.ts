@@ -145,7 +145,7 @@ export interface ProcessRow {
 /**
  * Everything durable. Every method is one atomic command with plain data; the driver holds the clock. Methods that write
  * under a lease take it and answer `lost` when another owner has it. Throws OrchError `database_*` when the database
- * cannot be used (`retry: 'retry'` when it is only busy).
+ * cannot be used (`retry: 'later'` when it is only busy).
  */
 export interface Store {
   now(): number;

@@ -24,8 +24,8 @@ interface Broken {
   error: OrchError;
 }
 
-/** @param trips which failures open a circuit */
-export function createCircuits(clock: Clock, trips: (error: OrchError) => boolean): Circuits {
+/** A place that could not be reached is spared, since every such call costs its whole time limit, or the server's patience. */
+export function createCircuits(clock: Clock): Circuits {
   const broken = new Map<string, Broken>();
 
   function open(place: string, error: OrchError): void {
@@ -51,7 +51,7 @@ export function createCircuits(clock: Clock, trips: (error: OrchError) => boolea
         if (broken.get(place) === state) broken.delete(place);
         return result;
       } catch (error) {
-        if (error instanceof OrchError && trips(error)) open(place, error);
+        if (error instanceof OrchError && error.kind === 'unreachable') open(place, error);
         throw error;
       }
     },
@@ -59,6 +59,6 @@ export function createCircuits(clock: Clock, trips: (error: OrchError) => boolea
 }
 
 /** The same words as before: what is wrong has not changed, and status is written anew only when it has. */
-function again({ message, code, exit, hint, retry }: OrchError, retryAfterMs: number): OrchError {
-  return new OrchError(message, { code, exit, retry, retryAfterMs, ...(hint === undefined ? {} : { hint }) });
+function again({ message, code, hint }: OrchError, retryAfterMs: number): OrchError {
+  return new OrchError(message, { code, retryAfterMs, ...(hint === undefined ? {} : { hint }) });
 }

@@ -12,7 +12,6 @@ export function diskError(error: unknown): unknown {
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
     return new OrchError(`The operating system refuses access${where} (${code}).`, {
       code: 'no_access',
-      exit: 'notConfigured',
       hint: 'Check that it belongs to the user orch runs as and is not mounted read-only.',
       cause: error,
     });
@@ -23,7 +22,6 @@ export function diskError(error: unknown): unknown {
 export function diskFull(message: string): OrchError {
   return new OrchError(message, {
     code: 'disk_full',
-    retry: 'retry',
     hint: 'Free disk space; the same can be repeated then, and services go on by themselves.',
   });
 }

@@ -81,15 +81,10 @@ export function connect(db: Database, file: string, patienceMs: number, schema: 
  * @param exit a process that was running when the database was migrated ends with `tryAgain`: started again by its service
  *   manager it may be the new version, and if it is not, it ends for good
  */
-export function newerSchema(
-  file: string,
-  found: number,
-  known: number,
-  exit: 'notConfigured' | 'tryAgain' = 'notConfigured',
-): OrchError {
+export function newerSchema(file: string, found: number, known: number, exit?: 'tryAgain'): OrchError {
   return new OrchError(`The database ${file} has schema ${found}; this orch knows up to ${known}.`, {
     code: 'database_newer',
-    exit,
+    ...(exit === undefined ? {} : { exit }),
     hint: 'A newer orch has used this database: install that version here, or restart the service if it was upgraded.',
   });
 }

@@ -23,8 +23,6 @@ export function databaseError(error: unknown, file: string): unknown {
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) {
     return new OrchError(`The database ${file} is locked by another process.`, {
       code: 'database_busy',
-      exit: 'tryAgain',
-      retry: 'retry',
       hint: 'Try again in a moment; if it stays locked, see which process has the file open (`fuser`).',
       cause: error,
     });
@@ -40,8 +38,6 @@ export function databaseError(error: unknown, file: string): unknown {
   if (code === 'SQLITE_FULL' || (/^SQLITE_(IOERR|CANTOPEN)/.test(code) && isFull(file))) {
     return new OrchError(`No space left to write the database ${file}.`, {
       code: 'database_full',
-      exit: 'tryAgain',
-      retry: 'retry',
       hint: 'Free disk space; nothing was half written, and the same command can be repeated.',
       cause: error,
     });
@@ -73,7 +69,6 @@ function isFull(file: string): boolean {
 export function unwritable(file: string, cause: unknown): OrchError {
   return new OrchError(`The database ${file} cannot be opened for writing.`, {
     code: 'database_unwritable',
-    exit: 'notConfigured',
     hint: 'SQLite writes the file and its folder: check that both belong to the user orch runs as, and `stateDir`.',
     cause,
   });

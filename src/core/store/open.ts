@@ -61,7 +61,6 @@ function ensureFile(file: string, readonly: boolean): void {
   if (readonly) {
     throw new OrchError(`There is no database at ${file}.`, {
       code: 'database_missing',
-      exit: 'notConfigured',
       hint: 'Start `orch serve-poller` once, or check `stateDir` and ORCH_DB_PATH.',
     });
   }
@@ -103,7 +102,6 @@ export function refuseForeign(file: string): void {
   }
   throw new OrchError(`The database ${file} belongs to another program.`, {
     code: 'database_foreign',
-    exit: 'notConfigured',
     hint: 'orch keeps its own database: choose another path in `stateDir` or ORCH_DB_PATH. The file was not touched.',
   });
 }
@@ -133,7 +131,6 @@ function checkSchema(file: string, found: number, known: number): void {
   if (found === known) return;
   throw new OrchError(`The database ${file} has schema ${found}; this orch needs ${known}.`, {
     code: 'database_older',
-    exit: 'notConfigured',
     hint: 'Start `orch serve-poller` or `orch run-worker` once: it brings the schema up to date.',
   });
 }

@@ -1,6 +1,7 @@
 import {
   errorText,
   isDatabaseError,
+  mayPassLater,
   OrchError,
   type CommitSha,
   type Role,
@@ -37,8 +38,7 @@ export function launchFailure(thrown: unknown, now: number): RunOutcome {
   if (isDatabaseError(error)) throw error;
   const detail = error.hint === undefined ? errorText(error) : `${errorText(error)} (${error.hint})`;
   // The server's word about a repository is believed when it lasts: a proxy or an upgrade may say the same for minutes.
-  if (serverAnswers.includes(error.code)) return ownOutcome('transient', error.code, detail);
-  if (error.retry === 'never') return ownOutcome('own_fault', error.code, detail);
+  if (!mayPassLater(error) && error.kind !== 'refusal') return ownOutcome('own_fault', error.code, detail);
   return ownOutcome(
     'transient',
     error.code,
@@ -46,8 +46,6 @@ export function launchFailure(thrown: unknown, now: number): RunOutcome {
     error.retryAfterMs === undefined ? null : now + error.retryAfterMs,
   );
 }
-
-const serverAnswers = ['git_token_refused', 'git_repo_missing', 'git_redirected'];
 
 async function prepareSteps(context: RunContext): Promise<{ spec: RunSpec; folder: string }> {
   const { deps, claim } = context;

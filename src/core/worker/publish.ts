@@ -1,5 +1,13 @@
 import path from 'node:path';
-import { errorText, errorWithHint, OrchError, type Claim, type CommitSha, type Published } from '../model/index.ts';
+import {
+  errorText,
+  errorWithHint,
+  mayPassLater,
+  OrchError,
+  type Claim,
+  type CommitSha,
+  type Published,
+} from '../model/index.ts';
 import { backoffMs } from '../platform/backoff.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { baseBranchOf, LeaseLost, patchRun, projectOf, type RunContext } from './context.ts';
@@ -34,10 +42,9 @@ export async function publish(context: RunContext): Promise<Publication> {
       return publication;
     } catch (error) {
       if (!(error instanceof OrchError)) throw error;
-      // A refused token is mended by an administrator while the work waits; other refusals are answers.
-      const mayPass = error.retry === 'retry' || error.exit === 'authentication';
-      const most = error.code === 'git_repo_missing' || error.code === 'git_redirected' ? lostTries : refusals;
-      if (!mayPass && ++refused >= most) return { kind: 'failed', cause: 'refused', error: errorText(error) };
+      const most = error.kind === 'refusal' ? lostTries : refusals;
+      if (!mayPassLater(error) && ++refused >= most)
+        return { kind: 'failed', cause: 'refused', error: errorText(error) };
       const text = errorWithHint(error);
       if (text !== told) await patchRun(context, { trouble: text });
       told = text;

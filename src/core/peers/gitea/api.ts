@@ -92,20 +92,21 @@ function failure(answer: HttpAnswer, errors: PeerErrors): OrchError {
   const message = messageOf(answer, ['message']);
   if (answer.status === 403 && message.includes('required scope')) {
     return errors.refusal(answer, message, {
-      code: 'token_refused',
-      authentication: true,
+      code: 'gitea_token_refused',
       hint: 'Make a token with the scopes write:repository, read:user and, for labels, read:issue.',
     });
   }
   if (answer.status === 403 && message !== '') {
     return errors.refusal(answer, message, {
-      code: 'refused',
-      authentication: true,
+      code: 'gitea_forbidden',
       hint: "Give the token's account write access to the repository.",
     });
   }
   if (answer.status === 423) {
-    return errors.refusal(answer, message, { code: 'refused', hint: 'The repository is archived: unarchive it.' });
+    return errors.refusal(answer, message, {
+      code: 'gitea_refused',
+      hint: 'The repository is archived: unarchive it.',
+    });
   }
   return errors.ofStatus(answer, message);
 }

@@ -66,7 +66,7 @@ export function createHttp(options: HttpOptions): Http {
  * too: what the server asked to be spared is spared by every caller.
  */
 function sparing(send: Http, errors: PeerErrors, { clock, placeOf }: NonNullable<HttpOptions['circuit']>): Http {
-  const circuits = createCircuits(clock, (error) => error.code.endsWith('_unreachable'));
+  const circuits = createCircuits(clock);
   return async (request) => {
     const side = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
     const place = placeOf.exec(new URL(request.url).pathname)?.[0] ?? '';

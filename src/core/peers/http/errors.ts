@@ -1,4 +1,4 @@
-import { OrchError } from '../../model/index.ts';
+import { OrchError, type ErrorCode } from '../../model/index.ts';
 import { printable } from '../../platform/log.ts';
 import { Redactor } from '../../platform/redact.ts';
 import { parseJson } from './json.ts';
@@ -6,6 +6,9 @@ import { retryAfterMs } from './retry-after.ts';
 import type { HttpAnswer, PeerErrors } from './types.ts';
 
 type PeerName = 'plane' | 'gitea' | 'telegram';
+
+/** What any answer over HTTP may mean, whoever gave it; the code is `<peer>_<fault>`. */
+type Fault = 'unreachable' | 'garbage' | 'rate_limited' | 'server_error' | 'refused' | 'token_refused' | 'not_found';
 
 export interface PeerErrorOptions {
   peer: PeerName;
@@ -33,24 +36,21 @@ export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
     const characters = [...line];
     return characters.length <= longestExcerpt ? line : `${characters.slice(0, longestExcerpt).join('')}…`;
   };
-  const code = (name: string): string => `${options.peer}_${name}`;
+  const code = (fault: Fault) => `${options.peer}_${fault}` as const;
   const garbage = (what: string, detail: string): OrchError =>
     new OrchError(`${at} answered ${excerpt(what)} with something that cannot be understood: ${excerpt(detail)}`, {
       code: code('garbage'),
-      retry: 'retry',
       hint: `Check that the configured address is ${options.label}'s and that no proxy answers in its place.`,
     });
-  const refusal: PeerErrors['refusal'] = (answer, message, { code: name, authentication, hint }) =>
+  const refusal: PeerErrors['refusal'] = (answer, message, { code: found, hint }) =>
     new OrchError(said(at, answer, excerpt(answer.what), excerpt(message)), {
-      code: code(name),
-      exit: authentication === true ? 'authentication' : name === 'not_found' ? 'notFound' : 'failed',
+      code: found,
       ...(hint === undefined ? {} : { hint }),
     });
-  const later = (answer: HttpAnswer, message: string, name: string): OrchError => {
+  const later: Makers['later'] = (answer, message, fault) => {
     const wait = retryAfterMs(answer.headers['retry-after'], answer.headers['date'], options.now());
     return new OrchError(said(at, answer, excerpt(answer.what), excerpt(message)), {
-      code: code(name),
-      retry: 'retry',
+      code: code(fault),
       ...(wait === undefined ? {} : { retryAfterMs: wait }),
     });
   };
@@ -58,20 +58,20 @@ export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
     unreachable: (what, detail) =>
       new OrchError(`${at} cannot be reached (${excerpt(what)}): ${excerpt(detail)}`, {
         code: code('unreachable'),
-        retry: 'retry',
         hint: `Check that ${options.label} is running and that its configured address is right.`,
       }),
     garbage,
     refusal,
     excerpt,
-    ofStatus: (answer, message) => ofStatus(answer, message, { garbage, refusal, later }, options.label),
+    ofStatus: (answer, message) => ofStatus(answer, message, { garbage, refusal, later, code }, options.label),
   };
 }
 
 interface Makers {
   garbage: PeerErrors['garbage'];
   refusal: PeerErrors['refusal'];
-  later(answer: HttpAnswer, message: string, name: string): OrchError;
+  later(answer: HttpAnswer, message: string, fault: 'rate_limited' | 'server_error'): OrchError;
+  code(fault: Fault): ErrorCode;
 }
 
 function ofStatus(answer: HttpAnswer, message: string, make: Makers, label: string): OrchError {
@@ -80,7 +80,7 @@ function ofStatus(answer: HttpAnswer, message: string, make: Makers, label: stri
   if (status >= 500 || status === 408 || status === 425) return make.later(answer, message, 'server_error');
   if (status === 301 || status === 308) {
     return make.refusal(answer, `moved to ${answer.headers['location'] ?? 'nowhere'}`, {
-      code: 'refused',
+      code: make.code('refused'),
       hint: 'orch follows no redirect: put the new address, or the new name of the repository, into the configuration.',
     });
   }
@@ -88,14 +88,13 @@ function ofStatus(answer: HttpAnswer, message: string, make: Makers, label: stri
   if (status < 400) return make.garbage(answer.what, `HTTP ${status}`);
   if (status === 401) {
     return make.refusal(answer, message, {
-      code: 'token_refused',
-      authentication: true,
+      code: make.code('token_refused'),
       hint: `Give orch a valid token for ${label}.`,
     });
   }
   // Without JSON it is a proxy that speaks, and its 404 must never be read as "the item is gone".
   if (!parseJson(answer.text).ok) return make.garbage(answer.what, `HTTP ${status} without JSON`);
-  return make.refusal(answer, message, { code: status === 404 ? 'not_found' : 'refused' });
+  return make.refusal(answer, message, { code: make.code(status === 404 ? 'not_found' : 'refused') });
 }
 
 function said(at: string, answer: HttpAnswer, what: string, message: string): string {

@@ -1,4 +1,4 @@
-import type { OrchError } from '../../model/index.ts';
+import type { ErrorCode, OrchError } from '../../model/index.ts';
 
 export interface HttpRequest {
   method: string;
@@ -29,11 +29,7 @@ export interface PeerErrors {
   /** The error of an answer that is not 2xx; `message` is what the server said, if it could be read. */
   ofStatus(answer: HttpAnswer, message: string): OrchError;
   /** Any other code of this peer, with the answer's status and text in its message. */
-  refusal(
-    answer: HttpAnswer,
-    message: string,
-    options: { code: string; authentication?: boolean; hint?: string },
-  ): OrchError;
+  refusal(answer: HttpAnswer, message: string, options: { code: ErrorCode; hint?: string }): OrchError;
   excerpt(text: string): string;
 }
 

@@ -105,21 +105,19 @@ function failure(answer: HttpAnswer, errors: PeerErrors): OrchError {
   // Plane refuses a wrong or expired key with 403, not 401.
   if (answer.status === 403 && message === 'Given API token is not valid') {
     return errors.refusal(answer, message, {
-      code: 'token_refused',
-      authentication: true,
+      code: 'plane_token_refused',
       hint: 'Give orch a valid Plane API token (ORCH_PLANE_API_TOKEN).',
     });
   }
   if (answer.status === 403 && message !== '') {
     return errors.refusal(answer, message, {
-      code: 'forbidden',
-      authentication: true,
+      code: 'plane_forbidden',
       hint: "Make the token's account a member of the project, with the role Member or higher, and check workspace and project id.",
     });
   }
   if (isUnknownRoute(answer)) {
     return errors.refusal(answer, message, {
-      code: 'not_found',
+      code: 'plane_not_found',
       hint: 'This Plane does not know the address: check plane.url and that the version is 0.28 or newer.',
     });
   }

@@ -36,7 +36,6 @@ export function createRequestBudget(perMinute: number, clock: Clock): RequestBud
       if (ms > 0) {
         throw new OrchError(`the request budget of Plane is spent: ${perMinute} requests a minute`, {
           code: 'plane_rate_limited',
-          retry: 'retry',
           retryAfterMs: ms,
           hint: 'Wait, or raise poll.planeRequestsPerMinute if the server allows more.',
         });

@@ -1,4 +1,4 @@
-import { OrchError } from '../../model/index.ts';
+import { mayPassLater, OrchError, type ErrorCode } from '../../model/index.ts';
 import type { ItemId, PlaneComment, PlanePort, ProjectId } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import { parseJson } from '../http/json.ts';
@@ -81,7 +81,7 @@ function accountOf(me: () => Promise<{ id: string }>): () => Promise<string | nu
     known ??= me()
       .then(({ id }) => id)
       .catch((error: unknown) => {
-        if (error instanceof OrchError && error.retry === 'never' && error.exit !== 'authentication') return null;
+        if (error instanceof OrchError && !mayPassLater(error)) return null;
         known = null;
         throw error;
       });
@@ -108,7 +108,7 @@ async function post(api: PlaneApi, path: (route: string) => string, body: Record
   } catch (error) {
     // Nothing was sent when the budget refused, a throttled request is turned away before it is looked at, and a refused
     // key could not list either.
-    const final = ['plane_rate_limited', 'plane_token_refused'];
+    const final: ErrorCode[] = ['plane_rate_limited', 'plane_token_refused'];
     if (!(error instanceof OrchError) || final.includes(error.code)) throw error;
     return { kind: 'unknown', error };
   }

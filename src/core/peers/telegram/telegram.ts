@@ -26,7 +26,7 @@ const longestMessage = 4096;
 
 /**
  * Sends messages to one chat. The token is a part of the address, so no error names the address. Throws OrchError
- * `telegram_unreachable`, `telegram_rate_limited`, `telegram_server_error`, `telegram_garbage` (all `retry`),
+ * `telegram_unreachable`, `telegram_rate_limited`, `telegram_server_error`, `telegram_garbage` (all to be tried again later),
  * `telegram_token_refused` (exit `authentication`), `telegram_refused`. `botName` only asks who the token belongs to.
  */
 export function createTelegram(options: TelegramOptions): TelegramPort & { botName(): Promise<string> } {
@@ -77,15 +77,14 @@ function failure(answer: HttpAnswer, errors: PeerErrors): OrchError {
   // A token of the wrong form is answered with 404, a revoked one with 401.
   if (answer.status === 401 || (answer.status === 404 && parseJson(answer.text).ok)) {
     return errors.refusal(answer, message, {
-      code: 'token_refused',
-      authentication: true,
+      code: 'telegram_token_refused',
       hint: 'Give orch a valid bot token (ORCH_TELEGRAM_BOT_TOKEN).',
     });
   }
   const error = errors.ofStatus(answer, message);
   const wait = retryAfterOf(answer);
   if (answer.status !== 429 || wait === null) return error;
-  return new OrchError(error.message, { code: error.code, retry: 'retry', retryAfterMs: wait });
+  return new OrchError(error.message, { code: error.code, retryAfterMs: wait });
 }
 
 /** Telegram writes the wait into the body: `parameters.retry_after`, seconds. */
