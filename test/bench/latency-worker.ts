@@ -2,13 +2,13 @@ import { pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
 import { systemClock } from '../../src/core/platform/clock.ts';
 import { watchDatabase } from '../../src/core/store/watch.ts';
-import { createBell } from '../../src/core/worker/wake.ts';
+import { createNotifier } from '../../src/core/worker/watching.ts';
 import { settlement } from '../store/bench.ts';
 import { serveCalls } from './calls.ts';
 import type { Durability } from './contestants/contestant.ts';
 import { openAt } from './store-at.ts';
 
-// The process that waits for jobs: orch's store, bell and watch as its worker has them, or plainjob's own worker.
+// The process that waits for jobs: orch's store, notifier and watch as its worker has them, or plainjob's own worker.
 const [entry = ''] = process.argv.slice(2);
 
 /** The service's slow poll behind the watch. */
@@ -22,15 +22,15 @@ const stopping = new AbortController();
 
 async function orch(file: string, durability: Durability): Promise<void> {
   const { store } = openAt(file, durability);
-  const bell = createBell((ms, signal) => systemClock.sleep(ms, signal));
-  watchDatabase(file, bell.ring);
+  const notifier = createNotifier((ms, signal) => systemClock.sleep(ms, signal));
+  watchDatabase(file, notifier.notify);
   void (async () => {
     const request = { host: 'bench', owner: 'bench|boot|1|1', leaseMs: 60_000, maxConcurrency: 10 };
     while (!stopping.signal.aborted) {
       // As a worker's round: asked with a read first, claimed when something is due.
       const claim = (await store.hasDueJob()) ? await store.claim(request) : null;
       if (claim === null) {
-        await bell.wait(pollMs, stopping.signal);
+        await notifier.wait(pollMs, stopping.signal);
         continue;
       }
       started.push({ id: claim.job.id, at: now() });

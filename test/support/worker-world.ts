@@ -71,11 +71,13 @@ const config: WorkerConfig = {
   heartbeatMs: 200,
   pollIntervalMs: 200,
   drainMs: 10_000,
+  onStop: 'leave',
   backoff: { baseMs: 50, maxMs: 200 },
   breaker: { threshold: 3, pauseMs: 300_000 },
 };
 
-export async function workerWorld(): Promise<WorkerWorld> {
+/** @param kind what the agent's script prints: events like Claude's, or anything */
+export async function workerWorld(kind: 'claude' | 'other' = 'other'): Promise<WorkerWorld> {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'orch-worker-')));
   const file = path.join(root, 'state', 'orch.db');
   mkdirSync(path.dirname(file), { recursive: true });
@@ -86,7 +88,7 @@ export async function workerWorld(): Promise<WorkerWorld> {
   const runsDir = path.join(root, 'state', 'runs');
   const launcher = createLauncher({
     runsDir,
-    settingsOf: () => scriptAgent('', { command: [script] }),
+    settingsOf: () => scriptAgent('', { command: [script], kind }),
     identity: { name: 'orch', email: 'orch@example.org' },
     hide: [],
     log: silentLog,

@@ -233,7 +233,7 @@ describe('a run folder that was damaged under a living agent', () => {
   ];
   it.each(damages)('%s: the agent is ended, and the work is done again', async (_how, damage) => {
     const { job, run } = await abandoned(`echo $$ > ${world.path('pid')}; ${waitFor('go')}; echo code > code.txt`);
-    await until('the agent', () => existsSync(world.path('pid')));
+    await until('the agent', () => existsSync(world.path('pid')) && readFileSync(world.path('pid'), 'utf8') !== '');
     const agent = readProcess(Number(readFileSync(world.path('pid'), 'utf8')));
     damage(run.folder);
     expect(await createWorker(world.deps()).runOnce()).toBe('ran');

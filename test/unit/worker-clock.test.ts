@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/platform/clock.ts';
-import { createClockGuard } from '../../src/core/worker/clock-guard.ts';
-import { createBell } from '../../src/core/worker/wake.ts';
+import { createClockGuard, createNotifier } from '../../src/core/worker/watching.ts';
 
 const lease = 60_000;
 
@@ -57,34 +56,34 @@ describe('clock guard', () => {
   });
 });
 
-describe('bell', () => {
+describe('notifier', () => {
   const silent = new AbortController().signal;
   const long = 600_000;
 
-  it('ends a wait when it rings', async () => {
-    const bell = createBell((ms, signal) => systemClock.sleep(ms, signal));
-    const waiting = bell.wait(long, silent);
-    bell.ring();
+  it('ends a wait at a notification', async () => {
+    const notifier = createNotifier((ms, signal) => systemClock.sleep(ms, signal));
+    const waiting = notifier.wait(long, silent);
+    notifier.notify();
     await waiting;
   });
 
-  it('keeps a ring that nobody waited for, once', async () => {
+  it('keeps a notification that nobody waited for, once', async () => {
     const slept: number[] = [];
-    const bell = createBell((ms) => Promise.resolve(void slept.push(ms)));
-    bell.ring();
-    bell.ring();
-    await bell.wait(long, silent);
+    const notifier = createNotifier((ms) => Promise.resolve(void slept.push(ms)));
+    notifier.notify();
+    notifier.notify();
+    await notifier.wait(long, silent);
     expect(slept).toEqual([]);
-    await bell.wait(long, silent);
+    await notifier.wait(long, silent);
     expect(slept).toEqual([long]);
   });
 
   it('ends a wait when the worker stops', async () => {
     const stop = new AbortController();
-    const bell = createBell((ms, signal) => systemClock.sleep(ms, signal));
-    const waiting = bell.wait(long, stop.signal);
+    const notifier = createNotifier((ms, signal) => systemClock.sleep(ms, signal));
+    const waiting = notifier.wait(long, stop.signal);
     stop.abort();
     await waiting;
-    await bell.wait(long, stop.signal);
+    await notifier.wait(long, stop.signal);
   });
 });

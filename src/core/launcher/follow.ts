@@ -1,12 +1,12 @@
 import { statSync, watch as watchFolder } from 'node:fs';
-import type { FollowHooks } from '../model/index.ts';
+import type { FollowHooks, StopReason } from '../model/index.ts';
 import { errorText } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isAlive } from '../platform/processes.ts';
 import { killRun } from './kill.ts';
-import type { RunRecord, StopReason } from './run-folder.ts';
+import type { RunRecord } from './run-folder.ts';
 import { hasExit, readRecord, readSmall, readSupervisor, runFiles } from './run-folder.ts';
 import { findProcesses } from './run-processes.ts';
 import { cursorAt, isFinalResult, parseEvent, readLines } from './stream.ts';
@@ -58,7 +58,7 @@ async function rounds(
 ): Promise<'ended' | 'detached' | 'lost'> {
   let beatAt = -Infinity;
   for (;;) {
-    if (hooks.signal.aborted) return 'detached';
+    if (hooks.signal.aborted) return hooks.onAbort === 'stop' ? end(watch, 'shutdown', deps) : 'detached';
     if (performance.now() - beatAt >= hooks.everyMs) {
       beatAt = performance.now();
       const answer = await beat(hooks, deps.log, watch);

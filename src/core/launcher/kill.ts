@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Clock } from '../platform/clock.ts';
 import { bootId, isAlive, signalProcess } from '../platform/processes.ts';
-import type { StopReason } from './run-folder.ts';
+import type { StopReason } from '../model/index.ts';
 import { hasExit, readSupervisor, recordOf, writeStop } from './run-folder.ts';
 import { findProcesses } from './run-processes.ts';
 

@@ -12,7 +12,7 @@ import { classify } from './outcome.ts';
 import type { PreflightAnswer } from './preflight.ts';
 import { askLogin, askVersion, cachedFor, findExecutable } from './preflight.ts';
 import { prepareRun } from './prepare.ts';
-import { hasExit, hasRecord, readExit, readRecord, readSmall, readStop, runFiles } from './run-folder.ts';
+import { folderState, hasExit, hasRecord, readExit, readRecord, readSmall, readStop, runFiles } from './run-folder.ts';
 import { findProcesses } from './run-processes.ts';
 import { scopeOf } from './scope.ts';
 import type { AgentSettings, LauncherDeps } from './settings.ts';
@@ -37,6 +37,7 @@ export function createLauncher(deps: LauncherDeps): LauncherPort {
     start: (spec, folder) => startRun(context, spec, folder),
     follow: (folder, hooks) => followRun(folder, hooks, deps),
     outcome: (folder) => outcome(context, folder),
+    folderState: (folder) => Promise.resolve(folderState(folder)),
     alive: (folder) => Promise.resolve(isRunning(folder)),
     kill: (folder, why) => (mayRun(folder) ? killRun(folder, why, deps.clock) : Promise.resolve({ left: 0 })),
     preflight: (role, projectId = null) =>

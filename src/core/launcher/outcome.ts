@@ -1,7 +1,7 @@
-import type { AgentResult, OutcomeKind, RunOutcome } from '../model/index.ts';
+import type { AgentResult, OutcomeKind, RunOutcome, StopReason } from '../model/index.ts';
 import { oneLine } from './orders.ts';
 import { resetInText, retryAfterSeconds, speaksOfLimit, speaksOfLogin, transientCause } from './patterns.ts';
-import type { RunRecord, StopReason } from './run-folder.ts';
+import type { RunRecord } from './run-folder.ts';
 import type { ResultEvent, StreamSummary } from './summary.ts';
 
 /** Everything a run left behind, read once. */
@@ -89,6 +89,8 @@ function stoppedBy(stop: Exclude<StopReason, 'cancel' | 'grace'>, timeoutMs: num
       return { kind: 'timeout', cause: 'idle', detail: 'stopped because it had printed nothing for too long' };
     case 'output':
       return { kind: 'own_fault', cause: 'output_limit', detail: 'stopped because its output was past the size limit' };
+    case 'shutdown':
+      return { kind: 'interrupted', cause: 'shutdown', detail: 'stopped because its worker was stopped' };
     case 'orphan':
       return { kind: 'interrupted', cause: 'orphan', detail: 'stopped because nobody supervised it any more' };
   }

@@ -12,15 +12,12 @@ import {
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { OrchError } from '../model/index.ts';
-import type { RunSpec } from '../model/index.ts';
+import type { FolderState, RunSpec, StopReason } from '../model/index.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import type { Identity } from '../platform/processes.ts';
 
 /** Raised when `run.json` changes so that an older orch would misread it. */
 const formatVersion = 1;
-
-/** Why a run was stopped from outside; `output` is past the size limit of its files. */
-export type StopReason = 'timeout' | 'idle' | 'grace' | 'cancel' | 'orphan' | 'output';
 
 /** `run.json`: all that following, killing and judging a run needs. Role prompt and orders have files of their own. */
 export interface RunRecord {
@@ -143,8 +140,13 @@ export function hasExit(folder: string): boolean {
   return existsSync(runFiles(folder).exit);
 }
 
+export function folderState(folder: string): FolderState {
+  if (!hasRecord(folder)) return 'missing';
+  return hasExit(folder) ? 'ended' : 'prepared';
+}
+
 export function readStop(folder: string): StopReason | null {
-  const match = /"why":"(timeout|idle|grace|cancel|orphan|output)"/.exec(
+  const match = /"why":"(timeout|idle|grace|cancel|orphan|output|shutdown)"/.exec(
     readSmall(runFiles(folder)['stop.json'], 1024) ?? '',
   );
   return (match?.[1] ?? null) as StopReason | null;

@@ -39,12 +39,23 @@ export interface ProcessIdentity {
 }
 
 export interface FollowHooks {
-  /** Called about every `everyMs`; answers whether the run must stop now, and why. */
+  /** Called about every `everyMs`; answers whether the run goes on, is stopped, or belongs to another worker now. */
   beat: () => Promise<'go' | 'cancel' | 'lost'>;
   everyMs: number;
-  /** Aborted when the worker shuts down: following ends, the agent goes on. */
+  /** Aborted when the worker shuts down. */
   signal: AbortSignal;
+  /** What an abort of `signal` does: `leave` (default) ends the following and the agent goes on, `stop` ends the agent. */
+  onAbort?: 'leave' | 'stop';
 }
+
+/**
+ * What the run folder shows of a run: `missing`: nothing was ever started in it, or it was removed; `prepared`: complete
+ * up to the start or further, without an end; `ended`: the supervisor has recorded the end.
+ */
+export type FolderState = 'missing' | 'prepared' | 'ended';
+
+/** Why a run is stopped from outside. `shutdown`: its worker stops and takes its agents along; `output`: too much of it. */
+export type StopReason = 'timeout' | 'idle' | 'grace' | 'cancel' | 'orphan' | 'output' | 'shutdown';
 
 /** Supervision of one agent process; works from the run folder alone, so an adopted run is followed by the same code. */
 export interface LauncherPort {
@@ -53,16 +64,17 @@ export interface LauncherPort {
   /** Starts the supervisor, detached; throws OrchError when the command cannot be started. */
   start(spec: RunSpec, folder: string): Promise<ProcessIdentity>;
   /**
-   * Watches until the process has ended (idle and grace clocks, heartbeat, cancel), `detached` when the signal asked to
-   * let it be, or `lost` when the lease is gone and the tree was left to its new owner.
+   * Watches until the process has ended (idle and grace clocks, heartbeat, cancel), `detached` when the signal was aborted
+   * and the agent was left running, or `lost` when the lease is gone and the processes were left to its new owner.
    */
   follow(folder: string, hooks: FollowHooks): Promise<'ended' | 'detached' | 'lost'>;
   /** Outcome from the files alone. */
   outcome(folder: string): Promise<RunOutcome>;
+  folderState(folder: string): Promise<FolderState>;
   /** Whether any process of the run lives: supervisor, group, marked, or working in the workspace. */
   alive(folder: string): Promise<boolean>;
-  /** Ends the tree in layers; answers how many processes are left (0 is what everybody wants). */
-  kill(folder: string, why: 'timeout' | 'idle' | 'grace' | 'cancel' | 'orphan'): Promise<{ left: number }>;
+  /** Ends the run's processes; answers how many are left (0 = all ended). */
+  kill(folder: string, why: StopReason): Promise<{ left: number }>;
   /** The very path that will be spawned answers `--version` within 5 s; cached 45 s. */
   preflight(
     role: Role,

@@ -1,19 +1,19 @@
 import type { Claim, Lease, ProjectId, RunOutcome, RunPatch } from '../model/index.ts';
 import type { WorkerDeps } from './deps.ts';
-import type { GateKeeper } from './gate.ts';
-import type { Keeper } from './keeper.ts';
+import type { SharedBreaker } from './breaker.ts';
+import type { LeaseRenewer } from './lease-renewer.ts';
 
 /** One run on its way from claim to settlement. */
 export interface RunContext {
   deps: WorkerDeps;
-  gate: GateKeeper;
+  breaker: SharedBreaker;
   claim: Claim;
   lease: Lease;
-  keeper: Keeper;
+  renewer: LeaseRenewer;
   /** Aborted when the worker stops: no new step is begun, agents go on under their supervisor. */
   signal: AbortSignal;
   /** Called when the run stops counting against the host's limit. */
-  onSlotFree: () => void;
+  onSlotFreed: () => void;
 }
 
 /** How the worker's part in a run ended; only `settled` wrote an outcome. */

@@ -20,15 +20,17 @@ import type { Log } from '../platform/log.ts';
 
 /** Settings of one worker process; times in milliseconds. */
 export interface WorkerConfig {
-  /** Most runs in `preparing` or `running` on this host; enforced in the claim. */
+  /** Upper bound of runs in `preparing` or `running` on this host; enforced in the claim. */
   maxConcurrency: number;
-  /** 60 s and 15 s: `research/queues.md` §2. */
+  /** How long a claim holds without a heartbeat; `heartbeatMs` is a quarter of it. */
   leaseMs: number;
   heartbeatMs: number;
   /** Behind the wake-up by database change; `ORCH_QUEUE_POLL_INTERVAL`. */
   pollIntervalMs: number;
-  /** How long a stopping worker lets publishing finish. */
+  /** How long a stopping worker lets publishing, or the stop of its agents, finish. */
   drainMs: number;
+  /** What a stopping worker does with its agents: they go on under their supervisor, or are stopped to be resumed. */
+  onStop: 'leave' | 'stop';
   /** For transient failures of a run and for failed publishing. */
   backoff: BackoffPolicy;
   breaker: BreakerPolicy;

@@ -3,30 +3,30 @@ import { errorText, type Claim, type Run, type RunOutcome } from '../model/index
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, patchRun, type DriveEnd, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
-import type { GateKeeper } from './gate.ts';
-import type { Keeper } from './keeper.ts';
+import type { SharedBreaker } from './breaker.ts';
+import type { LeaseRenewer } from './lease-renewer.ts';
 import { publish, type Publication } from './publish.ts';
 import { adoptRun, startAndFollow } from './run.ts';
 import { settle } from './settle.ts';
 
 export interface DriveRequest {
   deps: WorkerDeps;
-  gate: GateKeeper;
+  breaker: SharedBreaker;
   claim: Claim;
-  keeper: Keeper;
+  renewer: LeaseRenewer;
   /** `adopted`: taken over from a dead worker; goes on where that one stopped. */
   entry: 'claimed' | 'adopted';
   signal: AbortSignal;
-  onSlotFree: () => void;
+  onSlotFreed: () => void;
 }
 
 /**
  * Takes one run from where it is to its settlement. Every step first finds out what is already done, so the same code
  * serves a new run and one whose worker died between any two lines. Anything unexpected leaves the run unsettled and
- * its lease running out of care: the next adoption starts again from the recorded phase.
+ * its lease to expire: the next adoption starts again from the recorded phase.
  */
 export async function drive(request: DriveRequest): Promise<DriveEnd> {
-  const { deps, claim, keeper } = request;
+  const { deps, claim, renewer } = request;
   const context: RunContext = { ...request, lease: claim.lease };
   try {
     return await steps(context, request.entry);
@@ -35,11 +35,11 @@ export async function drive(request: DriveRequest): Promise<DriveEnd> {
       deps.log.warn('lease lost, the run is left to its new owner', { run: claim.run.id });
       return 'lost';
     }
-    deps.log.error('run left unsettled, it will be taken up again', { run: claim.run.id, error: errorText(error) });
+    deps.log.error('run left unsettled, it will be resumed', { run: claim.run.id, error: errorText(error) });
     return 'detached';
   } finally {
-    keeper.stop();
-    request.onSlotFree();
+    renewer.stop();
+    request.onSlotFreed();
   }
 }
 
@@ -57,13 +57,13 @@ async function steps(context: RunContext, entry: DriveRequest['entry']): Promise
   const durationMs = Math.max(0, deps.store.now() - claim.run.startedAt);
   const publication = publishes(context, outcome) ? await publishWithoutSlot(context) : null;
   if (publication?.kind === 'detached') return 'detached';
-  if (await settle(context, outcome, publication, durationMs)) await tellTask(context);
+  if (await settle(context, outcome, publication, durationMs)) await notifyTask(context);
   return 'settled';
 }
 
 /**
- * Work that was never published and is not here any more (its workspace was removed, or lies on a host that fell silent)
- * is done again; what it cost stays counted.
+ * Work that was never published and is not here any more (its workspace was removed, or is on a host that fell silent)
+ * is done again; its cost stays counted.
  */
 function workLost(run: Run, outcome: RunOutcome): RunOutcome {
   if (existsSync(run.workspace)) return outcome;
@@ -77,27 +77,27 @@ function publishes(context: RunContext, outcome: RunOutcome): boolean {
 }
 
 /**
- * The outcome goes to the database before the gate hears of it and before anything is published: the write is fenced, so
+ * The outcome goes to the database before the breaker counts it and before anything is published: the write is fenced, so
  * a worker that lost its lease gets no further, and a later adoption need not read the files again.
  */
 async function recordOutcome(context: RunContext, outcome: RunOutcome, started: boolean): Promise<void> {
-  const { claim, gate } = context;
+  const { claim, breaker } = context;
   const session = outcome.sessionId === null ? {} : { sessionId: outcome.sessionId };
   const phase = publishes(context, outcome) ? { phase: 'publishing' as const, trouble: null } : {};
   await patchRun(context, { outcome, ...session, ...phase });
   crashPoint('outcome.recorded');
   if (claim.job.kind === 'check') return;
-  if (started) await gate.report(claim.run.id, outcome);
-  else await gate.withdraw(claim.run.id);
+  if (started) await breaker.report(claim.run.id, outcome);
+  else await breaker.withdraw(claim.run.id);
 }
 
 async function publishWithoutSlot(context: RunContext): Promise<Publication> {
-  context.onSlotFree();
+  context.onSlotFreed();
   return publish(context);
 }
 
 /** The message is committed; a reconcile that fails here is done by the poller's next tick. */
-async function tellTask(context: RunContext): Promise<void> {
+async function notifyTask(context: RunContext): Promise<void> {
   const { deps, claim } = context;
   try {
     if (claim.job.taskId !== null) await deps.onTask(claim.job.taskId);

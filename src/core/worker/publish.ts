@@ -29,12 +29,12 @@ export type Publication =
  * without a slot of the host and without the agent (spec 7).
  */
 export async function publish(context: RunContext): Promise<Publication> {
-  const { deps, keeper, signal } = context;
+  const { deps, renewer, signal } = context;
   let refused = 0;
   let told: string | null = null;
   for (let n = 1; ; n++) {
-    if (keeper.state() === 'lost') throw new LeaseLost(context.lease.runId);
-    if (keeper.state() === 'cancel')
+    if (renewer.state() === 'lost') throw new LeaseLost(context.lease.runId);
+    if (renewer.state() === 'cancel')
       return { kind: 'failed', cause: 'cancelled', error: 'cancelled before its work was on the server' };
     try {
       const publication = await publishOnce(context);
@@ -54,7 +54,7 @@ export async function publish(context: RunContext): Promise<Publication> {
         error: errorText(error),
         waitMs: wait,
       });
-      await deps.clock.sleep(wait, AbortSignal.any([signal, keeper.changed]));
+      await deps.clock.sleep(wait, AbortSignal.any([signal, renewer.changed]));
       if (signal.aborted) return { kind: 'detached' };
     }
   }

@@ -2,7 +2,6 @@ import { errorText, OrchError, type RunOutcome } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
-import { hasExit, hasRecord } from '../launcher/run-folder.ts';
 import { launchFailure, prepare } from './prepare.ts';
 
 /** How often the follower looks at the worker's wishes (cancel, lost lease), milliseconds. */
@@ -50,7 +49,7 @@ async function tellStart({ deps, claim }: RunContext): Promise<void> {
 
 /** A cancelled run is not started, a stopping worker starts nothing; a lost lease throws. */
 function stopBeforeStart(context: RunContext): RunOutcome | null {
-  const state = context.keeper.state();
+  const state = context.renewer.state();
   if (state === 'lost') throw new LeaseLost(context.lease.runId);
   if (state === 'cancel') return ownOutcome('cancelled', 'cancelled', 'cancelled before it started');
   if (context.signal.aborted)
@@ -64,19 +63,20 @@ function stopBeforeStart(context: RunContext): RunOutcome | null {
  */
 export async function adoptRun(context: RunContext): Promise<RunEnd> {
   const { run } = context.claim;
-  const recorded = hasRecord(run.folder);
-  // Removed by hand, or the run of another host that fell silent: whatever the agent came to is not here.
-  if (run.phase === 'running' && !recorded) {
+  const { launcher } = context.deps;
+  const state = await launcher.folderState(run.folder);
+  // Removed by hand, or the run of another host that fell silent: what became of the agent is not recorded here.
+  if (run.phase === 'running' && state === 'missing') {
     const lost = ownOutcome('interrupted', 'run_lost', `the run's folder ${run.folder} is not on this host`);
     const outcome = { ...lost, costMicros: null };
     // Found by its marks alone, should it still work here: nobody could tell what it came to.
     const quiet = await clearTree(context.deps, run.folder);
     return { kind: 'ended', outcome: quiet ? outcome : agentAlive(outcome), started: false };
   }
-  // Started, and ended again, before its start was recorded: its files hold the result like any other run's.
-  const ended = recorded && hasExit(run.folder);
+  // `ended` in this phase: started, and ended again, before its start was recorded; its files hold the result like any
+  // other run's.
   const nothingStarted =
-    !recorded || (run.phase === 'preparing' && !ended && !(await context.deps.launcher.alive(run.folder)));
+    state === 'missing' || (run.phase === 'preparing' && state === 'prepared' && !(await launcher.alive(run.folder)));
   if (nothingStarted) {
     return {
       kind: 'ended',
@@ -90,8 +90,9 @@ export async function adoptRun(context: RunContext): Promise<RunEnd> {
 
 /** Watches the process to its end, by whoever it was started, and takes the outcome from its files. */
 async function follow(context: RunContext, folder: string): Promise<RunEnd> {
-  const { deps, keeper, signal } = context;
-  const hooks = { beat: () => Promise.resolve(keeper.state()), everyMs: beatMs, signal };
+  const { deps, renewer, signal } = context;
+  const { onStop } = deps.config;
+  const hooks = { beat: () => Promise.resolve(renewer.state()), everyMs: beatMs, signal, onAbort: onStop };
   const end = await deps.launcher.follow(folder, hooks).catch((error: unknown) => {
     // Removed or damaged by hand: nobody can follow it any more, now or later. What still lives is ended below.
     if (error instanceof OrchError && error.code === 'run_folder') return 'ended' as const;

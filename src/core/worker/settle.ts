@@ -52,7 +52,7 @@ export async function settle(
 }
 
 function followUp(context: RunContext, outcome: RunOutcome, publication: Publication | null): AfterRun {
-  const { deps, claim, keeper } = context;
+  const { deps, claim, renewer } = context;
   const now = deps.store.now();
   if (publication?.kind === 'failed') {
     if (publication.cause === 'cancelled') return { next: { kind: 'cancelled' }, exhausted: 'cancelled' };
@@ -62,7 +62,7 @@ function followUp(context: RunContext, outcome: RunOutcome, publication: Publica
   if (outcome.cause === 'worker_stopped') {
     return { next: { kind: 'again', availableAt: now, spend: 'nothing', error: outcome.detail }, exhausted: null };
   }
-  const job = { ...claim.job, cancelRequested: keeper.state() === 'cancel' };
+  const job = { ...claim.job, cancelRequested: renewer.state() === 'cancel' };
   const random = deps.random();
   return nextAfter(job, outcome, now, random, (n, notBeforeMs) =>
     backoffMs(n, deps.config.backoff, notBeforeMs, random),

@@ -1,63 +1,62 @@
 import { OrchError, errorText } from '../model/index.ts';
+import { createActiveRuns } from './active-runs.ts';
 import { findAdoptable, takeOver } from './adopt.ts';
+import { createSharedBreaker } from './breaker.ts';
 import { claimNext, type Claiming } from './claim.ts';
-import { createClockGuard } from './clock-guard.ts';
 import type { WorkerDeps } from './deps.ts';
-import { createGateKeeper } from './gate.ts';
-import { watchOwners } from './owners.ts';
-import { createSlots } from './slots.ts';
-import { createBell } from './wake.ts';
+import { createClockGuard, createNotifier, watchOwners } from './watching.ts';
 
-/** How often a serving worker looks for runs of dead ones, whatever it was told; milliseconds. */
+/** How often a serving worker looks for runs of dead ones when nothing has reported a death; milliseconds. */
 const adoptEveryMs = 5_000;
 
 export interface Worker {
-  /** One job to its end, publishing included; an orphaned run of a dead worker goes before a new one. */
+  /** One job to its end, publishing included; the run of a dead worker goes before a new one. */
   runOnce(signal?: AbortSignal): Promise<'ran' | 'idle'>;
   /** Until nothing is due; delayed jobs are left. Answers how many runs it saw to their end. */
   runUntilEmpty(signal?: AbortSignal): Promise<number>;
   /**
-   * Until the signal aborts: then nothing more is claimed, agents go on under their supervisor for the next worker to
-   * adopt, and publishing gets `drainMs` to finish. A database that a newer orch has migrated stops it in the same way.
+   * Until the signal aborts: then nothing more is claimed, and what runs gets `drainMs` to finish publishing. Agents go on
+   * under their supervisor for the next worker to adopt, or are stopped and settled as interrupted (`onStop`). A database
+   * that a newer orch has migrated ends it as well; then agents always go on, for this process can record nothing.
    * @throws OrchError `database_newer`, when drained
    */
   serve(signal: AbortSignal): Promise<void>;
 }
 
 export function createWorker(deps: WorkerDeps): Worker {
-  const gate = createGateKeeper(deps);
-  const slots = createSlots(deps, gate);
+  const breaker = createSharedBreaker(deps);
+  const runs = createActiveRuns(deps, breaker);
   const guard = createClockGuard(() => deps.store.now(), deps.monotonic, deps.config.leaseMs);
-  const bell = createBell((ms, signal) => deps.clock.sleep(ms, signal));
+  const notifier = createNotifier((ms, signal) => deps.clock.sleep(ms, signal));
   const never = new AbortController().signal;
   const owners = watchOwners(deps, () => {
     adoptedAt = Number.NEGATIVE_INFINITY;
-    bell.ring();
+    notifier.notify();
   });
   let finished = 0;
   let adoptedAt = Number.NEGATIVE_INFINITY;
   let seenAt = Number.NEGATIVE_INFINITY;
-  /** Why nothing was claimed at the last look: shown by `status`. */
+  /** Why nothing was claimed in the last round: shown by `status`. */
   let intake = 'starting';
 
-  function start(claim: Parameters<typeof slots.start>[0], entry: 'claimed' | 'adopted', signal: AbortSignal): void {
-    void slots.start(claim, entry, signal, bell.ring).then((end) => {
+  function start(claim: Parameters<typeof runs.start>[0], entry: 'claimed' | 'adopted', signal: AbortSignal): void {
+    void runs.start(claim, entry, signal, notifier.notify).then((end) => {
       if (end === 'settled') finished++;
     });
   }
 
   async function adoptAll(signal: AbortSignal): Promise<void> {
-    for (const found of await findAdoptable(deps, slots.ids())) {
+    for (const found of await findAdoptable(deps, runs.ids())) {
       const claim = signal.aborted ? null : await takeOver(deps, found);
       if (claim !== null) start(claim, 'adopted', signal);
     }
   }
 
-  /** Claims until nothing more can be had here; says why once, not with every look. */
+  /** Claims until nothing more can be had here; logs the reason when it changes, not in every round. */
   async function claimAll(signal: AbortSignal): Promise<void> {
     let claiming: Claiming | null = null;
     while (!signal.aborted) {
-      claiming = await claimNext(deps, gate);
+      claiming = await claimNext(deps, breaker);
       if (claiming.kind !== 'claimed') break;
       start(claiming.claim, 'claimed', signal);
     }
@@ -68,42 +67,43 @@ export function createWorker(deps: WorkerDeps): Worker {
     }
   }
 
-  async function showLife(now: number): Promise<void> {
+  async function reportAlive(now: number): Promise<void> {
     if (now - seenAt < deps.config.heartbeatMs) return;
     seenAt = now;
-    const detail = { concurrency: deps.config.maxConcurrency, runs: [...slots.ids()], intake };
+    const detail = { concurrency: deps.config.maxConcurrency, runs: [...runs.ids()], intake };
     await deps.store.heartbeat({ name: 'worker', owner: deps.owner, kind: 'worker', detail });
   }
 
   /** One round of a serving worker. Adoption and claims take turns, so no run is seen between its claim and its slot. */
-  async function turn(signal: AbortSignal): Promise<void> {
+  async function round(signal: AbortSignal): Promise<void> {
     if (guard.jumped()) {
       deps.log.warn('the clock jumped, leases are renewed first');
-      await slots.renewAll();
+      await runs.renewAll();
     }
     const now = deps.monotonic();
-    await showLife(now);
+    await reportAlive(now);
+    // Before the scan: an owner that dies in between is met by one or the other.
+    owners.watch(await deps.store.runningJobs(deps.host));
     if (now - adoptedAt >= adoptEveryMs && guard.mayReclaim()) {
       adoptedAt = now;
       await adoptAll(signal);
-      await gate.freeLostProbe();
+      await breaker.freeLostProbe();
     }
     await claimAll(signal);
-    owners.follow(await deps.store.runningJobs(deps.host));
   }
 
   return {
     async runOnce(signal = never) {
       if (signal.aborted) return 'idle';
-      const orphan = (await findAdoptable(deps, slots.ids()))[0];
+      const orphan = (await findAdoptable(deps, runs.ids()))[0];
       const adopted = orphan === undefined ? null : await takeOver(deps, orphan);
       if (adopted !== null) {
-        await slots.start(adopted, 'adopted', signal, () => {});
+        await runs.start(adopted, 'adopted', signal, () => {});
         return 'ran';
       }
-      const claiming = await claimNext(deps, gate);
+      const claiming = await claimNext(deps, breaker);
       if (claiming.kind !== 'claimed') return 'idle';
-      await slots.start(claiming.claim, 'claimed', signal, () => {});
+      await runs.start(claiming.claim, 'claimed', signal, () => {});
       return 'ran';
     },
     async runUntilEmpty(signal = never) {
@@ -111,29 +111,29 @@ export function createWorker(deps: WorkerDeps): Worker {
       await adoptAll(signal);
       for (;;) {
         await claimAll(signal);
-        if (slots.ids().size === 0) return finished;
-        await bell.wait(deps.config.pollIntervalMs, never);
+        if (runs.ids().size === 0) return finished;
+        await notifier.wait(deps.config.pollIntervalMs, never);
       }
     },
     async serve(signal) {
-      const unwatch = deps.onChange(bell.ring);
+      const unwatch = deps.onChange(notifier.notify);
       let outdated: OrchError | null = null;
       while (!signal.aborted) {
         try {
-          await turn(signal);
+          await round(signal);
         } catch (error) {
           if (error instanceof OrchError && error.code === 'database_newer') {
             outdated = error;
             break;
           }
-          deps.log.warn('the worker looks again shortly', { error: errorText(error) });
+          deps.log.warn('a round of the worker failed, the next one follows', { error: errorText(error) });
         }
-        await bell.wait(deps.config.pollIntervalMs, signal);
+        await notifier.wait(deps.config.pollIntervalMs, signal);
       }
       unwatch();
       owners.end();
       const drained = new AbortController();
-      void slots.idle().then(() => drained.abort());
+      void runs.idle().then(() => drained.abort());
       await deps.clock.sleep(deps.config.drainMs, drained.signal);
       if (outdated !== null) throw outdated;
     },

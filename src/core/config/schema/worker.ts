@@ -29,7 +29,7 @@ export const workerSection = z
       .enum(['leave', 'stop'])
       .default('leave')
       .describe(
-        'What a stopping worker does with running agents: leave them to their supervisor, or stop them to be resumed.',
+        'What a stopping worker does with running agents: leave them to their supervisor, or stop them; a stopped run counts as interrupted and its session is resumed.',
       ),
     leaseSeconds: time(60, 2, 3600).describe(
       'How long a claim holds without a heartbeat; four heartbeats are sent in that time.',

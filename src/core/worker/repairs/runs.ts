@@ -3,8 +3,8 @@ import path from 'node:path';
 import type { Run, RunId, RunningJob } from '../../model/index.ts';
 import { findAdoptable, takeOver } from '../adopt.ts';
 import { drive } from '../drive.ts';
-import { createGateKeeper } from '../gate.ts';
-import { keepLease } from '../keeper.ts';
+import { createSharedBreaker } from '../breaker.ts';
+import { startRenewing } from '../lease-renewer.ts';
 import { clearTree } from '../run.ts';
 import type { Finding, Repair, RepairDeps } from './repair.ts';
 
@@ -43,10 +43,17 @@ async function deadOwner(deps: RepairDeps, running: RunningJob): Promise<Finding
 async function finish(deps: RepairDeps, running: RunningJob): Promise<string> {
   const claim = await takeOver(deps, running);
   if (claim === null) return `${nameOf(running)} was adopted by a worker meanwhile`;
-  const keeper = keepLease(deps, claim);
+  const renewer = startRenewing(deps, claim);
   const once = new AbortController();
-  const request = { deps, gate: createGateKeeper(deps), claim, keeper, entry: 'adopted', signal: once.signal } as const;
-  const end = await drive({ ...request, onSlotFree: () => once.abort() });
+  const request = {
+    deps,
+    breaker: createSharedBreaker(deps),
+    claim,
+    renewer,
+    entry: 'adopted',
+    signal: once.signal,
+  } as const;
+  const end = await drive({ ...request, onSlotFreed: () => once.abort() });
   return end === 'settled' ? `${nameOf(running)} is settled` : `${nameOf(running)} is left to the next worker`;
 }
 

@@ -2,7 +2,7 @@ import type { TaskRow } from '../../model/index.ts';
 import { existsSync } from 'node:fs';
 import { effectLeaseMs } from '../../engine/deliver.ts';
 import { ownerAlive, parseOwner } from '../../platform/processes.ts';
-import { createGateKeeper, probeVanished } from '../gate.ts';
+import { createSharedBreaker, probeVanished } from '../breaker.ts';
 import type { Finding, Repair, RepairDeps } from './repair.ts';
 
 /** A probe whose run is settled or whose claimer is dead would keep the agent gate shut for ever. */
@@ -15,7 +15,7 @@ export const lostProbe: Repair = {
 };
 
 async function freeProbe(deps: RepairDeps): Promise<string> {
-  await createGateKeeper(deps).freeLostProbe();
+  await createSharedBreaker(deps).freeLostProbe();
   return 'the agent gate lets another probe through';
 }
 

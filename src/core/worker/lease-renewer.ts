@@ -2,11 +2,11 @@ import { errorText, type Claim } from '../model/index.ts';
 import type { WorkerDeps } from './deps.ts';
 
 /** What the holder of a lease may do: go on, stop because somebody asked, or leave everything to the new owner. */
-type KeeperState = 'go' | 'cancel' | 'lost';
+type LeaseState = 'go' | 'cancel' | 'lost';
 
-/** Keeps one lease from claim to settlement: preparing, running and publishing alike. */
-export interface Keeper {
-  state(): KeeperState;
+/** Renews one lease from claim to settlement: preparing, running and publishing alike. */
+export interface LeaseRenewer {
+  state(): LeaseState;
   /** Aborted when the state leaves `go`; ends waits early. */
   readonly changed: AbortSignal;
   /** Renews out of turn: after a clock jump every lease may look expired to others. */
@@ -16,16 +16,16 @@ export interface Keeper {
 
 /**
  * Renews the lease every `heartbeatMs` and watches for a cancel request. The request is a write, so the database's
- * change callback notices it at once; it is looked up with a read, because a renewal would be a write and wake itself.
+ * change callback notices it at once; it is read, not renewed, because a renewal is a write and would call back again.
  * A store that cannot be asked changes nothing: the lease outlives three missed heartbeats.
  */
-export function keepLease(deps: WorkerDeps, claim: Claim): Keeper {
+export function startRenewing(deps: WorkerDeps, claim: Claim): LeaseRenewer {
   const { store, clock, log, config } = deps;
   const { lease } = claim;
   const stopped = new AbortController();
   const changed = new AbortController();
-  let state: KeeperState = 'go';
-  const become = (next: KeeperState): void => {
+  let state: LeaseState = 'go';
+  const become = (next: LeaseState): void => {
     // Lost is final: whatever else is read belongs to the new owner.
     if (state === 'lost' || state === next || stopped.signal.aborted) return;
     state = next;
@@ -43,7 +43,7 @@ export function keepLease(deps: WorkerDeps, claim: Claim): Keeper {
     }
   }
 
-  async function lookForCancel(): Promise<void> {
+  async function checkForCancel(): Promise<void> {
     try {
       const job = await store.job(lease.jobId);
       if (job?.cancelRequested === true && job.leaseToken === lease.token) become('cancel');
@@ -59,11 +59,11 @@ export function keepLease(deps: WorkerDeps, claim: Claim): Keeper {
     }
   }
 
-  let looking = false;
+  let checking = false;
   const unwatch = deps.onChange(() => {
-    if (looking || state !== 'go' || stopped.signal.aborted) return;
-    looking = true;
-    void lookForCancel().finally(() => (looking = false));
+    if (checking || state !== 'go' || stopped.signal.aborted) return;
+    checking = true;
+    void checkForCancel().finally(() => (checking = false));
   });
   void beat();
   return {

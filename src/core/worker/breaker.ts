@@ -17,8 +17,8 @@ const probeAgainMs = 10_000;
 /** Two workers may change the gate at one moment; a version that moved is read again. */
 const tries = 8;
 
-/** The worker's view of the agent gate; remembers only when it last asked for the login. */
-export interface GateKeeper {
+/** The agents' breaker in the database, as one worker uses it; keeps only when it last asked for the login. */
+export interface SharedBreaker {
   /**
    * Whether an agent may be started now. `probe`: this claim is the one probe of a closed gate, reserved under the
    * worker's name; it must be given to a run with `assign`, or dropped with `assign(null)`.
@@ -69,7 +69,7 @@ async function changeGate(
   return null;
 }
 
-export function createGateKeeper(deps: WorkerDeps): GateKeeper {
+export function createSharedBreaker(deps: WorkerDeps): SharedBreaker {
   const { store } = deps;
   let loginAskedAt = Number.NEGATIVE_INFINITY;
 
