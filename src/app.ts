@@ -1,59 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import path from 'node:path';
 import type { Config } from './core/config/config.ts';
-import type { Secrets } from './core/config/secrets.ts';
 import { catalogueOf } from './core/engine/messages/render.ts';
 import type { DeliverDeps } from './core/engine/deliver.ts';
-import type { ReconcileDeps } from './core/engine/reconcile.ts';
-import { createGit } from './core/git/git.ts';
-import { createWorkspaces } from './core/git/workspaces.ts';
-import { createLauncher } from './core/launcher/launcher.ts';
-import type {
-  GitPort,
-  GiteaPort,
-  LauncherPort,
-  PlanePort,
-  PlanePhase,
-  ProjectId,
-  ProjectPolicy,
-  Role,
-  Store,
-  Task,
-  WorkspacePort,
-} from './core/model/index.ts';
+import { areFresh, factsOf, readFacts, stateFor } from './core/engine/project-facts.ts';
+import type { RoundDeps } from './core/engine/rounds.ts';
+import type { PlanePort, PlanePhase, ProjectId, ProjectPolicy, Role, Store, Task } from './core/model/index.ts';
 import { OrchError } from './core/model/index.ts';
-import { channels } from './core/pipeline/channels.ts';
-import { createGitea } from './core/peers/gitea/gitea.ts';
-import { createPlane } from './core/peers/plane/plane.ts';
 import { createTelegram } from './core/peers/telegram/telegram.ts';
-import type { Clock } from './core/platform/clock.ts';
+import { channels } from './core/pipeline/channels.ts';
 import type { Log } from './core/platform/log.ts';
 import { ownerId } from './core/platform/processes.ts';
-import type { Redactor } from './core/platform/redact.ts';
 import { openStore } from './core/store/open.ts';
 import { watchDatabase } from './core/store/watch.ts';
-import { areFresh, factsOf, readFacts, stateFor } from './core/engine/project-facts.ts';
 import type { RepairDeps } from './core/worker/repairs/repair.ts';
+import { connectParts, projectOf, type PartOptions, type Parts } from './parts.ts';
 
-export interface AppOptions {
-  config: Config;
-  secrets: Secrets;
-  redactor: Redactor;
-  env: NodeJS.ProcessEnv;
-  clock: Clock;
-  log: Log;
+export interface AppOptions extends PartOptions {
   /** Whether waits for the database may be long. */
   mode: 'service' | 'command';
-}
-
-/** What `connectParts` makes. */
-export interface Parts {
-  git: GitPort;
-  workspaces: WorkspacePort;
-  plane: PlanePort;
-  gitea: GiteaPort;
-  launcher: LauncherPort;
 }
 
 /** The program put together; everything that needs more than the database starts here. */
@@ -63,54 +28,10 @@ export interface App extends Parts {
   log: Log;
   owner: string;
   /** What decides and delivers. */
-  engine: ReconcileDeps & DeliverDeps;
+  engine: RoundDeps;
   /** What runs agents and repairs; `onTask` is what follows a settled run. */
   workerDeps: (onTask: RepairDeps['onTask']) => RepairDeps;
   close: () => Promise<void>;
-}
-
-/**
- * The parts that work without the database: peers, git and the launcher. Tokens are read when they are first used, so
- * that a command that needs none asks for none.
- */
-export function connectParts(options: Omit<AppOptions, 'mode'>): Parts {
-  const { config, secrets, clock, log, redactor, env } = options;
-  // Known to the redactor before the first line is written, whichever of them is needed first.
-  secrets.all();
-  return {
-    ...gitParts(options),
-    plane: createPlane({
-      url: config.plane.url,
-      workspace: config.plane.workspace,
-      token: () => secrets.read('plane'),
-      secrets: () => secrets.all(),
-      requestsPerMinute: config.plane.requestsPerMinute,
-      clock,
-      timeouts: config.timeouts,
-      log,
-    }),
-    gitea: createGitea({
-      url: config.gitea.url,
-      token: () => secrets.read('gitea'),
-      secrets: () => secrets.all(),
-      reviewerToken: config.gitea.reviewer ? () => secrets.read('gitea-reviewer') : null,
-      timeouts: config.timeouts,
-      mergeTimeoutMs: config.timeouts.mergeMs,
-      clock,
-      log,
-    }),
-    launcher: createLauncher({
-      runsDir: config.runsDir,
-      settingsOf: (role, projectId) => config.agent.roleSettings(role, projectOf(config, projectId)),
-      identity: config.identity,
-      hide: hiddenPaths(config, env),
-      log,
-      clock,
-      redactor,
-      env,
-      preflightTtlMs: config.agent.preflightCacheMs,
-    }),
-  };
 }
 
 /** Without a project there is nothing to look at; said before anything is opened. */
@@ -138,7 +59,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const parts = connectParts(options);
   const { git, workspaces, plane, gitea, launcher } = parts;
   const policyOf = (task: Pick<Task, 'projectId'>): ProjectPolicy | null => projectOf(config, task.projectId);
-  const engine: ReconcileDeps & DeliverDeps = {
+  const engine: RoundDeps = {
     store,
     git,
     gitea,
@@ -173,30 +94,6 @@ export async function openApp(options: AppOptions): Promise<App> {
   };
 }
 
-function projectOf(config: Config, projectId: ProjectId | null): ProjectPolicy | null {
-  return config.projects.find((project) => project.planeProject === projectId) ?? null;
-}
-
-function gitParts({ config, secrets, clock, log }: Pick<AppOptions, 'config' | 'secrets' | 'clock' | 'log'>): {
-  git: GitPort;
-  workspaces: WorkspacePort;
-} {
-  const git = createGit({
-    reposDir: config.reposDir,
-    remoteUrl: (repo) => `${config.gitea.cloneUrl}/${repo}.git`,
-    token: () => secrets.read('gitea'),
-    secrets: () => secrets.all(),
-    identity: config.identity,
-    timeouts: config.timeouts,
-    clock,
-    log,
-  });
-  return {
-    git,
-    workspaces: createWorkspaces({ workspacesDir: config.workspacesDir, git, identity: config.identity, log }),
-  };
-}
-
 function telegramOf({ config, secrets, clock }: AppOptions): DeliverDeps['telegram'] {
   if (config.telegram === null || !secrets.has('telegram')) return null;
   const { chatId, apiUrl } = config.telegram;
@@ -208,33 +105,6 @@ function telegramOf({ config, secrets, clock }: AppOptions): DeliverDeps['telegr
     timeoutMs: config.timeouts.telegramMs,
     clock,
   });
-}
-
-/**
- * Whether a folder holds nothing but what is orch's: neither the home folder nor a folder of the system. A file alone can
- * be covered as well, but a new one put in its place, such as a renewed token, shows again.
- */
-function isOwn(folder: string, home: string | undefined): boolean {
-  const system = ['/usr', '/bin', '/sbin', '/lib', '/dev', '/proc', '/sys'];
-  const deep = folder.split('/').length > 2 && !system.some((top) => folder.startsWith(`${top}/`));
-  return deep && (home === undefined || !`${home}/`.startsWith(`${folder}/`));
-}
-
-/** What no agent may see: state, configuration, and the files that hold tokens (spec 12), with their folders. */
-function hiddenPaths(config: Config, env: NodeJS.ProcessEnv): string[] {
-  const files = Object.entries(env)
-    .filter(([name, value]) => name.startsWith('ORCH_') && name.endsWith('_FILE') && (value ?? '').trim() !== '')
-    .map(([, value]) => path.resolve((value ?? '').trim()));
-  const credentials = env['CREDENTIALS_DIRECTORY'];
-  return [
-    config.stateDir,
-    path.dirname(config.dbPath),
-    config.reposDir,
-    ...(config.file === null ? [] : [config.file]),
-    ...files,
-    ...files.map((file) => path.dirname(file)).filter((folder) => isOwn(folder, env['HOME'])),
-    ...(credentials === undefined ? [] : [credentials]),
-  ];
 }
 
 /** Plane's state for a phase, from what the last poll kept, or from Plane when that is too old. */

@@ -1,5 +1,5 @@
 import type { App } from '../../app.ts';
-import type { Parts } from '../../app.ts';
+import type { Parts } from '../../parts.ts';
 import type { Secrets } from '../../core/config/secrets.ts';
 import { errorText, OrchError } from '../../core/model/index.ts';
 

@@ -6,7 +6,7 @@ export async function configuration(
   context: CommandContext,
 ): Promise<{ findings: Finding[]; subject: Subject | null }> {
   const [{ connectParts }, { systemClock }, { silentLog }] = await Promise.all([
-    import('../../app.ts'),
+    import('../../parts.ts'),
     import('../../core/platform/clock.ts'),
     import('../../core/platform/log.ts'),
   ]);

@@ -121,7 +121,7 @@ async function states(context: CommandContext, flags: InitFlags, file: string, a
   }
   const [{ missingStates, createStates }, { connectParts }, { systemClock }, { silentLog }] = await Promise.all([
     import('./peers.ts'),
-    import('../../app.ts'),
+    import('../../parts.ts'),
     import('../../core/platform/clock.ts'),
     import('../../core/platform/log.ts'),
   ]);

@@ -1,5 +1,5 @@
 import type { Config } from '../../core/config/config.ts';
-import type { Parts } from '../../app.ts';
+import type { Parts } from '../../parts.ts';
 import {
   OrchError,
   parseRepoSlug,

@@ -5,8 +5,8 @@ import type { Config } from '../../core/config/config.ts';
 import type { Store, TaskRow } from '../../core/model/index.ts';
 import { errorText, OrchError } from '../../core/model/index.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
-import type { Block, TaskReport } from './report-blocks.ts';
 import { eventDocument } from '../shared/documents.ts';
+import type { Block, TaskReport } from './report-blocks.ts';
 
 export const define: CommandModule['define'] = (context) =>
   new Command('report')

@@ -1,0 +1,108 @@
+import type { Config } from './core/config/config.ts';
+import { hiddenPaths } from './core/config/hidden-paths.ts';
+import type { Secrets } from './core/config/secrets.ts';
+import { createGit } from './core/git/git.ts';
+import { createWorkspaces } from './core/git/workspaces.ts';
+import { createLauncher } from './core/launcher/launcher.ts';
+import type {
+  GitPort,
+  GiteaPort,
+  LauncherPort,
+  PlanePort,
+  ProjectId,
+  ProjectPolicy,
+  WorkspacePort,
+} from './core/model/index.ts';
+import { createGitea } from './core/peers/gitea/gitea.ts';
+import { createPlane } from './core/peers/plane/plane.ts';
+import type { Clock } from './core/platform/clock.ts';
+import type { Log } from './core/platform/log.ts';
+import type { Redactor } from './core/platform/redact.ts';
+
+/** What the parts are made from. */
+export interface PartOptions {
+  config: Config;
+  secrets: Secrets;
+  redactor: Redactor;
+  env: NodeJS.ProcessEnv;
+  clock: Clock;
+  log: Log;
+}
+
+/** What `connectParts` makes. */
+export interface Parts {
+  git: GitPort;
+  workspaces: WorkspacePort;
+  plane: PlanePort;
+  gitea: GiteaPort;
+  launcher: LauncherPort;
+}
+
+/**
+ * The parts that work without the database: peers, git and the launcher. Tokens are read when they are first used, so
+ * that a command that needs none asks for none.
+ */
+export function connectParts(options: PartOptions): Parts {
+  const { config, secrets, clock, log, redactor, env } = options;
+  // Known to the redactor before the first line is written, whichever of them is needed first.
+  secrets.all();
+  return {
+    ...gitParts(options),
+    plane: createPlane({
+      url: config.plane.url,
+      workspace: config.plane.workspace,
+      token: () => secrets.read('plane'),
+      secrets: () => secrets.all(),
+      requestsPerMinute: config.plane.requestsPerMinute,
+      clock,
+      timeouts: config.timeouts,
+      log,
+    }),
+    gitea: createGitea({
+      url: config.gitea.url,
+      token: () => secrets.read('gitea'),
+      secrets: () => secrets.all(),
+      reviewerToken: config.gitea.reviewer ? () => secrets.read('gitea-reviewer') : null,
+      timeouts: config.timeouts,
+      mergeTimeoutMs: config.timeouts.mergeMs,
+      clock,
+      log,
+    }),
+    launcher: createLauncher({
+      runsDir: config.runsDir,
+      settingsOf: (role, projectId) => config.agent.roleSettings(role, projectOf(config, projectId)),
+      identity: config.identity,
+      hide: hiddenPaths(config, env),
+      log,
+      clock,
+      redactor,
+      env,
+      preflightTtlMs: config.agent.preflightCacheMs,
+    }),
+  };
+}
+
+function gitParts({ config, secrets, clock, log }: Pick<PartOptions, 'config' | 'secrets' | 'clock' | 'log'>): {
+  git: GitPort;
+  workspaces: WorkspacePort;
+} {
+  const git = createGit({
+    reposDir: config.reposDir,
+    remoteUrl: (repo) => `${config.gitea.cloneUrl}/${repo}.git`,
+    token: () => secrets.read('gitea'),
+    secrets: () => secrets.all(),
+    identity: config.identity,
+    timeouts: config.timeouts,
+    clock,
+    log,
+  });
+  return {
+    git,
+    workspaces: createWorkspaces({ workspacesDir: config.workspacesDir, git, identity: config.identity, log }),
+  };
+}
+
+/** The project with this Plane id; null when it is not configured. */
+export function projectOf(config: Config, projectId: ProjectId | null): ProjectPolicy | null {
+  return config.projects.find((project) => project.planeProject === projectId) ?? null;
+}
