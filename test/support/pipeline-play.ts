@@ -1,26 +1,28 @@
 import type {
   AgentResult,
-  Job,
+  MessageBody,
   MessageOf,
   ProjectPolicy,
   Published,
   Role,
+  RunningJob,
   RunOutcome,
+  Settlement,
+  Store,
+  TaskRow,
 } from '../../src/core/model/index.ts';
-import { answersCheck } from '../../src/core/model/index.ts';
-import type { MemoryState } from './memory-store.ts';
-import { claim, laneHeads, liveJob, observe, post, settleEffect, wake } from './memory-store.ts';
+import type { MemoryStore } from './memory-database.ts';
 import type { WorldState } from './pipeline-world.ts';
 import { carryOut, codeOf, folder, look, merge, openPull, push, rewrite } from './pipeline-world.ts';
-import { branch, comment, minute, outcome, ran } from './snapshots.ts';
+import { branch, comment, minute, outcome, ran, taskId } from './snapshots.ts';
 
 export interface Game {
   world: WorldState;
-  state: MemoryState;
+  data: MemoryStore;
   policy: ProjectPolicy;
 }
 
-type Step = (game: Game, choice: number) => void;
+type Step = (game: Game, choice: number) => Promise<void> | void;
 
 function pick<T>(from: readonly T[], choice: number): T {
   return from[choice % from.length] as T;
@@ -66,49 +68,78 @@ function documents(names: string[], text: string): Record<string, string> {
   return Object.fromEntries(names.map((name) => [`${folder}/${name}`, `${name} ${text}`]));
 }
 
-function end(game: Game, job: Job, over: Partial<MessageOf<'run_finished'>>, state: Job['state']): void {
-  const run = game.state.run;
-  job.state = state;
-  game.state.run = null;
-  const body = ran({ jobId: job.id, jobKind: job.kind, role: job.role, visit: job.visit, published: null, ...over });
-  post(game.state, `run:${run?.id ?? ''}`, { ...body, runId: run?.id ?? body.runId }, game.world.now);
+export async function rowOf({ store }: MemoryStore): Promise<TaskRow> {
+  const row = await store.task(taskId);
+  if (row === null) throw new Error('the task is gone');
+  return row;
+}
+
+async function post(game: Game, sourceKey: string, body: MessageBody): Promise<boolean> {
+  return game.data.store.post({ taskId, sourceKey, body });
+}
+
+/** The job that runs, with its run; at most one, because all belong to one task. */
+async function running({ data }: Game): Promise<RunningJob | null> {
+  return (await data.store.runningJobs(null))[0] ?? null;
+}
+
+async function end(
+  game: Game,
+  { job, run, lease }: RunningJob,
+  over: Partial<MessageOf<'run_finished'>>,
+  state: 'done' | 'failed' | 'cancelled',
+): Promise<void> {
+  const said = ran({ jobId: job.id, jobKind: job.kind, role: job.role, visit: job.visit, published: null, ...over });
+  const body = { ...said, runId: run.id };
+  const next: Settlement['next'] = state === 'failed' ? { kind: state, error: 'it failed' } : { kind: state };
+  await game.data.store.settle(lease, {
+    outcome: body.outcome,
+    publishedSha: body.published?.sha ?? null,
+    next,
+    message: { taskId, sourceKey: `run:${run.id}`, body },
+  });
 }
 
 /** Work is published only on top of what the run started from; the branch of a merged round is made anew. */
-function publish(game: Game, files: Record<string, string>): Published | null {
-  const { world, state } = game;
-  const start = state.run?.baseSha ?? null;
+async function publish(game: Game, { run }: RunningJob, files: Record<string, string>): Promise<Published | null> {
+  const { world } = game;
+  const start = run.baseSha;
   if (start === null || world.down) return null;
   if (Object.keys(files).length === 0) return { sha: start, committed: false, outOfScope: [] };
-  if (world.heads[branch] === undefined && state.task.mergedSha !== null) world.heads[branch] = start;
+  const { task } = await rowOf(game.data);
+  if (world.heads[branch] === undefined && task.mergedSha !== null) world.heads[branch] = start;
   if (world.heads[branch] !== start) return null;
   const sha = push(world, files);
   return sha === null ? null : { sha, committed: true, outOfScope: [] };
 }
 
-function succeed(game: Game, job: Job, choice: number): void {
+async function succeed(game: Game, held: RunningJob, choice: number): Promise<void> {
   const { world, policy } = game;
-  if (job.kind === 'check') return endCheck(game, job, choice);
+  const { job } = held;
+  if (job.kind === 'check') return endCheck(game, held, choice);
   const [files, said] = pick(works[job.role], choice)(world.serial);
   if (job.role === 'deployer' && said === 'success' && policy.deploy.merge === 'agent') {
     const open = openPull(world);
     if (open !== undefined && !world.refuses) merge(world, open);
   }
   if (job.role === 'developer' && choice % 3 === 0) world.conflict = false;
-  const published = publish(game, files);
+  const published = await publish(game, held, files);
   const result: AgentResult | null = said === null ? null : { status: said, summary: 'said', rolledBack: null };
   const notPublished = published === null ? { notPublished: 'the branch moved' } : {};
-  end(game, job, { published, outcome: outcome({ result }), ...notPublished }, published === null ? 'failed' : 'done');
+  await end(
+    game,
+    held,
+    { published, outcome: outcome({ result }), ...notPublished },
+    published === null ? 'failed' : 'done',
+  );
 }
 
-function endCheck(game: Game, job: Job, choice: number): void {
-  const codeTree = job.cause.slice('check:'.length).split('#')[0] ?? '';
-  const passed = choice % 3 !== 1;
+async function endCheck(game: Game, held: RunningJob, choice: number): Promise<void> {
+  const passed = choice % 3 === 0;
   const answered = choice % 3 !== 2;
-  if (answered) game.state.checks.unshift({ codeTree, passed, detail: 'exit status', tail: 'not ok' });
   const failure: Partial<RunOutcome> = { kind: 'own_fault', cause: answered ? 'exit_status' : 'workspace_diverged' };
-  const over = passed && answered ? {} : ({ exhausted: 'attempts', outcome: outcome(failure) } as const);
-  end(game, job, over, passed ? 'done' : 'failed');
+  const over = passed ? {} : ({ exhausted: 'attempts', outcome: outcome(failure) } as const);
+  await end(game, held, over, passed ? 'done' : 'failed');
 }
 
 const failures: [Partial<RunOutcome>, NonNullable<MessageOf<'run_finished'>['exhausted']>][] = [
@@ -118,6 +149,32 @@ const failures: [Partial<RunOutcome>, NonNullable<MessageOf<'run_finished'>['exh
   [{ kind: 'interrupted', cause: 'host' }, 'interruptions'],
   [{ kind: 'own_fault', cause: 'agent_alive' }, 'refused'],
 ];
+
+type Sending = NonNullable<Awaited<ReturnType<Store['claimEffect']>>>;
+
+/** Nobody loses a run or the lead in these games. */
+const leaseMs = 365 * 24 * 60 * minute;
+const sender = 'h1|boot|2|2';
+/** Short, so that what a sender who died had in hand is soon given to another. */
+const sendMs = 1000;
+
+/** One of the effects that stand first in their lanes, claimed; the others go back. */
+async function take({ data: { store } }: Game, choice: number): Promise<Sending | null> {
+  const heads: Sending[] = [];
+  for (;;) {
+    const head = await store.claimEffect(sender, sendMs);
+    if (head === null) break;
+    heads.push(head);
+  }
+  if (heads.length === 0) return null;
+  const taken = pick(heads, choice);
+  for (const head of heads) if (head !== taken) await giveBack(store, head);
+  return taken;
+}
+
+async function giveBack(store: Store, { effect, token }: Sending): Promise<void> {
+  await store.settleEffect(effect.id, token, { kind: 'retry', error: 'not now', afterMs: 0 });
+}
 
 const people = [true, true, false];
 const itemStates: [string, string][] = [
@@ -130,60 +187,68 @@ const itemStates: [string, string][] = [
 
 /** Everything that can happen around orch; one that does not fit now does nothing. */
 export const steps = {
-  start(game) {
-    claim(game.state, game.world.heads[branch] ?? game.state.task.mergedSha, game.world.now);
+  async start(game) {
+    const { store } = game.data;
+    const claimed = await store.claim({ host: 'h1', owner: 'h1|boot|1|1', leaseMs: leaseMs, maxConcurrency: 1 });
+    if (claimed === null) return;
+    const baseSha = game.world.heads[branch] ?? claimed.task?.mergedSha ?? null;
+    await store.patchRun(claimed.lease, { phase: 'running', ...(baseSha === null ? {} : { baseSha }) });
   },
-  finish(game, choice) {
-    const job = liveJob(game.state);
-    if (job?.state !== 'running') return;
+  async finish(game, choice) {
+    const held = await running(game);
+    if (held === null) return;
     // A run that is asked to stop may have ended well just before.
-    if (job.cancelRequested && choice % 4 !== 0)
-      return end(game, job, { exhausted: 'cancelled', outcome: outcome({ kind: 'cancelled' }) }, 'cancelled');
-    succeed(game, job, choice);
+    if (held.job.cancelRequested && choice % 4 !== 0)
+      return end(game, held, { exhausted: 'cancelled', outcome: outcome({ kind: 'cancelled' }) }, 'cancelled');
+    await succeed(game, held, choice);
   },
-  fail(game, choice) {
-    const job = liveJob(game.state);
-    if (job?.state !== 'running') return;
+  async fail(game, choice) {
+    const held = await running(game);
+    if (held === null) return;
     const [over, exhausted] = pick(failures, choice);
-    const codeTree = job.cause.slice('check:'.length).split('#')[0] ?? '';
-    if (job.kind === 'check' && answersCheck(outcome(over)))
-      game.state.checks.unshift({ codeTree, passed: false, detail: 'failed', tail: '' });
-    end(game, job, { exhausted, outcome: outcome(over), unpushed: choice % 2 === 0 }, 'failed');
+    await end(game, held, { exhausted, outcome: outcome(over), unpushed: choice % 2 === 0 }, 'failed');
   },
   /** A passing fault or a dead worker: the same job again, later. */
-  again(game) {
-    const job = liveJob(game.state);
-    if (job?.state !== 'running') return;
-    game.state.run = null;
-    job.state = job.cancelRequested ? 'cancelled' : 'delayed';
-    job.availableAt = game.world.now + 20_000;
-    wake(game.state);
+  async again(game) {
+    const held = await running(game);
+    if (held === null) return;
+    await game.data.store.settle(held.lease, {
+      outcome: outcome({ kind: 'transient', cause: 'overloaded' }),
+      publishedSha: null,
+      next: { kind: 'again', availableAt: game.world.now + 20_000, spend: 'transient', error: 'overloaded' },
+      message: null,
+    });
   },
-  deliver(game, choice) {
-    const effect = pick(laneHeads(game.state), choice);
-    if (effect === undefined) return;
-    const delivery = carryOut(game.world, effect, game.policy);
+  async deliver(game, choice) {
+    const sending = await take(game, choice);
+    if (sending === null) return;
+    const delivery = carryOut(game.world, sending.effect, game.policy);
     // Sent, but the sender died before it wrote that down: it is sent again later.
     if (choice % 7 === 6) return;
-    settleEffect(game.state, effect, delivery, game.world.now);
+    const recorded = delivery.kind === 'retry' ? { ...delivery, afterMs: delivery.afterMs ?? 20_000 } : delivery;
+    await game.data.store.settleEffect(sending.effect.id, sending.token, recorded);
   },
-  refuse(game, choice) {
-    const effect = pick(laneHeads(game.state), choice);
-    if (effect === undefined || effect.body.kind === 'gitea.merge') return;
-    settleEffect(game.state, effect, { kind: 'dead', error: 'HTTP 400', result: {} }, game.world.now);
+  async refuse(game, choice) {
+    const { store } = game.data;
+    const sending = await take(game, choice);
+    if (sending === null) return;
+    if (sending.effect.body.kind === 'gitea.merge') return giveBack(store, sending);
+    await store.settleEffect(sending.effect.id, sending.token, { kind: 'dead', error: 'HTTP 400', result: {} });
   },
-  poll(game) {
-    const { visit, prNumber } = game.state.task;
-    observe(game.state, look(game.world, visit > 0, prNumber));
+  async poll(game) {
+    const { store } = game.data;
+    const { visit, prNumber } = (await rowOf(game.data)).task;
+    const leader = await store.acquireLease('poller', 'p1', leaseMs);
+    if (leader === null) throw new Error('another poller leads');
+    const mirrors = look(game.world, visit > 0, prNumber).map((mirror) => ({ taskId, mirror }));
+    await store.observe({ leader, project: null, newTasks: [], mirrors, messages: [] });
   },
-  wake(game) {
-    wake(game.state);
-  },
+  wake: ({ data }) => data.wake(taskId),
   clock(game, choice) {
     game.world.now += pick([1000, minute, 15 * minute, 61 * minute, -60 * minute], choice);
   },
-  comment(game, choice) {
-    const { world, state } = game;
+  async comment(game, choice) {
+    const { world } = game;
     world.serial += 1;
     const marker = pick(
       [null, { kind: 'approved' } as const, { kind: 'approved' } as const, { kind: 'rejected', reason: 'no' } as const],
@@ -195,12 +260,17 @@ export const steps = {
       allowed: pick(people, Math.floor(choice / 4)),
       updatedAt: world.now,
     });
-    post(state, `comment:c-${world.serial}`, body, world.now);
+    await post(game, `comment:c-${world.serial}`, body);
   },
-  /** A message that came before comes again: a second poll, a worker that tells once more. */
-  repeat(game, choice) {
-    const known = pick(game.state.messages, choice);
-    if (known !== undefined && post(game.state, known.sourceKey, known.body, game.world.now))
+  /** A message that came before comes again: a second poll, a worker that tells once more. Below 0: the last one. */
+  async repeat(game, choice) {
+    const [count] = game.data.rows<{ n: number }>('SELECT count(*) AS n FROM messages');
+    if (count === undefined || count.n === 0) return;
+    const at = choice < 0 ? count.n - 1 : choice % count.n;
+    const [known] = game.data.rows<{ source_key: string; body: string }>(
+      `SELECT source_key, body FROM messages ORDER BY id LIMIT 1 OFFSET ${at}`,
+    );
+    if (known !== undefined && (await post(game, known.source_key, JSON.parse(known.body) as MessageBody)))
       throw new Error('a message was queued twice');
   },
   ci(game, choice) {
@@ -226,12 +296,12 @@ export const steps = {
     const files = choice % 2 === 0 ? { 'src/cart.ts': `by hand ${choice}` } : { [`${folder}/notes.md`]: `${choice}` };
     push(game.world, files);
   },
-  branch(game, choice) {
-    const { world } = game;
+  async branch(game, choice) {
+    const { world, data } = game;
     if (choice % 3 === 0) rewrite(world);
     else if (choice % 3 === 1) delete world.heads[branch];
     else {
-      const last = openPull(world)?.headSha ?? game.state.visits[game.state.task.visit]?.finished?.sha;
+      const last = openPull(world)?.headSha ?? (await data.store.load(taskId))?.visit?.finished?.sha;
       if (last != null) world.heads[branch] ??= last;
     }
   },
@@ -255,8 +325,8 @@ export const steps = {
     else if (choice % 3 === 1) world.conflict = !world.conflict;
     else world.refuses = !world.refuses;
   },
-  command(game, choice) {
-    const { world, state } = game;
+  async command(game, choice) {
+    const { world, data } = game;
     world.serial += 1;
     const by = 'op';
     const body = pick(
@@ -273,18 +343,13 @@ export const steps = {
       choice,
     );
     // As the command itself does it (src/commands/retry/retry.ts): what was refused is tried again.
-    if (body.name === 'retry' && state.task.hold?.lift === 'redeliver') revive(state);
-    post(state, `command:${world.serial}`, body, world.now);
+    if (body.name === 'retry' && (await rowOf(data)).task.hold?.lift === 'redeliver')
+      await data.store.reviveEffects(taskId);
+    await post(game, `command:${world.serial}`, body);
   },
 } satisfies Record<string, Step>;
 
 export type StepName = keyof typeof steps;
-
-/** `orch retry` makes refused effects deliverable again; a merge is asked for anew instead. */
-export function revive(state: MemoryState): void {
-  for (const effect of state.effects)
-    if (effect.state === 'dead' && effect.body.kind !== 'gitea.merge') effect.state = 'pending';
-}
 
 /** The code that stands at the head of the task's branch. */
 export function headCode(world: WorldState): string | null {

@@ -1,14 +1,23 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { reconcile } from '../../src/core/engine/reconcile.ts';
-import type { Decision, ProjectPolicy, Task, WorkStage } from '../../src/core/model/index.ts';
+import type {
+  Decision,
+  DecisionRow,
+  ProjectPolicy,
+  Store,
+  TaskRow,
+  Visit,
+  WorkStage,
+} from '../../src/core/model/index.ts';
 import { isFinal, workStages } from '../../src/core/model/index.ts';
 import { newTask } from '../../src/core/pipeline/intake.ts';
 import { edges } from '../../src/core/pipeline/table.ts';
+import type { Clock } from '../../src/core/platform/clock.ts';
 import { silentLog } from '../../src/core/platform/log.ts';
-import { liveJob, newMemory, storeOver, type Around, type MemoryState } from '../support/memory-store.ts';
-import { headCode, steps, type Game, type StepName } from '../support/pipeline-play.ts';
-import { isAncestor, newWorld, peersOf } from '../support/pipeline-world.ts';
+import { emptyImage, memoryStore, type MemoryStore } from '../support/memory-database.ts';
+import { headCode, rowOf, steps, type Game, type StepName } from '../support/pipeline-play.ts';
+import { isAncestor, newWorld, peersOf, type WorldState } from '../support/pipeline-world.ts';
 import { branch, policy, taskId } from '../support/snapshots.ts';
 
 class Crash extends Error {}
@@ -16,26 +25,44 @@ class Crash extends Error {}
 /** Rules that may change the stage off the table: facts of the outside and commands by name. */
 const offTable = ['advance.forced', 'command.cancel', 'world.merged', 'world.cancelled', 'world.reopened'];
 
-async function settle(game: Game, state: MemoryState, around: Around = {}): Promise<void> {
+/** Hooks of one try: what a test wants to happen around a commit. */
+interface Around {
+  before?: (decision: Decision) => Promise<void> | void;
+  after?: (decision: Decision) => Promise<void>;
+  rest?: () => void;
+}
+
+function watched(store: Store, around: Around): Store {
+  return {
+    ...store,
+    commit: async (id, version, decision) => {
+      await around.before?.(decision);
+      const answer = await store.commit(id, version, decision);
+      if (answer === 'ok') await around.after?.(decision);
+      return answer;
+    },
+    rest: async (...asked) => {
+      around.rest?.();
+      await store.rest(...asked);
+    },
+  };
+}
+
+async function settle(game: Game, data: MemoryStore, around: Around = {}): Promise<void> {
   const { git, gitea } = peersOf(() => game.world);
-  const store = storeOver(
-    () => state,
-    () => game.world.now,
-    around,
-  );
+  const store = watched(data.store, around);
   try {
     await reconcile(taskId, { store, git, gitea, policyOf: () => game.policy, log: silentLog });
   } catch (error) {
     if (error instanceof Crash) throw error;
-    throw new Error(stuck(state), { cause: error });
+    throw new Error(await stuck(data), { cause: error });
   }
 }
 
 /** What must come out the same whatever the way there: invariant 2. */
-function facts(state: MemoryState): unknown {
-  const { task } = state;
+async function facts(data: MemoryStore): Promise<unknown> {
+  const { task, liveJob: live, queuedMessages } = await rowOf(data);
   const hold = task.hold === null ? null : { cause: task.hold.cause, text: task.hold.text, detail: task.hold.detail };
-  const live = liveJob(state);
   return {
     stage: task.stage,
     visit: task.visit,
@@ -44,39 +71,53 @@ function facts(state: MemoryState): unknown {
     phase: task.phase,
     counters: task.counters,
     live: live === null ? null : { cause: live.cause, state: live.state, cancel: live.cancelRequested },
-    unhandled: state.messages.filter((message) => !message.handled).length,
-    effects: state.effects.map((effect) => effect.body),
+    unhandled: queuedMessages,
+    effects: data.rows('SELECT body FROM outbox ORDER BY id'),
   };
 }
 
+/** A task between two commits. */
+interface Moment extends TaskRow {
+  visit: Visit | null;
+}
+
+async function momentOf(data: MemoryStore): Promise<Moment> {
+  const row = await rowOf(data);
+  return { ...row, visit: (await data.store.visits(taskId)).find(({ n }) => n === row.task.visit) ?? null };
+}
+
+/** Handled messages that are younger than one that is not. */
+function disordered({ rows }: MemoryStore): unknown[] {
+  return rows(`SELECT id FROM messages WHERE handled_at IS NOT NULL
+    AND id > (SELECT min(id) FROM messages WHERE handled_at IS NULL)`);
+}
+
 /** Invariants 1, 3, 4, 5 and 7, looked at with every commit. */
-function check(game: Game, before: MemoryState, decision: Decision): void {
-  const { state, policy: rules } = game;
+function check(game: Game, before: Moment, { task, meta }: Moment, decision: Decision): void {
+  const { data, policy: rules } = game;
   const { why } = decision;
-  expect(state.meta.version).toBe(before.meta.version + 1);
-  const handled = state.messages.map((message) => message.handled);
-  expect(handled, 'messages are handled in order').toEqual([...handled].sort((a, b) => Number(b) - Number(a)));
+  expect(meta.version).toBe(before.meta.version + 1);
+  expect(disordered(data), 'messages are handled in order').toEqual([]);
   const from = before.task.stage;
-  const to = state.task.stage;
+  const to = task.stage;
   if (from !== to && !offTable.includes(why.rule)) {
-    const first = state.task.pipelineStages.length < workStages.length;
+    const first = task.pipelineStages.length < workStages.length;
     if (!first) expect(edges.map((edge) => `${edge.from}>${edge.to}`)).toContain(`${from}>${to}`);
     expect(Object.keys(why.evidence), `${why.rule} names what it judged`).not.toEqual([]);
   }
-  expect(state.jobs.filter((job) => ['queued', 'delayed', 'running'].includes(job.state)).length).toBeLessThanOrEqual(
+  expect(data.rows(`SELECT id FROM jobs WHERE state IN ('queued', 'delayed', 'running')`).length).toBeLessThanOrEqual(
     1,
   );
-  expect(state.task.counters.developerReruns).toBeLessThanOrEqual(rules.caps.developerReruns);
+  expect(task.counters.developerReruns).toBeLessThanOrEqual(rules.caps.developerReruns);
   for (const counter of ['developerReruns', 'questionRounds', 'rejections', 'conflictRounds'] as const) {
-    if (state.task.counters[counter] < before.task.counters[counter]) expect(why.rule).toBe('command.retry');
+    if (task.counters[counter] < before.task.counters[counter]) expect(why.rule).toBe('command.retry');
   }
   checkGate(game, before, decision);
-  checkMerge(game, decision);
+  checkMerge(game, task, decision);
 }
 
 /** A passed gate names a subject of the visit it ends: new blobs, the head's code, an approval of just these documents. */
-function checkGate({ world }: Game, before: MemoryState, { why }: Decision): void {
-  const visit = before.visits[before.task.visit];
+function checkGate({ world }: Game, { visit }: Moment, { why }: Decision): void {
   const old = visit?.baseline.artifacts ?? {};
   switch (why.rule) {
     case 'analysis.approved':
@@ -105,85 +146,98 @@ function changed(old: Record<string, string>, now: Record<string, string>): bool
 }
 
 /** A merge is asked for the very head that stands on the server, with the code that was approved. */
-function checkMerge({ world, state }: Game, decision: Decision): void {
+function checkMerge({ world }: Game, task: TaskRow['task'], decision: Decision): void {
   for (const { body } of decision.effects) {
     if (body.kind !== 'gitea.merge') continue;
     expect(body.head).toBe(world.heads[branch]);
-    const approved = state.task.handled['approved_code'];
-    if (approved !== undefined && state.task.pipelineStages.includes('review')) expect(headCode(world)).toBe(approved);
+    const approved = task.handled['approved_code'];
+    if (approved !== undefined && task.pipelineStages.includes('review')) expect(headCode(world)).toBe(approved);
   }
 }
 
 /** Invariants 1 and 8, at rest. */
-function checkRest({ state }: Game): void {
-  const { task } = state;
-  expect(state.messages.filter((message) => !message.handled)).toEqual([]);
+async function checkRest({ data }: Game): Promise<void> {
+  const { task, meta, liveJob, pendingEffects, queuedMessages } = await rowOf(data);
+  expect(queuedMessages).toBe(0);
   if (isFinal(task.stage)) return;
-  const pending = state.effects.some((effect) => effect.state === 'pending');
+  const goesOn = pendingEffects > 0 || meta.wakeAt !== null || liveJob !== null || task.paused;
   if (task.hold !== null) {
     expect(task.hold.clearedBy).not.toBe('');
     expect(task.hold.blocking ? task.hold.command : 'orch retry').toMatch(/^orch retry/);
     // A wait for orch itself must have something that ends it.
-    if (task.hold.cause === 'outside' || task.hold.cause === 'cannot_see')
-      expect(pending || state.meta.wakeAt !== null || liveJob(state) !== null || task.paused, stuck(state)).toBe(true);
-    return;
+    if (task.hold.cause !== 'outside' && task.hold.cause !== 'cannot_see') return;
   }
-  expect(liveJob(state) !== null || pending || state.meta.wakeAt !== null || task.paused, stuck(state)).toBe(true);
+  if (!goesOn) throw new Error(await stuck(data));
 }
 
-function stuck(state: MemoryState): string {
-  const { stage, hold, visit, handled } = state.task;
-  const last = state.decisions.slice(-12).map((row) => `${row.version} ${row.why.rule}: ${row.why.sentence}`);
-  return JSON.stringify({ stage, hold, handled, stay: state.visits[visit], last, wakeAt: state.meta.wakeAt }, null, 1);
+async function decisionsOf({ store }: MemoryStore): Promise<DecisionRow[]> {
+  return (await store.decisions({ taskId, limit: 10_000 })).reverse();
+}
+
+async function stuck(data: MemoryStore): Promise<string> {
+  const { task, meta } = await rowOf(data);
+  const { stage, hold, handled } = task;
+  const last = (await decisionsOf(data)).slice(-12).map((row) => `${row.version} ${row.why.rule}: ${row.why.sentence}`);
+  const stay = (await data.store.load(taskId))?.visit;
+  return JSON.stringify({ stage, hold, handled, stay, last, wakeAt: meta.wakeAt }, null, 1);
 }
 
 type Manner = 'plain' | 'crash' | 'race';
 
 /** Reconciles: plainly; killed before and after every call of the store and started again; with a second leader in every commit. */
 async function bringToRest(game: Game, manner: Manner): Promise<void> {
-  const twin = structuredClone(game.state);
-  let before = structuredClone(game.state);
-  const after = (decision: Decision): void => {
-    check(game, before, decision);
-    before = structuredClone(game.state);
+  const { data } = game;
+  const image = manner === 'plain' ? null : data.image();
+  let commits = 0;
+  let before = await momentOf(data);
+  const after = async (decision: Decision): Promise<void> => {
+    const now = await momentOf(data);
+    check(game, before, now, decision);
+    before = now;
+    commits += 1;
   };
-  if (manner === 'plain') {
-    await settle(game, game.state, { after });
-  } else if (manner === 'race') {
-    let busy = false;
-    const other = async (): Promise<void> => {
-      if (busy) return;
-      busy = true;
-      await settle(game, game.state, { after });
-      busy = false;
+  if (manner === 'plain') await settle(game, data, { after });
+  else if (manner === 'race') await settleInRace(game, after);
+  else await settleInCrashes(game, after);
+  await checkRest(game);
+  // Where nothing was decided there was nothing to disturb.
+  if (image === null || commits === 0) return;
+  const twin = memoryStore(image, clockOf(game.world));
+  await settle(game, twin);
+  expect(await facts(data)).toEqual(await facts(twin));
+  await twin.store.close();
+}
+
+async function settleInRace(game: Game, after: NonNullable<Around['after']>): Promise<void> {
+  let busy = false;
+  const other = async (): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    await settle(game, game.data, { after });
+    busy = false;
+  };
+  await settle(game, game.data, { before: other, after });
+}
+
+async function settleInCrashes(game: Game, after: NonNullable<Around['after']>): Promise<void> {
+  for (let kills = 0; ; kills += 1) {
+    const die = (): void => {
+      if (kills % 2 === 0) throw new Crash();
     };
-    await settle(game, game.state, { before: other, after });
-  } else {
-    for (let kills = 0; ; kills += 1) {
-      try {
-        await settle(game, game.state, {
-          before: () => {
-            if (kills % 2 === 0) throw new Crash();
-          },
-          after: (decision) => {
-            after(decision);
-            throw new Crash();
-          },
-          rest: () => {
-            if (kills % 2 === 0) throw new Crash();
-          },
-        });
-        break;
-      } catch (error) {
-        if (!(error instanceof Crash)) throw error;
-        game.state.messages.slice(-1).forEach((last) => steps.repeat(game, game.state.messages.indexOf(last)));
-      }
+    try {
+      return await settle(game, game.data, {
+        before: die,
+        after: async (decision) => {
+          await after(decision);
+          throw new Crash();
+        },
+        rest: die,
+      });
+    } catch (error) {
+      if (!(error instanceof Crash)) throw error;
+      await steps.repeat(game, -1);
     }
   }
-  checkRest(game);
-  if (manner === 'plain') return;
-  await settle(game, twin);
-  expect(facts(game.state)).toEqual(facts(twin));
 }
 
 const lines: Record<string, WorkStage[]> = {
@@ -192,10 +246,18 @@ const lines: Record<string, WorkStage[]> = {
   short: ['development', 'review', 'deploy'],
 };
 
-function newGame(rules: ProjectPolicy): Game {
+let empty: Buffer;
+beforeAll(async () => {
+  empty = await emptyImage();
+});
+
+const clockOf = (world: WorldState): Clock => ({ now: () => world.now, sleep: () => Promise.resolve() });
+
+async function newGame(rules: ProjectPolicy): Promise<Game> {
   const world = newWorld();
-  const task: Task = newTask(world.item, rules, world.now);
-  return { world, state: newMemory(task), policy: rules };
+  const data = memoryStore(empty, clockOf(world));
+  await data.store.addTask(newTask(world.item, rules, world.now), structuredClone(world.item));
+  return { world, data, policy: rules };
 }
 
 const rulesOf = fc
@@ -252,33 +314,41 @@ const moves = fc.array(
 
 /** One round in which everybody does what is asked of them. */
 async function cooperate(game: Game): Promise<void> {
-  const { world, state } = game;
+  const { world, data } = game;
   Object.assign(world, { down: false, conflict: false, refuses: false });
-  const last = repair(game);
-  world.now = Math.max(world.now, ...state.jobs.map((job) => job.availableAt)) + 70_000;
-  for (let n = 0; n < 12; n += 1) steps.deliver(game, 0);
+  const last = await repair(game);
+  world.now = Math.max(world.now, lastDue(data)) + 70_000;
+  for (let n = 0; n < 12; n += 1) await steps.deliver(game, 0);
   Object.assign(world.item, { stateName: 'In Progress', stateGroup: 'started', present: true, updatedByAllowed: true });
-  steps.poll(game);
+  await steps.poll(game);
   await bringToRest(game, 'plain');
-  steps.start(game);
-  steps.finish(game, 0);
+  await steps.start(game);
+  await steps.finish(game, 0);
   for (const context of [0, 1]) steps.ci(game, context);
-  if (last?.state === 'open' && state.task.stage === 'review') for (const who of [0, 4]) steps.review(game, who);
-  if (state.task.hold?.cause === 'approval') steps.comment(game, 1);
-  if (state.task.hold?.cause === 'answers') steps.comment(game, 0);
-  if (state.task.paused) steps.command(game, 3);
-  if (state.task.hold?.blocking === true) steps.command(game, 0);
+  const { stage, hold, paused } = (await rowOf(data)).task;
+  if (last?.state === 'open' && stage === 'review') for (const who of [0, 4]) steps.review(game, who);
+  if (hold?.cause === 'approval') await steps.comment(game, 1);
+  if (hold?.cause === 'answers') await steps.comment(game, 0);
+  if (paused) await steps.command(game, 3);
+  if (hold?.blocking === true) await steps.command(game, 0);
   await bringToRest(game, 'plain');
 }
 
+/** When all that waits for its time is due, whatever the clock did meanwhile. */
+function lastDue({ rows }: MemoryStore): number {
+  const [row] = rows<{ at: number | null }>(`SELECT max(at) AS at FROM (SELECT available_at AS at FROM jobs
+    UNION ALL SELECT max(available_at, coalesce(lease_expires_at, 0)) FROM outbox WHERE settled_at IS NULL)`);
+  return row?.at ?? 0;
+}
+
 /** What was deleted or closed by hand is put back. */
-function repair({ world, state }: Game): Game['world']['pulls'][number] | undefined {
+async function repair({ world, data }: Game): Promise<WorldState['pulls'][number] | undefined> {
   const last = world.pulls.at(-1);
   if (last !== undefined && !last.merged) {
     world.heads[branch] ??= last.headSha;
     Object.assign(last, { state: 'open', headSha: world.heads[branch] });
   }
-  const visit = state.visits[state.task.visit];
+  const visit = (await data.store.load(taskId))?.visit;
   const finished = visit?.finished?.sha ?? visit?.baseline.sha;
   if (finished != null && last?.merged !== true) world.heads[branch] ??= finished;
   return last;
@@ -289,18 +359,20 @@ describe('the pipeline as a whole', () => {
     const seen = new Set<string>();
     await fc.assert(
       fc.asyncProperty(rulesOf, fc.nat(12), moves, async (rules, depth, played) => {
-        const game = newGame(rules);
-        steps.poll(game);
+        const game = await newGame(rules);
+        await steps.poll(game);
         for (let round = 0; round < depth; round += 1) await cooperate(game);
         for (const { step, choice, manner } of played) {
-          steps[step](game, choice);
+          await steps[step](game, choice);
           if (manner !== 'later') await bringToRest(game, manner);
         }
-        for (let round = 0; round < 100 && !isFinal(game.state.task.stage); round += 1) await cooperate(game);
-        expect(isFinal(game.state.task.stage), stuck(game.state)).toBe(true);
-        for (const row of game.state.decisions) seen.add(row.why.rule);
+        const ended = async (): Promise<boolean> => isFinal((await rowOf(game.data)).task.stage);
+        for (let round = 0; round < 100 && !(await ended()); round += 1) await cooperate(game);
+        expect(await ended(), (await ended()) ? '' : await stuck(game.data)).toBe(true);
+        for (const row of await decisionsOf(game.data)) seen.add(row.why.rule);
         for (const head of game.world.merges)
           expect(isAncestor(game.world, head, game.world.heads['main'] ?? '')).toBe(true);
+        await game.data.store.close();
       }),
       {
         numRuns: Number(process.env['ORCH_MODEL_RUNS'] ?? 250),
