@@ -174,8 +174,7 @@ test.each(Object.entries(obstacles))(
     expect(side.shown(item)).toBe('Blocked');
     expect((await side.row(item)).liveJob).toBeNull();
     await clear();
-    const body = { kind: 'command', name: 'retry', by: 'op' } as const;
-    await line.app.store.post({ taskId: side.id(item), sourceKey: 'command:1', body });
+    await side.retry(item);
     await side.tick(2);
     expect((await side.row(item)).task.stage).toBe('analysis');
     expect(side.shown(item)).toBe('In Progress');

@@ -27,11 +27,14 @@ export interface PlaneSide {
   rules(item: WorkItem): Promise<string[]>;
   /** Calls of a role of the scripted agent, in order. */
   calls(item: WorkItem, role: string): AgentCall[];
+  /** What `orch retry` does; the next tick carries it out. */
+  retry(item: WorkItem): Promise<void>;
 }
 
 export function planeSide(line: Line): PlaneSide {
   const { world } = line;
   const { plane } = world;
+  let retries = 0;
   const side: PlaneSide = {
     id: (item) => taskIdOf('ET', item.sequence),
     add: (name, html = goodText, by = world.people.lead) =>
@@ -67,6 +70,10 @@ export function planeSide(line: Line): PlaneSide {
         .filter((text) => text !== '')
         .map((text) => JSON.parse(text) as AgentCall)
         .sort((a, b) => a.n - b.n);
+    },
+    async retry(item) {
+      const body = { kind: 'command', name: 'retry', by: 'op' } as const;
+      await line.app.store.post({ taskId: side.id(item), sourceKey: `command:retry:${(retries += 1)}`, body });
     },
   };
   return side;
