@@ -71,6 +71,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     owner,
     backoff: config.worker.backoff,
     random: Math.random,
+    failedDecisions: new Map(),
     log,
   };
   const workerDeps = (onTask: RepairDeps['onTask']): RepairDeps => ({

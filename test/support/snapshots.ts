@@ -83,7 +83,7 @@ export function policy(over: Partial<ProjectPolicy> = {}): ProjectPolicy {
     },
     budgets: { attempts: 2, transientRetries: 5, interruptions: 3 },
     postsVerdict: false,
-    recheckMs: 60 * minute,
+    recheckMs: minute,
     links: { plane: 'https://plane.example.org', gitea: 'https://git.example.org', workspace: 'acme' },
     ...over,
   };

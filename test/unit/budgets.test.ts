@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RunOutcome } from '../../src/core/model/index.ts';
 import { nextAfter, type JobInQuestion } from '../../src/core/pipeline/budgets.ts';
-import { backoffMs, defaultBackoff } from '../../src/core/platform/backoff.ts';
+import { backoffMs, defaultBackoff } from '../../src/core/platform/retry.ts';
 
 const now = 1_000_000;
 const fresh: JobInQuestion = {

@@ -205,6 +205,7 @@ describe('the table of edges', () => {
     expect(decision?.task).toMatchObject({ stage: s.task.stage, visit: s.task.visit });
     expect(decision?.task.hold?.cause).toBe('cannot_see');
     expect(decision?.wakeAt).toBe(noon + 60_000);
+    expect(decided(s, blind, policy({ recheckMs: 420_000 })).decision?.wakeAt).toBe(noon + 420_000);
     expect(decision?.effects.filter((effect) => effect.body.kind === 'plane.comment')).toEqual([]);
   });
 });

@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deliverDue } from '../../src/core/engine/deliver.ts';
-import type { NewEffect } from '../../src/core/model/index.ts';
+import { reconcileDue, type ReconcileDeps } from '../../src/core/engine/reconcile.ts';
+import { OrchError, type ErrorCode, type NewEffect, type TelegramPort } from '../../src/core/model/index.ts';
+import { silentLog } from '../../src/core/platform/log.ts';
+import { openStore } from '../../src/core/store/open.ts';
 import { drive, type Driver } from '../support/line.ts';
-import { testClock, type TestClock } from '../store/bench.ts';
+import { itemMirror, task, testClock, type TestClock } from '../store/bench.ts';
 
 /** A port of this host that nobody listens on. */
 async function closedPort(): Promise<number> {
@@ -33,6 +36,7 @@ describe('the wait between tries of an effect', () => {
   let folder: string;
   let clock: TestClock;
   let orch: Driver | null = null;
+  let chat: TelegramPort | null = null;
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'orch-backoff-'));
     clock = testClock();
@@ -40,6 +44,7 @@ describe('the wait between tries of an effect', () => {
   afterEach(async () => {
     await orch?.close();
     orch = null;
+    chat = null;
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -60,7 +65,8 @@ describe('the wait between tries of an effect', () => {
     await orch.app.store.announce([alert]);
   }
 
-  const deliver = async (): Promise<number> => (orch === null ? 0 : deliverDue(orch.app.engine));
+  const deliver = async (): Promise<number> =>
+    orch === null ? 0 : deliverDue(chat === null ? orch.app.engine : { ...orch.app.engine, telegram: chat });
 
   /** Tries once now, and proves that the next try is due between the two, milliseconds from now. */
   async function triesAgainWithin(minMs: number, maxMs: number): Promise<void> {
@@ -80,5 +86,75 @@ describe('the wait between tries of an effect', () => {
   it('grows from 10 s to 10 min, a tenth of jitter upwards, when nothing is configured', async () => {
     await start({});
     for (const seconds of [20, 40, 80, 160, 320, 600, 600]) await triesAgainWithin(seconds * 1000, seconds * 1100);
+  });
+
+  /** A chat that answers every message with this. */
+  const failing = (code: ErrorCode, retryAfterMs?: number): TelegramPort => ({
+    send: () => Promise.reject(new OrchError('no', { code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })),
+  });
+  const configured = { backoffBaseSeconds: 30, backoffMaxSeconds: 100 };
+
+  it('is never shorter than what the peer asked for', async () => {
+    await start(configured);
+    chat = failing('telegram_server_error', 70_000);
+    await triesAgainWithin(70_000, 77_000);
+    await triesAgainWithin(100_000, 110_000);
+  });
+
+  it('ends when a limit does, however often it was met', async () => {
+    await start(configured);
+    chat = failing('telegram_rate_limited', 7_000);
+    for (let n = 0; n < 5; n += 1) await triesAgainWithin(7_000, 7_000);
+  });
+
+  it('goes on for a refused token, which somebody can replace', async () => {
+    await start(configured);
+    chat = failing('telegram_token_refused');
+    for (const seconds of [60, 100, 100, 100, 100, 100, 100]) await triesAgainWithin(seconds * 1000, seconds * 1100);
+  });
+
+  it('ends a refusal that was heard six times', async () => {
+    await start(configured);
+    chat = failing('telegram_refused');
+    for (const seconds of [60, 100, 100, 100, 100]) await triesAgainWithin(seconds * 1000, seconds * 1100);
+    expect(await deliver()).toBe(1);
+    expect(await orch?.app.store.effects({ state: 'dead', limit: 9 })).toMatchObject([{ key: 'alert:1', error: 'no' }]);
+  });
+});
+
+describe('a decision that fails', () => {
+  it('is postponed longer each time, as the configuration says, and soon again after a success', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'orch-postpone-'));
+    const clock = testClock();
+    const store = await openStore({ file: path.join(folder, 'orch.db'), clock, mode: 'command' });
+    let broken = true;
+    const deps = {
+      store,
+      policyOf: () => {
+        if (broken) throw new Error('a defect');
+        return null;
+      },
+      backoff: { baseMs: 1000, maxMs: 7000 },
+      random: () => 0.5,
+      failedDecisions: new Map(),
+      log: silentLog,
+    } as unknown as ReconcileDeps;
+    const due = async (): Promise<number> => (await reconcileDue(deps)).tasks;
+    await store.addTask(task(), itemMirror());
+    for (const wait of [2100, 4200, 7350, 7350]) {
+      expect((await reconcileDue(deps)).failed).toMatchObject([{ error: 'a defect' }]);
+      clock.at += wait - 1;
+      expect(await due()).toBe(0);
+      clock.at += 1;
+    }
+    broken = false;
+    expect(await reconcileDue(deps)).toMatchObject({ tasks: 1, failed: [] });
+    broken = true;
+    await store.post({ taskId: task().id, sourceKey: 'x', body: { kind: 'command', name: 'retry', by: 'op' } });
+    expect(await due()).toBe(1);
+    clock.at += 2100;
+    expect(await due()).toBe(1);
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 });

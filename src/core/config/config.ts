@@ -1,5 +1,5 @@
 import type { GitIdentity, Language, ProjectPolicy, Role } from '../model/index.ts';
-import type { BackoffPolicy } from '../platform/backoff.ts';
+import type { Backoff } from '../platform/retry.ts';
 import type { RoleSettings } from './roles.ts';
 
 /**
@@ -35,7 +35,7 @@ export interface Config {
     drainMs: number;
     pollIntervalMs: number;
     onStop: 'leave' | 'stop';
-    backoff: BackoffPolicy;
+    backoff: Backoff;
     budgets: ProjectPolicy['budgets'];
   };
   agent: {

@@ -12,16 +12,16 @@ import type {
   Store,
   TelegramPort,
 } from '../model/index.ts';
-import { OrchError, assertNever, errorWithHint, mayPassLater } from '../model/index.ts';
-import { backoffMs, type BackoffPolicy } from '../platform/backoff.ts';
+import { OrchError, assertNever, errorText, errorWithHint, mayPassLater } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
+import { backoffMs, retryPolicies, type RetryDeps } from '../platform/retry.ts';
 import { deliverMerge } from './deliver-merge.ts';
 import { startBranch } from './start-branch.ts';
 import type { Catalogue } from './messages/catalogue.ts';
 import { planeHtml, telegramHtml } from './messages/render.ts';
 
-export interface DeliverDeps {
+export interface DeliverDeps extends RetryDeps {
   store: Store;
   git: GitPort;
   gitea: GiteaPort;
@@ -33,10 +33,6 @@ export interface DeliverDeps {
   policyOf: (effect: { projectId: ProjectId }) => ProjectPolicy | null;
   catalogue: Catalogue;
   owner: string;
-  /** `worker.backoff*`: the growing wait between tries of one effect. */
-  backoff: BackoffPolicy;
-  /** 0 ≤ result < 1, for the jitter of that wait. */
-  random: () => number;
   log: Log;
 }
 
@@ -71,47 +67,35 @@ export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promi
 }
 
 /** Decides the wait before the next try, where the try itself did not. */
-function scheduled(
-  delivery: Delivery,
-  { attempts }: Effect,
-  { backoff, random }: Pick<DeliverDeps, 'backoff' | 'random'>,
-): RecordedDelivery {
+function scheduled(delivery: Delivery, { attempts }: Effect, { backoff, random }: RetryDeps): RecordedDelivery {
   if (delivery.kind !== 'retry') return delivery;
   return { ...delivery, afterMs: delivery.afterMs ?? backoffMs(attempts, backoff, 0, random()) };
 }
 
-/** Tries of a call of git that failed without a reason known to last: another process of the host may be in the way. */
-const gitTries = 6;
-
-/**
- * Tries of what a server refuses, about ten minutes with the usual backoff: while a server is being upgraded or its proxy
- * restarted, 404 and 409 come and go, and a task held for that would wait for a person for nothing.
- */
-const refusalTries = 6;
-
-/** What a failure means: trouble and refused tokens are tried again (somebody mends them), a refusal that lasts is final. */
-function deliveryOf(error: unknown, effect: Effect): Delivery {
-  const { attempts, lastError } = effect;
-  if (error instanceof OrchError && !mayPassLater(error)) {
-    if (error.code === 'git_failed' && attempts < gitTries)
-      return { kind: 'retry', error: error.message, afterMs: 1000 * attempts };
-    // Only a refusal that was heard before counts as lasting: the tries before may have been spent on an outage.
-    if (error.kind === 'refusal' && (attempts < refusalTries || lastError !== error.message))
-      return { kind: 'retry', error: error.message, afterMs: null };
-    return { kind: 'dead', error: error.message };
+/** What a failure means: trouble and refused tokens are tried again (somebody repairs them), a refusal that lasts is final. */
+function deliveryOf(error: unknown, { attempts, lastError }: Effect, { backoff, random }: RetryDeps): Delivery {
+  const policy = retryPolicies.effect;
+  if (!(error instanceof OrchError)) return { kind: 'retry', error: errorText(error), afterMs: null };
+  if (mayPassLater(error)) {
+    // A limit names the moment, and was met before anything was sent: asking then is in time. Other trouble may last.
+    const named = error.retryAfterMs;
+    const afterMs =
+      named !== undefined && error.kind === 'limit' ? named : backoffMs(attempts, backoff, named ?? 0, random());
+    return { kind: 'retry', error: errorWithHint(error), afterMs };
   }
-  return {
-    kind: 'retry',
-    error: errorWithHint(error),
-    afterMs: error instanceof OrchError ? (error.retryAfterMs ?? null) : null,
-  };
+  if (error.code === 'git_failed' && attempts < policy.gitTries)
+    return { kind: 'retry', error: error.message, afterMs: backoffMs(attempts, policy.git, 0, random()) };
+  // Only a refusal that was heard before counts as lasting: the tries before may have been spent on an outage.
+  if (error.kind === 'refusal' && (attempts < policy.refusalTries || lastError !== error.message))
+    return { kind: 'retry', error: error.message, afterMs: null };
+  return { kind: 'dead', error: error.message };
 }
 
 async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {
   try {
     return await deliver(effect, effect.body, deps);
   } catch (error) {
-    return deliveryOf(error, effect);
+    return deliveryOf(error, effect, deps);
   }
 }
 

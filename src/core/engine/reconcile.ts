@@ -2,14 +2,21 @@ import type { Log } from '../platform/log.ts';
 import { errorText, isDatabaseError } from '../model/index.ts';
 import type { ProjectPolicy, Store, Task, TaskId } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
+import { backoffMs, type RetryDeps } from '../platform/retry.ts';
 import { decide, needs } from '../pipeline/decide.ts';
 import { collect, type EvidenceDeps } from './evidence.ts';
 
-export interface ReconcileDeps extends EvidenceDeps {
+export interface DecideDeps extends EvidenceDeps {
   store: Store;
   /** Policy of the project a task belongs to; null when the project is no longer registered: the task is left alone. */
   policyOf: (task: Pick<Task, 'projectId'>) => ProjectPolicy | null;
   log: Log;
+}
+
+/** What reconciles every task that is due. */
+export interface ReconcileDeps extends DecideDeps, RetryDeps {
+  /** Failed decisions in a row by task, in this process: after a restart, perhaps of a repaired version, all are tried soon. */
+  failedDecisions: Map<TaskId, number>;
 }
 
 /** More decisions than this in a row for one task are a defect of the rules, not work. */
@@ -20,7 +27,7 @@ const mostSteps = 100;
  * time: a commit compares the version, so of two that decide at once one is told `stale` and loads again.
  * @returns how many decisions were committed
  */
-export async function reconcile(taskId: TaskId, deps: ReconcileDeps): Promise<number> {
+export async function reconcile(taskId: TaskId, deps: DecideDeps): Promise<number> {
   let committed = 0;
   for (let step = 0; step < mostSteps; step += 1) {
     const snapshot = await deps.store.load(taskId);
@@ -57,6 +64,7 @@ export async function reconcileDue(
   for (const taskId of due) {
     try {
       decisions += await reconcile(taskId, deps);
+      deps.failedDecisions.delete(taskId);
     } catch (error) {
       // Without the database no other task fares better.
       if (isDatabaseError(error)) throw error;
@@ -71,10 +79,11 @@ export async function reconcileDue(
   return { tasks: due.length, decisions, failed };
 }
 
-/** A task whose decision failed must not keep its place in front of the others for ever. */
-const postponeMs = 60_000;
-
-async function postpone(taskId: TaskId, { store }: ReconcileDeps): Promise<void> {
+/** A task whose decision failed must not keep its place in front of the others forever; one that keeps failing waits longer. */
+async function postpone(taskId: TaskId, { store, failedDecisions, backoff, random }: ReconcileDeps): Promise<void> {
+  const failures = (failedDecisions.get(taskId) ?? 0) + 1;
+  failedDecisions.set(taskId, failures);
   const snapshot = await store.load(taskId).catch(() => null);
-  if (snapshot !== null) await store.rest(taskId, snapshot.meta.wakeSeq, store.now() + postponeMs);
+  if (snapshot === null) return;
+  await store.rest(taskId, snapshot.meta.wakeSeq, store.now() + backoffMs(failures, backoff, 0, random()));
 }

@@ -1,4 +1,5 @@
 import type { Delivery, EffectOf, GitPort, PlanePort, ProjectId, ProjectPolicy } from '../model/index.ts';
+import { retryPolicies } from '../platform/retry.ts';
 import { branchOwner, itemTrailer } from './evidence.ts';
 import { htmlText } from '../pipeline/markers.ts';
 import { documents } from '../pipeline/artifacts.ts';
@@ -46,7 +47,8 @@ export async function startBranch(body: EffectOf<'git.start_branch'>, deps: Star
     message,
   );
   const pushed = await git.push(body.repo, sha, body.branch, null);
-  if (pushed === 'moved') return { kind: 'retry', error: `branch ${body.branch} appeared meanwhile`, afterMs: 1000 };
+  if (pushed === 'moved')
+    return { kind: 'retry', error: `branch ${body.branch} appeared meanwhile`, afterMs: retryPolicies.effect.raceMs };
   return { kind: 'done', result: { sha, code_tree: await git.codeTree(body.repo, sha, body.folder) } };
 }
 

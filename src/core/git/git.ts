@@ -3,6 +3,7 @@ import { OrchError, parseCommitSha } from '../model/index.ts';
 import { createCircuits } from '../platform/circuit.ts';
 import { systemClock, type Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import { retrying, retryPolicies } from '../platform/retry.ts';
 import { coalesce } from '../platform/coalesce.ts';
 import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts';
 import { isCrowded, packBare } from './packing.ts';
@@ -10,7 +11,6 @@ import { reads } from './reads.ts';
 import { explainRemote } from './remote-error.ts';
 import { gitEnvironment } from './run.ts';
 import { withIndex } from './scratch.ts';
-import { pastLocks } from './locks.ts';
 
 export interface GitOptions {
   reposDir: string;
@@ -92,7 +92,9 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     return heads;
   }
 
-  const fetch = coalesce((repo: RepoSlug) => pastLocks(() => fetchNow(repo)));
+  // Another process's locks are held for moments.
+  const isLocked = (error: unknown): boolean => error instanceof OrchError && error.code === 'git_locked';
+  const fetch = coalesce((repo: RepoSlug) => retrying(retryPolicies.gitLock, isLocked, () => fetchNow(repo)));
 
   async function fetchNow(repo: RepoSlug): Promise<void> {
     await readRemote(

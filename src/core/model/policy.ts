@@ -45,7 +45,7 @@ export interface ProjectPolicy {
   budgets: { attempts: number; transientRetries: number; interruptions: number };
   /** Whether orch holds a second account that posts the reviewer's verdict as a PR review. */
   postsVerdict: boolean;
-  /** How often a person is reminded of what waits for them, and how often a gate that could not see looks again. */
+  /** `recheckMinutes`: how soon a gate that could not see looks again. */
   recheckMs: number;
   links: { plane: string; gitea: string; workspace: string };
 }

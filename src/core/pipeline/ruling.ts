@@ -37,12 +37,9 @@ export function hold(
   return commit(draft, rule, text, 'gate', options.evidence ?? {}, wakeAt);
 }
 
-/** How soon a gate that could not see looks again, milliseconds. */
-const lookAgainMs = 60_000;
-
-/** A gate that cannot see is pending with the reason, never a pass (spec 3.1). */
+/** A gate that cannot see is pending with the reason, never a pass (spec 3.1); it looks again after `recheckMinutes`. */
 export function cannotSee(draft: Draft, reason: string): Ruling {
-  return hold(draft, 'cannot_see', 'gate.cannot-see', reason, { wakeAt: draft.now + lookAgainMs });
+  return hold(draft, 'cannot_see', 'gate.cannot-see', reason, { wakeAt: draft.now + draft.policy.recheckMs });
 }
 
 /** The visit of a work stage; a work stage without one is a defect of the store. */

@@ -1,5 +1,6 @@
 import { OrchError } from '../model/index.ts';
 import type { Clock } from './clock.ts';
+import { backoffMs, retryPolicies } from './retry.ts';
 
 /**
  * Circuit breakers by place, such as one repository's reads: after a failure that costs time or that the server asked to
@@ -12,10 +13,6 @@ export interface Circuits {
   /** Opens the circuit of a place: for failures that come as an ordinary answer. */
   open(place: string, error: OrchError): void;
 }
-
-/** First pause and longest, milliseconds: a short trouble is over with the next tick, a long one costs one call a minute. */
-const baseMs = 5_000;
-const maxMs = 60_000;
 
 interface Broken {
   failures: number;
@@ -30,7 +27,7 @@ export function createCircuits(clock: Clock): Circuits {
 
   function open(place: string, error: OrchError): void {
     const failures = (broken.get(place)?.failures ?? 0) + 1;
-    const ms = Math.max(Math.min(2 ** Math.min(failures, 10) * baseMs, maxMs), error.retryAfterMs ?? 0);
+    const ms = backoffMs(failures, retryPolicies.circuit, error.retryAfterMs ?? 0, 0);
     broken.set(place, { failures, since: clock.now(), ms, error });
   }
 

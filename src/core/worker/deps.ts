@@ -14,7 +14,7 @@ import type {
   WorkspacePort,
 } from '../model/index.ts';
 import type { BreakerPolicy } from '../pipeline/breaker.ts';
-import type { BackoffPolicy } from '../platform/backoff.ts';
+import type { Backoff } from '../platform/retry.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 
@@ -32,7 +32,7 @@ export interface WorkerConfig {
   /** What a stopping worker does with its agents: they go on under their supervisor, or are stopped to be resumed. */
   onStop: 'leave' | 'stop';
   /** For transient failures of a run and for failed publishing. */
-  backoff: BackoffPolicy;
+  backoff: Backoff;
   breaker: BreakerPolicy;
 }
 

@@ -8,14 +8,9 @@ import {
   type CommitSha,
   type Published,
 } from '../model/index.ts';
-import { backoffMs } from '../platform/backoff.ts';
 import { crashPoint } from '../platform/crash-point.ts';
+import { backoffMs, retryPolicies } from '../platform/retry.ts';
 import { baseBranchOf, LeaseLost, patchRun, projectOf, type RunContext } from './context.ts';
-
-/** A refusal that is not about the network is believed after this many tries: hooks and protections do flap. */
-const refusals = 3;
-/** That there is no such repository, or that it is elsewhere, is believed later: a server that is upgraded says both. */
-const lostTries = 6;
 
 /** What publishing came to. `failed`: the work stays in the workspace, and a person has to look. */
 export type Publication =
@@ -42,8 +37,8 @@ export async function publish(context: RunContext): Promise<Publication> {
       return publication;
     } catch (error) {
       if (!(error instanceof OrchError)) throw error;
-      const most = error.kind === 'refusal' ? lostTries : refusals;
-      if (!mayPassLater(error) && ++refused >= most)
+      const { tries, refusalTries } = retryPolicies.publish;
+      if (!mayPassLater(error) && ++refused >= (error.kind === 'refusal' ? refusalTries : tries))
         return { kind: 'failed', cause: 'refused', error: errorText(error) };
       const text = errorWithHint(error);
       if (text !== told) await patchRun(context, { trouble: text });

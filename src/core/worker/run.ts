@@ -1,5 +1,6 @@
 import { errorText, OrchError, type RunOutcome } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
+import { retryPolicies } from '../platform/retry.ts';
 import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
 import { launchFailure, prepare } from './prepare.ts';
@@ -8,8 +9,6 @@ import { launchFailure, prepare } from './prepare.ts';
 const beatMs = 1000;
 /** How far back in a repository's runs the former run of a branch is looked for. */
 const formerRuns = 200;
-/** A tree that survived a kill is killed again this often before the run gives up on it. */
-const killTries = 3;
 
 export type RunEnd = { kind: 'ended'; outcome: RunOutcome; started: boolean } | { kind: 'detached' };
 
@@ -139,7 +138,7 @@ export async function clearTree(
   { launcher, log }: Pick<WorkerDeps, 'launcher' | 'log'>,
   folder: string,
 ): Promise<boolean> {
-  for (let n = 0; n < killTries; n++) {
+  for (let n = 0; n < retryPolicies.kill.tries; n++) {
     if (!(await launcher.alive(folder))) return true;
     const { left } = await launcher.kill(folder, 'orphan');
     if (left > 0) log.warn('processes of a run are still alive', { folder, left });

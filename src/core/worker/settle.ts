@@ -1,6 +1,6 @@
 import type { MessageBody, NewMessage, RunOutcome } from '../model/index.ts';
 import { nextAfter, type AfterRun } from '../pipeline/budgets.ts';
-import { backoffMs } from '../platform/backoff.ts';
+import { backoffMs } from '../platform/retry.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, type RunContext } from './context.ts';
 import type { Publication } from './publish.ts';

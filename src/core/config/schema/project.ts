@@ -131,7 +131,7 @@ export const projectSection = z
       .describe('Pull requests.'),
     states,
     caps: projectCaps,
-    recheckMinutes: count(30, 1, 10_080).describe('How often a gate that could not see looks again.'),
+    recheckMinutes: count(1, 1, 10_080).describe('How often a gate that could not see looks again.'),
     agent: projectAgentSection,
   })
   .describe('A Plane project and the repository it maps to.');
