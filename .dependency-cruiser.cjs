@@ -1,7 +1,7 @@
 // The rank table of docs/architecture.md, enforced: a room imports only from lower ranks, peers never import each other.
 const ranks = [
   ['src/core/model'],
-  ['src/core/pipeline', 'src/core/platform'],
+  ['src/core/pipeline', 'src/core/queue', 'src/core/platform'],
   ['src/core/store', 'src/core/peers', 'src/core/git', 'src/core/config'],
   ['src/core/launcher'],
   ['src/core/engine'],

@@ -88,7 +88,7 @@ describe('metrics', () => {
     expect(stdout).toContain('orch_tasks_held{cause="developer_budget",blocking="true"} 1\n');
     expect(stdout).toContain('orch_jobs{state="running"} 1\n');
     expect(stdout).toContain('orch_job_run_cost_dollars_total{role="analyst",kind="agent",result="success"} 0.42\n');
-    expect(stdout).toContain('orch_agent_gate_closed 0\n');
+    expect(stdout).toContain('orch_agents_paused 0\n');
     expect(stdout).toContain('orch_poller_up 0\n');
     expect(stdout).not.toContain('orch_poll_last_success_timestamp_seconds');
     const { metrics } = JSON.parse(world.orch(['metrics', '--json']).stdout) as { metrics: { name: string }[] };

@@ -129,7 +129,7 @@ describe('status --json', () => {
       schema_version: 1,
       running: false,
       pending: true,
-      agent_gate: { state: 'open', until: null },
+      agent_breaker: { state: 'closed', until: null },
       counts: { active: 4, done: 1, cancelled: 1 },
       services: { poller: { state: 'none', last_tick_at: null } },
     });
@@ -168,15 +168,15 @@ describe('status --json', () => {
 });
 
 describe('status --queue and --events', () => {
-  it('show the gate with the time left, jobs, and what was refused with the command', async () => {
+  it('show the circuit breaker with the time left, jobs, and what was refused with the command', async () => {
     const { store } = world;
     await commitNow(store, { effects: [comment('refused'), { ...comment('waits'), lane: 'telegram' }] }, world.id(14));
     const claim = present(await store.claimEffect('p', 1000));
     await store.settleEffect(claim.effect.id, claim.token, { kind: 'dead', error: '403: no access to the project' });
-    const gate = await store.agentGate();
-    await store.setAgentGate({
-      ...gate,
-      state: 'closed',
+    const breaker = await store.agentBreaker();
+    await store.setAgentBreaker({
+      ...breaker,
+      state: 'open',
       reason: 'usage_limit',
       detail: 'session limit',
       until: Date.now() + 600_000,
@@ -184,12 +184,12 @@ describe('status --queue and --events', () => {
     const text = world.screen(['status', '--queue'], 80, plain);
     expect(widest(text)).toBeLessThanOrEqual(80);
     expect(text).toMatch(/^1 running \(at most 1 on this host\), 0 queued, 0 delayed$/m);
-    expect(text).toMatch(/^agents closed for (9m\d\ds|10m) more: usage limit; session limit$/m);
+    expect(text).toMatch(/^agents paused for (9m\d\ds|10m) more: usage limit; session limit$/m);
     expect(text).toMatch(/^ {2}2 {2}ET-012 {2}developer {2}running/m);
     expect(text).toMatch(/ET-014 {2}plane\.comment .*403: no access to the project/);
     expect(text).toContain('orch retry ET-014 delivers them again');
     expect(json(['status', '--queue'])).toMatchObject({
-      agent_gate: { state: 'closed', reason: 'usage_limit' },
+      agent_breaker: { state: 'open', reason: 'usage_limit' },
       effects: { pending: [{ key: 'waits' }], dead: [{ key: 'refused', error: '403: no access to the project' }] },
       last_jobs: [
         { id: '2', state: 'running' },
@@ -197,7 +197,7 @@ describe('status --queue and --events', () => {
       ],
     });
     expect(world.screen(['status'], 80, plain)).toMatch(/^✗ outbox {2}1 refused for good/m);
-    await store.setAgentGate({ ...(await store.agentGate()), state: 'open', reason: null, until: null });
+    await store.setAgentBreaker({ ...(await store.agentBreaker()), state: 'closed', reason: null, until: null });
   });
 
   it('list the last decisions, newest last', () => {

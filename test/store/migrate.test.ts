@@ -187,3 +187,34 @@ describe('the word lists of 0002', () => {
     fresh.close();
   });
 });
+
+describe('the circuit breaker of 0004', () => {
+  it.each([
+    ['open', 'closed', null],
+    ['closed', 'open', 'usage_limit'],
+    ['probing', 'half_open', 'transient'],
+  ])('%s of the agent gate is %s of the breaker; all else stays', async (before, after, reason) => {
+    await run(all.slice(0, 3));
+    const rest = { detail: 'd', failures: 3, until: 77, probe: '5', version: 4 };
+    const set = db.prepare(
+      `UPDATE agent_gate SET state = @state, reason = @reason, detail = @detail, failures = @failures, until = @until,
+         probe = @probe, version = @version`,
+    );
+    set.run({ state: before, reason, ...rest });
+    await run();
+    expect(db.prepare('SELECT * FROM agent_breaker').all()).toEqual([{ id: 1, state: after, reason, ...rest }]);
+  });
+
+  it('notices that wait for their delivery get their new names', async () => {
+    await run(all.slice(0, 3));
+    const add = db.prepare(`INSERT INTO outbox (key, lane, kind, body, report, state, available_at, created_at)
+      VALUES (@key, 'telegram', 'telegram.message', @body, 0, 'pending', 0, 0)`);
+    for (const event of ['agent_gate_closed', 'agent_gate_opened', 'recovered'])
+      add.run({ key: event, body: JSON.stringify({ notice: { body: { event, lines: ['x'] } } }) });
+    await run();
+    const bodies = db.prepare('SELECT body FROM outbox ORDER BY id').pluck().all() as string[];
+    expect(
+      bodies.map((body) => (JSON.parse(body) as { notice: { body: { event: string } } }).notice.body.event),
+    ).toEqual(['agents_paused', 'agents_resumed', 'recovered']);
+  });
+});

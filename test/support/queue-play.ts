@@ -1,6 +1,6 @@
 import type { JobId, JobNext, NewJob, RunId, RunOutcome, Store } from '../../src/core/model/index.ts';
 import { OrchError } from '../../src/core/model/index.ts';
-import { nextAfter } from '../../src/core/pipeline/budgets.ts';
+import { nextAfter } from '../../src/core/queue/budgets.ts';
 import { backoffMs, defaultBackoff } from '../../src/core/platform/retry.ts';
 import { adhoc, cancelJob, message, newJob, outcome, task } from '../store/bench.ts';
 import * as queue from './queue-model.ts';

@@ -211,8 +211,8 @@ describe('channels', () => {
     done: 'plane+telegram',
     cancelled: 'plane+telegram',
     answered: 'plane',
-    agent_gate_closed: 'telegram!',
-    agent_gate_opened: 'telegram!',
+    agents_paused: 'telegram!',
+    agents_resumed: 'telegram!',
     recovered: 'telegram!',
     trouble: 'telegram!',
   };

@@ -74,11 +74,11 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
     { event: 'cancelled', by: 'plane' },
   ],
   answered: [{ event: 'answered', text: 'The run has ended.' }],
-  agent_gate_closed: [
-    { event: 'agent_gate_closed', reason: 'usage_limit: resets later', until: Date.UTC(2026, 0, 2, 3, 4) },
-    { event: 'agent_gate_closed', reason: 'authentication: not logged in', until: null },
+  agents_paused: [
+    { event: 'agents_paused', reason: 'usage_limit: resets later', until: Date.UTC(2026, 0, 2, 3, 4) },
+    { event: 'agents_paused', reason: 'authentication: not logged in', until: null },
   ],
-  agent_gate_opened: [{ event: 'agent_gate_opened' }],
+  agents_resumed: [{ event: 'agents_resumed' }],
   recovered: [{ event: 'recovered', lines: ['run 5 was adopted', 'two effects were given back'] }],
   trouble: [{ event: 'trouble', text: 'the disk is full' }],
 };

@@ -26,7 +26,7 @@ const alert: NewEffect = {
   lane: 'telegram',
   body: {
     kind: 'telegram.message',
-    notice: { taskId: null, title: '', body: { event: 'agent_gate_opened' }, links: {} },
+    notice: { taskId: null, title: '', body: { event: 'agents_resumed' }, links: {} },
     alert: true,
   },
   report: false,

@@ -280,17 +280,17 @@ describe('recover', () => {
   });
 
   it('frees a probe that is gone, and keeps one whose run lives', async () => {
-    const gate = await world.store.agentGate();
-    const probing = { ...gate, state: 'probing' as const, reason: 'transient' as const };
-    await world.store.setAgentGate({ ...probing, probe: '999' });
+    const breaker = await world.store.agentBreaker();
+    const halfOpen = { ...breaker, state: 'half_open' as const, reason: 'transient' as const };
+    await world.store.setAgentBreaker({ ...halfOpen, probe: '999' });
     const done = await recover(world.deps(), { dryRun: false });
-    expect(done.fixed).toEqual(['the agent gate lets another probe through']);
-    expect(await world.store.agentGate()).toMatchObject({ state: 'closed', probe: null });
+    expect(done.fixed).toEqual(['the circuit breaker lets another probe through']);
+    expect(await world.store.agentBreaker()).toMatchObject({ state: 'open', probe: null });
     const job = await world.addJob(task);
     await world.store.claim({ host: world.deps().host, owner: world.deps().owner, leaseMs: 60_000, maxConcurrency: 1 });
     const [run] = await world.runsOf(job);
-    const now = await world.store.agentGate();
-    await world.store.setAgentGate({ ...now, state: 'probing', probe: run?.id ?? '' });
+    const now = await world.store.agentBreaker();
+    await world.store.setAgentBreaker({ ...now, state: 'half_open', probe: run?.id ?? '' });
     expect((await recover(world.deps(), { dryRun: false })).found).toEqual([]);
   });
 

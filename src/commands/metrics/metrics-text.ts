@@ -18,10 +18,10 @@ const maybe = (ms: number | null): Metric['samples'] => (ms === null ? [] : bare
 
 /** Every measure, from the read models alone: no process has to be asked, so a timer can collect them. */
 export async function readMetrics(store: Store, alive: Alive, version: string): Promise<Metric[]> {
-  const [totals, queue, gate, effects] = await Promise.all([
+  const [totals, queue, breaker, effects] = await Promise.all([
     store.totals(),
     store.queueCounts(),
-    store.agentGate(),
+    store.agentBreaker(),
     store.effects({ state: 'pending', limit: 1000 }),
   ]);
   const now = store.now();
@@ -106,14 +106,14 @@ export async function readMetrics(store: Store, alive: Alive, version: string): 
       bare(alive.workers.filter(({ state }) => state === 'live').length),
     ),
     gauge(
-      'orch_agent_gate_closed',
-      'Whether no agent may start: 1 while closed or probing.',
-      bare(gate.state === 'open' ? 0 : 1),
+      'orch_agents_paused',
+      'Whether no agent may start freely: 1 while the circuit breaker is open or half-open.',
+      bare(breaker.state === 'closed' ? 0 : 1),
     ),
     gauge(
-      'orch_agent_gate_reopens_timestamp_seconds',
-      'When the closed agent gate lets the next run try.',
-      gate.state === 'open' ? [] : maybe(gate.until),
+      'orch_agents_paused_until_timestamp_seconds',
+      'When the open circuit breaker lets the next run try.',
+      breaker.state === 'closed' ? [] : maybe(breaker.until),
     ),
   ];
 }

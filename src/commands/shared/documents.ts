@@ -1,4 +1,4 @@
-import type { AgentGate, DecisionRow, Job, TaskRow } from '../../core/model/index.ts';
+import type { AgentBreaker, DecisionRow, Job, TaskRow } from '../../core/model/index.ts';
 import { rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 
 // Rows of the store as several commands print them under `--json`: fields are snake_case, times RFC 3339 in UTC.
@@ -46,9 +46,9 @@ export function taskDocument(row: TaskRow): Record<string, unknown> {
   };
 }
 
-export function gateDocument(gate: AgentGate): Record<string, unknown> {
-  const { state, reason, detail, failures, probe } = gate;
-  return { state, reason, detail, failures, until: rfc3339OrNull(gate.until), probe_run: probe };
+export function breakerDocument(breaker: AgentBreaker): Record<string, unknown> {
+  const { state, reason, detail, failures, probe } = breaker;
+  return { state, reason, detail, failures, until: rfc3339OrNull(breaker.until), probe_run: probe };
 }
 
 export function jobDocument(job: Job): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
 import type {
-  AgentGate,
+  AgentBreaker,
   Effect,
   Job,
   QueueCounts,
@@ -13,13 +13,13 @@ import type {
 import { isFinal } from '../../core/model/index.ts';
 import { rfc3339 } from '../../ui/format.ts';
 import { aliveDocument, readAlive, type Alive } from './alive.ts';
-import { gateDocument, jobDocument, taskDocument } from './documents.ts';
+import { breakerDocument, jobDocument, taskDocument } from './documents.ts';
 
 /** Everything `orch status` answers from, read at one moment. */
 export interface Overview {
   now: number;
   alive: Alive;
-  gate: AgentGate;
+  breaker: AgentBreaker;
   queue: QueueCounts;
   concurrency: number;
   totals: Totals;
@@ -44,9 +44,9 @@ const recentJobs = 100;
 const openEffects = 200;
 
 export async function readOverview(store: Store, config: Config, all: boolean): Promise<Overview> {
-  const [running, gate, queue, totals, tasks, recent, effects] = await Promise.all([
+  const [running, breaker, queue, totals, tasks, recent, effects] = await Promise.all([
     store.runningJobs(null),
-    store.agentGate(),
+    store.agentBreaker(),
     store.queueCounts(),
     store.totals(),
     store.tasks(all ? {} : { active: true }),
@@ -56,7 +56,7 @@ export async function readOverview(store: Store, config: Config, all: boolean): 
   return {
     now: store.now(),
     alive: await readAlive(store, config.worker.leaseMs, running),
-    gate,
+    breaker,
     queue,
     concurrency: config.worker.maxConcurrency,
     totals,
@@ -122,7 +122,7 @@ export function overviewDocument(o: Overview): Record<string, unknown> {
     services: aliveDocument(o.alive),
     running: isRunning(o.alive),
     pending: isPending(o),
-    agent_gate: gateDocument(o.gate),
+    agent_breaker: breakerDocument(o.breaker),
     jobs: o.queue.byState,
     effects: { pending: countEffects(o.totals, 'pending'), dead: countEffects(o.totals, 'dead') },
     troubles: o.troubles,

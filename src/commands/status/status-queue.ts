@@ -1,9 +1,9 @@
-import type { AgentGate, Effect, Job, QueueCounts, Store } from '../../core/model/index.ts';
+import type { AgentBreaker, Effect, Job, QueueCounts, Store } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 import { wrap } from '../../ui/wrap.ts';
-import { gateDocument, jobDocument } from '../shared/documents.ts';
-import { gateText } from './status-services.ts';
+import { breakerDocument, jobDocument } from '../shared/documents.ts';
+import { breakerText } from './status-services.ts';
 import { printRows, title } from './status-view.ts';
 
 type OpenEffect = Effect & { state: string; error: string | null };
@@ -13,7 +13,7 @@ export interface QueueFacts {
   now: number;
   counts: QueueCounts;
   concurrency: number;
-  gate: AgentGate;
+  breaker: AgentBreaker;
   /** Newest first. */
   jobs: Job[];
   pending: OpenEffect[];
@@ -24,14 +24,14 @@ const newestJobs = 10;
 const mostEffects = 50;
 
 export async function readQueue(store: Store, concurrency: number): Promise<QueueFacts> {
-  const [counts, gate, jobs, pending, dead] = await Promise.all([
+  const [counts, breaker, jobs, pending, dead] = await Promise.all([
     store.queueCounts(),
-    store.agentGate(),
+    store.agentBreaker(),
     store.recentJobs(newestJobs),
     store.effects({ state: 'pending', limit: mostEffects }),
     store.effects({ state: 'dead', limit: mostEffects }),
   ]);
-  return { now: store.now(), counts, concurrency, gate, jobs, pending, dead };
+  return { now: store.now(), counts, concurrency, breaker, jobs, pending, dead };
 }
 
 export function queueDocument(q: QueueFacts): Record<string, unknown> {
@@ -52,7 +52,7 @@ export function queueDocument(q: QueueFacts): Record<string, unknown> {
     running: q.counts.running,
     concurrency: q.concurrency,
     oldest_queued_at: rfc3339OrNull(q.counts.oldestQueuedAt),
-    agent_gate: gateDocument(q.gate),
+    agent_breaker: breakerDocument(q.breaker),
     last_jobs: q.jobs.map(jobDocument),
     effects: { pending: q.pending.map(effect), dead: q.dead.map(effect) },
   };
@@ -67,9 +67,9 @@ export async function printQueue(output: Output, q: QueueFacts): Promise<void> {
     `${q.counts.running} running (at most ${q.concurrency} on this host), ${byState.queued} queued${wait}, ${byState.delayed} delayed`,
   );
   output.line({ text: `${byState.done} done, ${byState.failed} failed, ${byState.cancelled} cancelled`, style: 'dim' });
-  const closed = gateText(q.gate, q.now);
-  if (closed === null) output.line({ text: symbols.good, style: 'good' }, ' agents may start');
-  else for (const line of wrap(`agents ${closed}`, out.width())) output.line({ text: line, style: 'bad' });
+  const paused = breakerText(q.breaker, q.now);
+  if (paused === null) output.line({ text: symbols.good, style: 'good' }, ' agents may start');
+  else for (const line of wrap(`agents ${paused}`, out.width())) output.line({ text: line, style: 'bad' });
   await printJobs(output, q);
   await printEffects(output, 'Refused for good', q.dead, q.now);
   await printEffects(output, 'Not delivered yet', q.pending, q.now);
@@ -112,11 +112,11 @@ async function printEffects(output: Output, name: string, effects: OpenEffect[],
   if (task != null) output.line({ text: `orch retry ${task}`, style: 'accent' }, ' delivers them again');
 }
 
-function rowsOf({ counts, concurrency, gate, jobs, pending, dead }: QueueFacts): string[][] {
+function rowsOf({ counts, concurrency, breaker, jobs, pending, dead }: QueueFacts): string[][] {
   return [
     ...Object.entries(counts.byState).map(([state, n]) => ['jobs', state, String(n)]),
     ['concurrency', String(counts.running), String(concurrency)],
-    ['agent_gate', gate.state, rfc3339OrNull(gate.until) ?? '', gate.reason ?? '', gate.detail],
+    ['agent_breaker', breaker.state, rfc3339OrNull(breaker.until) ?? '', breaker.reason ?? '', breaker.detail],
     ...jobs.map((job) => [
       'job',
       job.id,

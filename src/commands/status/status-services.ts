@@ -1,4 +1,4 @@
-import type { AgentGate } from '../../core/model/index.ts';
+import type { AgentBreaker } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import type { Piece, Style } from '../../ui/pieces.ts';
 import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/format.ts';
@@ -46,21 +46,21 @@ function workerFacts({ alive, running, now }: Overview): Fact[] {
   return [{ tone: 'bad', about: 'worker', text: 'none has been seen; start `orch run-worker`' }];
 }
 
-const gateReasons = {
+const pauseReasons = {
   transient: 'failures of the service in a row',
   usage_limit: 'usage limit',
   authentication: 'the agent is not logged in',
 };
 
-/** The agent gate in one sentence, with the time left; null while it is open. */
-export function gateText(gate: AgentGate, now: number): string | null {
-  if (gate.state === 'open') return null;
-  const why = `${gate.reason === null ? 'no reason given' : gateReasons[gate.reason]}${gate.detail === '' ? '' : `; ${gate.detail}`}`;
-  if (gate.state === 'probing')
-    return `one run tries${gate.probe === null ? '' : ` (run ${gate.probe})`}, others wait: ${why}`;
-  if (gate.until === null) return `closed until the agent is logged in: ${why}`;
-  const left = gate.until > now ? `for ${duration(gate.until - now)} more` : 'until the next run tries';
-  return `closed ${left}: ${why}`;
+/** Why no agents are started, in one sentence with the time left; null while the circuit breaker is closed. */
+export function breakerText(breaker: AgentBreaker, now: number): string | null {
+  if (breaker.state === 'closed') return null;
+  const why = `${breaker.reason === null ? 'no reason given' : pauseReasons[breaker.reason]}${breaker.detail === '' ? '' : `; ${breaker.detail}`}`;
+  if (breaker.state === 'half_open')
+    return `one run tries${breaker.probe === null ? '' : ` (run ${breaker.probe})`}, others wait: ${why}`;
+  if (breaker.until === null) return `paused until the agent is logged in: ${why}`;
+  const left = breaker.until > now ? `for ${duration(breaker.until - now)} more` : 'until the next run tries';
+  return `paused ${left}: ${why}`;
 }
 
 function facts(o: Overview): Fact[] {
@@ -70,8 +70,8 @@ function facts(o: Overview): Fact[] {
     found.push({ tone: 'warning', about: 'polling', text: `behind for ${poller.behind.join(', ')}` });
   for (const text of poller.problems) found.push({ tone: 'warning', about: 'polling', text });
   found.push(...workerFacts(o));
-  const gate = gateText(o.gate, o.now);
-  if (gate !== null) found.push({ tone: 'bad', about: 'agents', text: gate });
+  const paused = breakerText(o.breaker, o.now);
+  if (paused !== null) found.push({ tone: 'bad', about: 'agents', text: paused });
   const [dead, waiting] = [countEffects(o.totals, 'dead'), countEffects(o.totals, 'pending')];
   if (dead > 0)
     found.push({ tone: 'bad', about: 'outbox', text: `${dead} refused for good; see \`orch status --queue\`` });
@@ -117,6 +117,6 @@ export function serviceRows(o: Overview): string[][] {
     ['poller', poller.state, rfc3339OrNull(poller.lastTick) ?? '', poller.host ?? '', trouble],
     ...workers.map((worker) => ['worker', worker.state, rfc3339(worker.seenAt), worker.host, worker.name]),
     ...o.troubles.map(({ what, task, error }) => ['trouble', 'tried again', '', task ?? '', what, error]),
-    ['agent_gate', o.gate.state, rfc3339OrNull(o.gate.until) ?? '', o.gate.reason ?? '', o.gate.detail],
+    ['agent_breaker', o.breaker.state, rfc3339OrNull(o.breaker.until) ?? '', o.breaker.reason ?? '', o.breaker.detail],
   ];
 }

@@ -34,7 +34,7 @@ export const define: CommandModule['define'] = (context) =>
       'Shows whether orch is alive, what runs, what waits on whom, and what stands still with the command that goes on.',
     )
     .argument('[task]', 'one task, such as ET-012: its stages, runs, cost and budgets')
-    .option('--queue', 'jobs by state, concurrency, the agent gate, what is not delivered')
+    .option('--queue', 'jobs by state, concurrency, the circuit breaker, what is not delivered')
     .option('--events', 'the last decisions')
     .option('--all', 'finished tasks too')
     .option('--watch', 'look again and again until stopped; of one task until it is finished')
@@ -49,7 +49,7 @@ export const define: CommandModule['define'] = (context) =>
 Examples:
   $ orch status
   $ orch status ET-012 --watch
-  $ orch status --queue --json | jq .agent_gate
+  $ orch status --queue --json | jq .agent_breaker
   $ orch status --exit-code >/dev/null || echo "look at orch"
 
 Through a pipe every row begins with its kind (poller, worker, task …); fields are tab separated and never cut.`,

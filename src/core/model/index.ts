@@ -1,4 +1,4 @@
-export * from './agent-gate.ts';
+export * from './agent-breaker.ts';
 export * from './decision.ts';
 export * from './effect.ts';
 export * from './error-codes.ts';

@@ -22,8 +22,8 @@ export type NoticeEvent =
   | { event: 'done' }
   | { event: 'cancelled'; by: string }
   | { event: 'answered'; text: string }
-  | { event: 'agent_gate_closed'; reason: string; until: number | null }
-  | { event: 'agent_gate_opened' }
+  | { event: 'agents_paused'; reason: string; until: number | null }
+  | { event: 'agents_resumed' }
   | { event: 'recovered'; lines: string[] }
   | { event: 'trouble'; text: string };
 

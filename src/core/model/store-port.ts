@@ -1,4 +1,4 @@
-import type { AgentGate } from './agent-gate.ts';
+import type { AgentBreaker } from './agent-breaker.ts';
 import type { Decision, DecisionRow, Snapshot } from './decision.ts';
 import type { Effect, RecordedDelivery } from './effect.ts';
 import type { HoldCause } from './hold.ts';
@@ -192,10 +192,11 @@ export interface Store {
   /** Makes a dead effect of a task deliverable again (`orch retry`). Returns how many. */
   reviveEffects(taskId: TaskId): Promise<number>;
 
-  // agent gate
-  agentGate(): Promise<AgentGate>;
-  setAgentGate(gate: AgentGate): Promise<'ok' | 'stale'>;
-  /** Adds a notice that belongs to no task to the outbox (agent gate, recovery). */
+  // circuit breaker of the agents
+  agentBreaker(): Promise<AgentBreaker>;
+  /** Writes it under the version that was read; `stale` when another worker was faster. */
+  setAgentBreaker(breaker: AgentBreaker): Promise<'ok' | 'stale'>;
+  /** Adds a notice that belongs to no task to the outbox (circuit breaker, recovery). */
   announce(effects: { key: string; lane: string; body: Effect['body'] }[]): Promise<void>;
 
   // read models

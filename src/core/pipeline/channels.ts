@@ -20,8 +20,8 @@ export const channels: Record<NoticeEvent['event'], { plane: boolean; telegram: 
   done: { plane: true, telegram: 'info' },
   cancelled: { plane: true, telegram: 'info' },
   answered: { plane: true, telegram: 'none' },
-  agent_gate_closed: { plane: false, telegram: 'alert' },
-  agent_gate_opened: { plane: false, telegram: 'alert' },
+  agents_paused: { plane: false, telegram: 'alert' },
+  agents_resumed: { plane: false, telegram: 'alert' },
   recovered: { plane: false, telegram: 'alert' },
   trouble: { plane: false, telegram: 'alert' },
 };

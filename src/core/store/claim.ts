@@ -1,4 +1,5 @@
 import type { Claim, ClaimRequest, Job, JobId, Lease, RunId, Task, TaskId } from '../model/index.ts';
+import { budgetOf, refusalMessage, refusalOf, sessionToResume, type Refusal } from '../queue/claim.ts';
 import { decodeJob } from './jobs.ts';
 import type { JobColumns } from './jobs.ts';
 import { postMessage } from './families.ts';
@@ -46,44 +47,22 @@ export function claimJob(f: Families, request: ClaimRequest, now: number): Claim
     if (row === undefined) return null;
     const job = decodeJob(row);
     const stored = job.taskId === null ? null : f.tasks.find(job.taskId);
-    const reason = stored === null ? null : overCap(job, stored);
+    const reason = stored === null ? null : refusalOf(job, stored.meta);
     if (stored !== null && reason !== null) refuseJob(f, job, stored.task.id, reason, now);
     else return start(f, job, stored, request, now);
   }
 }
 
-/** A check runs the project's own command and costs no dollars; it counts as a run like any other. */
-function isPaid(job: Job): boolean {
-  return job.kind !== 'check' && job.costCapMicros !== null;
-}
-
-function overCap(job: Job, { meta }: StoredTask): 'run_cap' | 'cost_cap' | null {
-  if (job.runCap !== null && meta.runs >= job.runCap) return 'run_cap';
-  if (isPaid(job) && meta.spentMicros + meta.reservedMicros >= (job.costCapMicros ?? 0)) return 'cost_cap';
-  return null;
-}
-
-function refuseJob(f: Families, job: Job, taskId: TaskId, reason: 'run_cap' | 'cost_cap', now: number): void {
+function refuseJob(f: Families, job: Job, taskId: TaskId, reason: Refusal, now: number): void {
   f.sql(refuse).run({ id: Number(job.id), error: reason, now });
-  postMessage(
-    f,
-    {
-      taskId,
-      sourceKey: `job_refused:${job.id}`,
-      body: { kind: 'job_refused', jobId: job.id, role: job.role, reason },
-    },
-    now,
-  );
+  postMessage(f, refusalMessage(job, taskId, reason), now);
 }
 
 function start(f: Families, job: Job, stored: StoredTask | null, request: ClaimRequest, now: number): Claim {
   const taken = f
     .sql<JobColumns>(take)
     .get({ id: Number(job.id), owner: request.owner, expires: now + request.leaseMs }) as JobColumns;
-  const budget =
-    stored !== null && isPaid(job)
-      ? (job.costCapMicros ?? 0) - stored.meta.spentMicros - stored.meta.reservedMicros
-      : null;
+  const budget = budgetOf(job, stored?.meta ?? null);
   const run = f.runs.insert(
     {
       job_id: taken.id,
@@ -103,13 +82,14 @@ function start(f: Families, job: Job, stored: StoredTask | null, request: ClaimR
 
 /** The claim that a running job of this task and its open run stand for. */
 export function claimOf(f: Families, job: JobColumns, run: RunColumns, task: Task | null): Claim {
+  const decoded = decodeRun(run);
   return {
     job: decodeJob(job),
-    run: decodeRun(run),
+    run: decoded,
     lease: leaseOf(job, run),
     task,
     budgetMicros: run.budget_micros,
-    resumeSession: f.runs.sessionBefore(run),
+    resumeSession: sessionToResume(decoded, f.runs.before(run)),
   };
 }
 

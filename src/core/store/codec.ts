@@ -24,6 +24,11 @@ export function bit(value: boolean): 0 | 1 {
   return value ? 1 : 0;
 }
 
+/** Words of a list of this program for `IN (…)`: the same words in the same order as the index that serves the query has. */
+export function inList(words: readonly string[]): string {
+  return words.map((word) => `'${word}'`).join(', ');
+}
+
 /** The integer key behind an id that left the process as text; -1, which no row has, when it is none. */
 export function rowId(id: string): number {
   return /^\d{1,15}$/.test(id) ? Number(id) : -1;

@@ -1,4 +1,6 @@
-import type { Decision, NewJob, TaskId } from '../model/index.ts';
+import type { Decision, NewEffect, NewJob, TaskId } from '../model/index.ts';
+import { refuseSecondJob } from '../queue/claim.ts';
+import { supersedes, wishOf } from '../queue/outbox.ts';
 import type { Families } from './families.ts';
 
 /**
@@ -23,11 +25,12 @@ export function applyDecision(
   f.tasks.update(decision.task, version, now);
   if (decision.visit !== null) f.visits.put(taskId, decision.visit);
   for (const jobId of decision.cancelJobs) {
-    if (f.jobs.find(jobId)?.taskId !== taskId) throw new Error(`job ${jobId} to be cancelled is none of ${taskId}`);
+    if (f.jobs.find(jobId)?.taskId !== taskId)
+      throw new Error(`job ${jobId} to be cancelled does not belong to ${taskId}`);
     f.jobs.cancel(jobId, now);
   }
   for (const job of decision.jobs) queueJob(f, { ...job, taskId }, now);
-  for (const effect of decision.effects) f.outbox.insert(effect, taskId, now);
+  for (const effect of decision.effects) queueEffect(f, effect, taskId, now);
   f.sql(
     `INSERT INTO decisions (task_id, at, from_stage, to_stage, version, hold_cause, why) VALUES (?, ?, ?, ?, ?, ?, ?)`,
   ).run(
@@ -42,15 +45,21 @@ export function applyDecision(
   return 'ok';
 }
 
+/**
+ * Adds an effect to the outbox; an existing key is the same effect, whatever became of it. What waits in the lane and is
+ * pointless after this one is never sent; what is being sent is left alone.
+ */
+export function queueEffect(f: Families, effect: NewEffect, taskId: TaskId | null, now: number): void {
+  const id = f.outbox.insert(effect, taskId, now);
+  if (id === null || wishOf(effect.body) === null) return;
+  for (const older of f.outbox.waitingBefore(effect.lane, id))
+    if (supersedes(effect.body, older.body)) f.outbox.supersede(older.id, now);
+}
+
 /** The job of this cause, made when there is none: the same cause twice is the same job, finished ones included. */
 export function queueJob(f: Families, job: NewJob, now: number) {
   const known = f.jobs.byCause(job.taskId, job.cause);
   if (known !== null) return { job: known, created: false };
-  const live = job.taskId === null ? null : f.jobs.live(job.taskId);
-  if (live !== null) {
-    throw new Error(
-      `task ${live.taskId ?? ''} has the live job ${live.id} (${live.cause}); "${job.cause}" cannot be queued beside it`,
-    );
-  }
+  if (job.taskId !== null) refuseSecondJob(job, f.jobs.live(job.taskId));
   return { job: f.jobs.insert(job, now), created: true };
 }

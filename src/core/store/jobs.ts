@@ -1,5 +1,6 @@
 import type { Job, JobId, JobState, NewJob, QueueCounts, TaskId } from '../model/index.ts';
-import { decode, decodeOrNull, encodeOrNull, rowId } from './codec.ts';
+import { liveStates, slotPhases, waitingState } from '../queue/claim.ts';
+import { decode, decodeOrNull, encodeOrNull, inList, rowId } from './codec.ts';
 import type { Sql } from './connection.ts';
 import { asJobKind, asRole } from './words.ts';
 
@@ -91,7 +92,7 @@ function encodeJob(job: NewJob, now: number): Record<string, string | number | n
     timeout_ms: job.timeoutMs,
     run_cap: job.runCap,
     cost_cap_micros: job.costCapMicros,
-    state: availableAt > now ? 'delayed' : 'queued',
+    state: waitingState(availableAt, now),
     available_at: availableAt,
     max_attempts: job.maxAttempts,
     max_transient: job.maxTransient,
@@ -116,9 +117,9 @@ export function jobStatements(sql: Sql) {
       return row === undefined ? null : decodeJob(row);
     },
     live(taskId: TaskId): Job | null {
-      const row = sql<JobColumns>(
-        `SELECT * FROM jobs WHERE task_id = ? AND state IN ('queued', 'delayed', 'running')`,
-      ).get(taskId);
+      const row = sql<JobColumns>(`SELECT * FROM jobs WHERE task_id = ? AND state IN (${inList(liveStates)})`).get(
+        taskId,
+      );
       return row === undefined ? null : decodeJob(row);
     },
     /** Throws SQLite's constraint error when the task has another live job, or the cause is known: check first. */
@@ -141,7 +142,7 @@ export function jobStatements(sql: Sql) {
       const rows = sql<{ state: JobState; n: number }>('SELECT state, count(*) AS n FROM jobs GROUP BY state').all();
       for (const row of rows) byState[row.state] = row.n;
       const slots = sql<{ n: number }>(
-        `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN ('preparing', 'running')`,
+        `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN (${inList(slotPhases)})`,
       ).get();
       const oldest = sql<{ at: number | null }>(
         `SELECT min(available_at) AS at FROM jobs WHERE state = 'queued'`,

@@ -1,4 +1,5 @@
-import type { Claim, JobNext, Lease, RunningJob, RunPatch, Settlement, TaskId } from '../model/index.ts';
+import type { Claim, Lease, RunningJob, RunPatch, Settlement, TaskId } from '../model/index.ts';
+import { jobAfter, taskAfter, type JobChange } from '../queue/settlement.ts';
 import { claimOf, leaseOf } from './claim.ts';
 import { rowId } from './codec.ts';
 import type { Families } from './families.ts';
@@ -52,7 +53,7 @@ const settleJob = `UPDATE jobs SET state = @state, available_at = coalesce(@avai
 
 /**
  * Ends a run: outcome, budgets, dollars, the job's next state, the message and the wake-up are one transaction, so a kill
- * leaves the run either open, to be adopted, or settled and told.
+ * leaves the run either open, to be adopted, or settled and reported.
  */
 export function settleLease(f: Families, lease: Lease, settlement: Settlement, now: number): 'ok' | 'lost' {
   const job = held(f, lease);
@@ -67,47 +68,19 @@ export function settleLease(f: Families, lease: Lease, settlement: Settlement, n
     session_id: outcome.sessionId,
     published_sha: settlement.publishedSha,
   });
-  f.sql(settleJob).run({ id: job.id, token: lease.token, ...nextColumns(job, settlement, now) });
+  const change = jobAfter({ cancelRequested: job.cancel_requested === 1 }, settlement, now);
+  f.sql(settleJob).run({ id: job.id, token: lease.token, ...jobColumns(change) });
   if (job.task_id === null) return 'ok';
-  const reserved = run.budget_micros ?? 0;
-  // A run that left no figure may have spent all it was allowed to.
-  f.tasks.spend(job.task_id as TaskId, reserved, outcome.costMicros ?? reserved);
-  if (settlement.next.kind === 'again' && settlement.next.spend === 'launch') f.tasks.giveBack(job.task_id as TaskId);
+  const { releasedMicros, spentMicros, givesRunBack } = taskAfter(run.budget_micros, settlement);
+  f.tasks.spend(job.task_id as TaskId, releasedMicros, spentMicros);
+  if (givesRunBack) f.tasks.giveBack(job.task_id as TaskId);
   if (settlement.message !== null) f.messages.insert(settlement.message, now);
   f.tasks.wake(job.task_id as TaskId, now);
   return 'ok';
 }
 
-function nextColumns(job: Held, { next, outcome }: Settlement, now: number) {
-  const spend = next.kind === 'again' ? next.spend : next.kind === 'failed' ? spentBy[outcome.kind] : 'nothing';
-  const error = next.kind === 'again' || next.kind === 'failed' ? next.error : null;
-  return {
-    ...stateAfter(job, next, now),
-    error,
-    attempts: spend === 'attempt' ? 1 : 0,
-    transient: spend === 'transient' ? 1 : 0,
-    interruptions: spend === 'interruption' ? 1 : 0,
-  };
-}
-
-/** What the last failure spends, so that a failed job shows all its budgets as used (spec 6). */
-const spentBy = {
-  success: 'nothing',
-  own_fault: 'attempt',
-  timeout: 'attempt',
-  budget: 'attempt',
-  transient: 'transient',
-  usage_limit: 'nothing',
-  authentication: 'nothing',
-  interrupted: 'interruption',
-  cancelled: 'nothing',
-} as const;
-
-function stateAfter(job: Held, next: JobNext, now: number) {
-  if (next.kind !== 'again') return { state: next.kind, available_at: null, finished_at: now };
-  // Somebody asked to stop while the run was ending: the worker may not have seen it, the job must not run again.
-  if (job.cancel_requested === 1) return { state: 'cancelled', available_at: null, finished_at: now };
-  return { state: next.availableAt > now ? 'delayed' : 'queued', available_at: next.availableAt, finished_at: null };
+function jobColumns({ availableAt, finishedAt, ...change }: JobChange) {
+  return { ...change, available_at: availableAt, finished_at: finishedAt };
 }
 
 /** Running jobs with their open runs; of one host, or of all. */

@@ -1,4 +1,4 @@
-import type { Effect, EffectId, NewEffect, TaskId } from '../model/index.ts';
+import type { Effect, EffectBody, EffectId, NewEffect, TaskId } from '../model/index.ts';
 import { bit, decode, rowId } from './codec.ts';
 import type { Sql } from './connection.ts';
 import { asEffectKind } from './words.ts';
@@ -44,23 +44,15 @@ const claimEffect = `UPDATE outbox SET state = 'in_flight', attempts = attempts 
     ORDER BY e.id LIMIT 1)
   RETURNING *`;
 
-// Of the states wanted for one item only the newest is worth sending; one that is on its way is let be.
-const supersede = `UPDATE outbox SET state = 'superseded', settled_at = @now
-  WHERE state IN ('pending', 'in_flight') AND state = 'pending' AND kind = 'plane.state' AND lane = @lane AND id < @id
-    AND json_extract(body, '$.itemId') = json_extract(@body, '$.itemId')`;
-
-// A state that was refused and has a younger one for the same item must not come back after it.
-const revive = `UPDATE outbox SET state = 'pending', available_at = 0, error = NULL, settled_at = NULL
-  WHERE task_id = @task_id AND state = 'dead' AND kind <> 'gitea.merge' AND NOT (kind = 'plane.state' AND EXISTS (
-    SELECT 1 FROM outbox AS n WHERE n.kind = 'plane.state' AND n.lane = outbox.lane AND n.id > outbox.id
-      AND json_extract(n.body, '$.itemId') = json_extract(outbox.body, '$.itemId')))`;
+// The first condition repeats that of the index of what is not sent yet, which serves only queries that do.
+const waitingBefore = `SELECT id, body FROM outbox
+  WHERE lane = @lane AND id < @id AND state IN ('pending', 'in_flight') AND state = 'pending'`;
 
 /** The outbox. Each function is one fenced statement; the callers hold the transaction. */
 export function outboxStatements(sql: Sql) {
   return {
-    /** An existing key is the same effect, whatever became of it. */
-    insert(effect: NewEffect, taskId: TaskId | null, now: number): void {
-      const body = JSON.stringify(effect.body);
+    /** The new row's key; null when there is an effect of this key. */
+    insert(effect: NewEffect, taskId: TaskId | null, now: number): number | null {
       const row = sql<{ id: number }>(
         `INSERT INTO outbox (key, lane, kind, body, report, task_id, state, available_at, created_at)
          VALUES (@key, @lane, @kind, @body, @report, @task_id, 'pending', 0, @now)
@@ -69,13 +61,21 @@ export function outboxStatements(sql: Sql) {
         key: effect.key,
         lane: effect.lane,
         kind: asEffectKind(effect.body.kind),
-        body,
+        body: JSON.stringify(effect.body),
         report: bit(effect.report),
         task_id: taskId,
         now,
       });
-      if (row === undefined || effect.body.kind !== 'plane.state') return;
-      sql(supersede).run({ id: row.id, lane: effect.lane, body, now });
+      return row?.id ?? null;
+    },
+    /** What waits in a lane before this effect and is not being sent. */
+    waitingBefore(lane: string, id: number): { id: number; body: EffectBody }[] {
+      return sql<{ id: number; body: string }>(waitingBefore)
+        .all({ lane, id })
+        .map((row) => ({ id: row.id, body: decode<EffectBody>(row.body) }));
+    },
+    supersede(id: number, now: number): void {
+      sql(`UPDATE outbox SET state = 'superseded', settled_at = ? WHERE id = ?`).run(now, id);
     },
     claim(owner: string, leaseMs: number, now: number): EffectColumns | null {
       return sql<EffectColumns>(claimEffect).get({ owner, leaseMs, now }) ?? null;
@@ -115,8 +115,14 @@ export function outboxStatements(sql: Sql) {
       ).get(taskId);
       return row?.n ?? 0;
     },
-    revive(taskId: TaskId): number {
-      return sql(revive).run({ task_id: taskId }).changes;
+    /** All effects of a task, oldest first. */
+    ofTask(taskId: TaskId): EffectColumns[] {
+      return sql<EffectColumns>('SELECT * FROM outbox WHERE task_id = ? ORDER BY id').all(taskId);
+    },
+    revive(id: EffectId): void {
+      sql(`UPDATE outbox SET state = 'pending', available_at = 0, error = NULL, settled_at = NULL WHERE id = ?`).run(
+        rowId(id),
+      );
     },
     list(filter: { taskId?: TaskId; state?: 'pending' | 'dead'; limit: number }): EffectColumns[] {
       // For a reader an effect on its way is still pending.

@@ -1,5 +1,6 @@
 import type { JobId, RepoSlug, Run, RunId, RunPatch, TaskId } from '../model/index.ts';
-import { decodeOrNull, encodeOrNull, rowId } from './codec.ts';
+import { slotPhases } from '../queue/claim.ts';
+import { decodeOrNull, encodeOrNull, inList, rowId } from './codec.ts';
 import type { Sql } from './connection.ts';
 
 export interface RunColumns {
@@ -72,7 +73,7 @@ export function runStatements(sql: Sql) {
     /** The first condition repeats that of the index of open runs, which serves only queries that do. */
     slotsTaken(host: string): number {
       const row = sql<{ n: number }>(
-        `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN ('preparing', 'running') AND host = ?`,
+        `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN (${inList(slotPhases)}) AND host = ?`,
       ).get(host);
       return row?.n ?? 0;
     },
@@ -101,15 +102,13 @@ export function runStatements(sql: Sql) {
         outcome: encodeOrNull(patch.outcome),
       });
     },
-    /** Session of the run before this one, on the same host, when its end makes going on with it worthwhile. */
-    sessionBefore(run: RunColumns): string | null {
+    /** The run of the same job before this one. */
+    before(run: RunColumns): Run | null {
       if (run.attempt === 1) return null;
       const row = sql<RunColumns>(
         'SELECT * FROM runs WHERE job_id = ? AND attempt < ? ORDER BY attempt DESC LIMIT 1',
       ).get(run.job_id, run.attempt);
-      const outcome = row === undefined ? null : decodeRun(row).outcome;
-      if (row === undefined || outcome === null || row.host !== run.host) return null;
-      return outcome.kind === 'interrupted' || outcome.cause === 'max_turns' ? row.session_id : null;
+      return row === undefined ? null : decodeRun(row);
     },
     list(filter: { taskId?: TaskId; jobId?: JobId; repo?: RepoSlug; limit: number }): Run[] {
       return sql<RunColumns>(

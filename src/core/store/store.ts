@@ -1,10 +1,10 @@
 import type { Store } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
-import { agentGateStatements } from './agent-gate.ts';
+import { agentBreakerStatements } from './agent-breaker.ts';
 import { anyDue, claimJob, mayClaim } from './claim.ts';
-import { applyDecision, queueJob } from './commit.ts';
+import { applyDecision, queueEffect, queueJob } from './commit.ts';
 import type { Connection } from './connection.ts';
-import { settleEffect } from './deliver.ts';
+import { reviveEffects, settleEffect } from './deliver.ts';
 import { families, postMessage } from './families.ts';
 import type { Families } from './families.ts';
 import { patchRun, renewLease, runningJobs, settleLease, takeOver } from './leased.ts';
@@ -105,7 +105,7 @@ function outboxMethods({ connection: { read, write }, f, now }: Parts) {
       return row === null ? null : { effect: decodeEffect(row), token: row.lease_token };
     },
     settleEffect: (effectId, token, delivery) => write(() => settleEffect(f, effectId, token, delivery, now())),
-    reviveEffects: (taskId) => write(() => f.outbox.revive(taskId)),
+    reviveEffects: (taskId) => write(() => reviveEffects(f, taskId)),
     effectsInFlight: () =>
       read(() =>
         f.outbox.onTheirWay().map((row) => ({
@@ -117,17 +117,17 @@ function outboxMethods({ connection: { read, write }, f, now }: Parts) {
       ),
     announce: (effects) =>
       write(() => {
-        for (const effect of effects) f.outbox.insert({ ...effect, report: false }, null, now());
+        for (const effect of effects) queueEffect(f, { ...effect, report: false }, null, now());
       }),
   } satisfies Partial<Store>;
 }
 
 function processMethods({ connection: { read, write, sql }, now }: Parts) {
-  const gate = agentGateStatements(sql);
+  const breaker = agentBreakerStatements(sql);
   const processes = processStatements(sql);
   return {
-    agentGate: () => read(() => gate.get()),
-    setAgentGate: (next) => write(() => gate.set(next)),
+    agentBreaker: () => read(() => breaker.get()),
+    setAgentBreaker: (next) => write(() => breaker.set(next)),
     heartbeat: (row) => write(() => processes.beat(row, now())),
     processes: () => read(() => processes.list()),
   } satisfies Partial<Store>;

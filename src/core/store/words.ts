@@ -1,5 +1,5 @@
 import type {
-  AgentGate,
+  AgentBreaker,
   EffectKind,
   HoldCause,
   JobKind,
@@ -23,8 +23,8 @@ const mirrorKinds = { item: true, branch: true, pr: true, reviews: true, statuse
   true
 >;
 const processKinds = { poller: true, worker: true } satisfies Record<ProcessRow['kind'], true>;
-const gateReasons = { transient: true, usage_limit: true, authentication: true } satisfies Record<
-  NonNullable<AgentGate['reason']>,
+const breakerReasons = { transient: true, usage_limit: true, authentication: true } satisfies Record<
+  NonNullable<AgentBreaker['reason']>,
   true
 >;
 const messageKinds = {
@@ -80,8 +80,8 @@ export function asProcessKind(word: string): ProcessRow['kind'] {
   return wordOf(processKinds, 'kind of process', word);
 }
 
-export function asGateReason(word: string): NonNullable<AgentGate['reason']> {
-  return wordOf(gateReasons, 'reason', word);
+export function asBreakerReason(word: string): NonNullable<AgentBreaker['reason']> {
+  return wordOf(breakerReasons, 'reason', word);
 }
 
 function wordOf<W extends string>(list: Record<W, true>, what: string, word: string): W {

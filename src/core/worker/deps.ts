@@ -13,7 +13,7 @@ import type {
   TaskId,
   WorkspacePort,
 } from '../model/index.ts';
-import type { BreakerPolicy } from '../pipeline/breaker.ts';
+import type { BreakerPolicy } from '../queue/breaker.ts';
 import type { Backoff } from '../platform/retry.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';

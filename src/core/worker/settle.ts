@@ -1,5 +1,5 @@
 import type { MessageBody, NewMessage, RunOutcome } from '../model/index.ts';
-import { nextAfter, type AfterRun } from '../pipeline/budgets.ts';
+import { nextAfter, type AfterRun } from '../queue/budgets.ts';
 import { backoffMs } from '../platform/retry.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, type RunContext } from './context.ts';

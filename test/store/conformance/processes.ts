@@ -31,12 +31,12 @@ export function processSuite(get: () => Bench): void {
     });
   });
 
-  describe('agent gate', () => {
-    it('starts open and is swapped by version', async () => {
+  describe('circuit breaker of the agents', () => {
+    it('starts closed and is swapped by version', async () => {
       const { store } = get();
-      const gate = await store.agentGate();
-      expect(gate).toEqual({
-        state: 'open',
+      const breaker = await store.agentBreaker();
+      expect(breaker).toEqual({
+        state: 'closed',
         reason: null,
         detail: '',
         failures: 0,
@@ -44,17 +44,17 @@ export function processSuite(get: () => Bench): void {
         probe: null,
         version: 0,
       });
-      const closed = {
-        ...gate,
-        state: 'closed' as const,
+      const open = {
+        ...breaker,
+        state: 'open' as const,
         reason: 'transient' as const,
         detail: '529',
         failures: 3,
         until: start + 5,
       };
-      expect(await store.setAgentGate(closed)).toBe('ok');
-      expect(await store.setAgentGate({ ...gate, failures: 9 })).toBe('stale');
-      expect(await store.agentGate()).toEqual({ ...closed, version: 1 });
+      expect(await store.setAgentBreaker(open)).toBe('ok');
+      expect(await store.setAgentBreaker({ ...breaker, failures: 9 })).toBe('stale');
+      expect(await store.agentBreaker()).toEqual({ ...open, version: 1 });
     });
   });
 

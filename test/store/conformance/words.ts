@@ -25,7 +25,7 @@ const writes: [what: string, write: (store: Store) => Promise<unknown>][] = [
   ['kind of process', (store) => store.heartbeat({ name: 'n', owner: 'o', kind: wrong, detail: {} })],
   [
     'reason of the circuit breaker',
-    async (store) => store.setAgentGate({ ...(await store.agentGate()), reason: wrong }),
+    async (store) => store.setAgentBreaker({ ...(await store.agentBreaker()), reason: wrong }),
   ],
 ];
 

@@ -165,12 +165,12 @@ function message(body: NoticeEvent): MessageText {
       return text('⏹', `Cancelled${body.by === 'plane' ? '' : ` by ${body.by}`}. Branch and workspace are kept.`);
     case 'answered':
       return text('📋', body.text);
-    case 'agent_gate_closed':
+    case 'agents_paused':
       return text('🔴', 'No agents are started.', [
         excerpt(body.reason, reasonLength),
         body.until === null ? 'Until the agent is logged in again.' : `Until ${new Date(body.until).toISOString()}.`,
       ]);
-    case 'agent_gate_opened':
+    case 'agents_resumed':
       return text('🟢', 'Agents are started again.');
     case 'recovered':
       return text(

@@ -185,14 +185,14 @@ function message(body: NoticeEvent): MessageText {
       return text('⏹', `Отменено${body.by === 'plane' ? '' : `: ${body.by}`}. Ветка и рабочая папка сохранены.`);
     case 'answered':
       return text('📋', body.text);
-    case 'agent_gate_closed':
+    case 'agents_paused':
       return text('🔴', 'Агенты не запускаются.', [
         excerpt(body.reason, reasonLength),
         body.until === null
           ? 'Пока агент снова не войдёт в учётную запись.'
           : `До ${new Date(body.until).toISOString()}.`,
       ]);
-    case 'agent_gate_opened':
+    case 'agents_resumed':
       return text('🟢', 'Агенты снова запускаются.');
     case 'recovered':
       return text(

@@ -5,18 +5,18 @@ import { ownerAlive, parseOwner } from '../../platform/processes.ts';
 import { createSharedBreaker, probeVanished } from '../breaker.ts';
 import type { Finding, Repair, RepairDeps } from './repair.ts';
 
-/** A probe whose run is settled or whose claimer is dead would keep the agent gate shut for ever. */
+/** A probe whose run is settled or whose claimer is dead would keep the circuit breaker half-open forever. */
 export const lostProbe: Repair = {
-  name: 'agent gate waiting for a lost probe',
+  name: 'circuit breaker waiting for a lost probe',
   find: async (deps) => {
-    if (!(await probeVanished(deps, await deps.store.agentGate()))) return [];
-    return [{ line: 'the agent gate waits for a probe that is gone', fix: () => freeProbe(deps) }];
+    if (!(await probeVanished(deps, await deps.store.agentBreaker()))) return [];
+    return [{ line: 'the circuit breaker of the agents waits for a probe that is gone', fix: () => freeProbe(deps) }];
   },
 };
 
 async function freeProbe(deps: RepairDeps): Promise<string> {
   await createSharedBreaker(deps).freeLostProbe();
-  return 'the agent gate lets another probe through';
+  return 'the circuit breaker lets another probe through';
 }
 
 /**

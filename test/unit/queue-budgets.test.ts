@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunOutcome } from '../../src/core/model/index.ts';
-import { nextAfter, type JobInQuestion } from '../../src/core/pipeline/budgets.ts';
+import { nextAfter, type JobInQuestion } from '../../src/core/queue/budgets.ts';
 import { backoffMs, defaultBackoff } from '../../src/core/platform/retry.ts';
 
 const now = 1_000_000;

@@ -1,4 +1,4 @@
-import type { Job, JobNext, MessageOf, RunOutcome } from '../model/index.ts';
+import type { Job, JobNext, MessageOf, OutcomeKind, RunOutcome, Spend } from '../model/index.ts';
 import { assertNever } from '../model/index.ts';
 
 /**
@@ -34,7 +34,7 @@ export interface AfterRun {
 const unknownResetMs = 5 * 60_000;
 /** Jobs that wait for one reset start spread over this time, so that they do not all meet the limit again at once. */
 const resetJitterMs = 60_000;
-/** The agent gate is closed while a login is missing; the job only has to be due again when it opens. */
+/** The circuit breaker is open while a login is missing; the job only has to be due again when it closes. */
 const authenticationWaitMs = 60_000;
 
 /** The git server could not be asked, or not with this token, or there is no room to work: no agent was started, and an outage may last for days. */
@@ -45,11 +45,24 @@ const outageCauses: readonly string[] = [
   'git_listed_nothing',
   'disk_full',
 ];
-/** Bounds of the wait for a server that is away; in between, half as long again as the job has waited already. */
-const outageWaitMs = { least: 20_000, most: 600_000 };
+/** Bounds of the wait for a server that is away; in between, half as long as the job has waited already. */
+const outageWaitMs = { min: 20_000, max: 600_000 };
 
 /** Causes that the very same run meets again: another attempt would only cost. */
 const hopelessCauses: readonly string[] = ['prompt_too_long', 'workspace_diverged', 'agent_alive'];
+
+/** The budget that each kind of outcome spends, and no other (spec 6). */
+export const spentBy = {
+  success: 'nothing',
+  own_fault: 'attempt',
+  timeout: 'attempt',
+  budget: 'attempt',
+  transient: 'transient',
+  usage_limit: 'nothing',
+  authentication: 'nothing',
+  interrupted: 'interruption',
+  cancelled: 'nothing',
+} as const satisfies Record<OutcomeKind, Spend>;
 
 /**
  * The budget rules (spec 6): own faults spend attempts and repeat at once, transient failures spend transient retries
@@ -69,13 +82,14 @@ export function nextAfter(
   if (outcome.kind === 'cancelled' || job.cancelRequested)
     return { next: { kind: 'cancelled' }, exhausted: 'cancelled' };
   const error = `${outcome.cause}: ${outcome.detail}`;
-  const again = (spend: Extract<JobNext, { kind: 'again' }>['spend'], availableAt: number): AfterRun => ({
-    next: { kind: 'again', availableAt, spend, error },
+  const again = (spends: Spend, availableAt: number): AfterRun => ({
+    next: { kind: 'again', availableAt, spend: spends, error },
     exhausted: null,
   });
   const failed = (exhausted: Exhausted): AfterRun => ({ next: { kind: 'failed', error }, exhausted });
 
-  const { least, most } = outageWaitMs;
+  const { min, max } = outageWaitMs;
+  const spend = spentBy[outcome.kind];
   switch (outcome.kind) {
     case 'own_fault':
     case 'timeout':
@@ -83,21 +97,18 @@ export function nextAfter(
       if (hopelessCauses.includes(outcome.cause)) return failed('refused');
       // A red test command is the answer that was asked for, not a fault to be repeated.
       if (job.kind === 'check') return failed('attempts');
-      return job.attempts + 1 >= job.maxAttempts ? failed('attempts') : again('attempt', now);
+      return job.attempts + 1 >= job.maxAttempts ? failed('attempts') : again(spend, now);
     case 'transient':
       if (outageCauses.includes(outcome.cause))
-        return again('launch', now + Math.min(Math.max((now - job.createdAt) / 2, least), most));
+        return again('launch', now + Math.min(Math.max((now - job.createdAt) / 2, min), max));
       if (job.transient >= job.maxTransient) return failed('transient');
-      return again('transient', now + retryDelay(job.transient + 1, Math.max(0, (outcome.resetAt ?? now) - now)));
+      return again(spend, now + retryDelay(job.transient + 1, Math.max(0, (outcome.resetAt ?? now) - now)));
     case 'interrupted':
-      return job.interruptions >= job.maxInterruptions ? failed('interruptions') : again('interruption', now);
+      return job.interruptions >= job.maxInterruptions ? failed('interruptions') : again(spend, now);
     case 'usage_limit':
-      return again(
-        'nothing',
-        Math.max(now, outcome.resetAt ?? now + unknownResetMs) + Math.round(random * resetJitterMs),
-      );
+      return again(spend, Math.max(now, outcome.resetAt ?? now + unknownResetMs) + Math.round(random * resetJitterMs));
     case 'authentication':
-      return again('nothing', now + authenticationWaitMs);
+      return again(spend, now + authenticationWaitMs);
     default:
       return assertNever(outcome.kind);
   }
