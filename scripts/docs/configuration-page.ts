@@ -2,7 +2,7 @@ import { configKeys, sectionDescriptions, type ConfigKey } from '../../src/core/
 import { legacyVariables } from '../../src/core/config/legacy.ts';
 import { settingsJsonSchema } from '../../src/core/config/schema.ts';
 import { secretForms } from '../../src/core/config/secrets.ts';
-import { roles } from '../../src/core/model/index.ts';
+import { roleNames as roles } from '../../src/core/pipeline/stages/index.ts';
 import { cell, code } from './markdown.ts';
 
 function typeText(key: ConfigKey): string {

@@ -1,8 +1,6 @@
 import type { HoldLift, NoticeEvent } from '../../src/core/model/index.ts';
-import { holdCauses, isWorkStage, roleOfStage, stages } from '../../src/core/model/index.ts';
 import { channels } from '../../src/core/pipeline/channels.ts';
-import { holdKinds } from '../../src/core/pipeline/holds.ts';
-import { edges, gateOfStage } from '../../src/core/pipeline/table.ts';
+import { builtInStages, edges, gateNames, holdKinds, stageNames } from '../../src/core/pipeline/stages/index.ts';
 import { code, markdownTable } from './markdown.ts';
 
 const intro = `<!-- Made by \`npm run docs\` from src/core/pipeline. Do not edit. -->
@@ -18,27 +16,30 @@ function label(text: string): string {
   return `"${text.replaceAll('"', "'")}"`;
 }
 
+function roleOf(stage: string): string | null {
+  return builtInStages.find((one) => one.name === stage)?.role.name ?? null;
+}
+
 /** Mermaid takes no bare `end` and no quotes in a label; the stages' names are safe. */
 function flowchart(): string {
-  const nodes = stages
+  const nodes = stageNames
     .filter((stage) => stage !== 'cancelled')
     .map((stage) => {
-      if (stage === 'created' || stage === 'done') return `  ${stage}([${label(stage)}])`;
-      return `  ${stage}[${label(isWorkStage(stage) ? `${stage}<br/>${roleOfStage[stage]}` : stage)}]`;
+      const role = roleOf(stage);
+      return role === null ? `  ${stage}([${label(stage)}])` : `  ${stage}[${label(`${stage}<br/>${role}`)}]`;
     });
   const arrows = edges.map(({ from, to, name }) => {
-    const onward = stages.indexOf(to) > stages.indexOf(from);
+    const onward = stageNames.indexOf(to) > stageNames.indexOf(from);
     return `  ${from} ${onward ? '-->' : '-.->'}|${label(name)}| ${to}`;
   });
   return ['```mermaid', 'flowchart TD', ...nodes, ...arrows, '```'].join('\n');
 }
 
 function stageTable(): string {
-  const rows = Object.entries(gateOfStage).map(([stage, gate]) => {
-    const work = stages.find((other) => other === stage);
+  const rows = [...gateNames].map(([stage, gate]) => {
     return [
       code(stage),
-      work !== undefined && isWorkStage(work) ? roleOfStage[work] : '–',
+      roleOf(stage) ?? '–',
       gate,
       edges
         .filter((edge) => edge.from === stage)
@@ -56,19 +57,18 @@ const lifts: Record<HoldLift, string> = {
 };
 
 function holdTable(): string {
-  const rows = holdCauses.map((cause) => {
-    const kind = holdKinds[cause];
+  const rows = [...holdKinds.values()].map((kind) => {
     return [
-      code(cause),
+      code(kind.cause),
       kind.blocking ? 'blocks' : 'waits',
       kind.owner,
-      kind.clearedBy,
+      kind.clearedBy.en,
       kind.blocking || kind.lift === 'rerun' ? lifts[kind.lift] : 'asks the gate again',
       kind.phase.replace('_', ' '),
-      kind.told ? 'yes' : '–',
+      kind.notifies ? 'yes' : '–',
     ];
   });
-  const titles = ['cause', 'kind', 'who clears it', 'what clears it', '`orch retry`', 'Plane state', 'told as a hold'];
+  const titles = ['cause', 'kind', 'who clears it', 'what clears it', '`orch retry`', 'Plane state', 'notice'];
   return markdownTable(titles, rows);
 }
 
@@ -100,8 +100,8 @@ export function stateMachinePage(): string {
   return [
     intro,
     `${flowchart()}\n`,
-    `Beside these edges: a merge by a person ends the task in any stage (in \`deploy\` it counts as the merge), a cancelled or deleted
-work item makes it \`cancelled\` until it is taken up again, and \`orch advance --force\` and \`orch cancel\` move it by command.
+    `Besides these edges: a merge by a person ends the task in any stage (in \`deploy\` it counts as the merge), a cancelled or deleted
+work item makes it \`cancelled\` until it is reopened, and \`orch advance --force\` and \`orch cancel\` move it by command.
 A shorter pipeline has the same edges between the stages it has; work that would go back to a stage it lacks is held.\n`,
     `## Stages\n\n${stageTable()}\n`,
     `## Holds\n\nA hold that blocks stops the gate from being judged until it is lifted: by \`orch retry\`, or by moving the card from its

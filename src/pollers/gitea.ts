@@ -11,6 +11,8 @@ import type {
   TaskId,
 } from '../core/model/index.ts';
 import { isFinal } from '../core/model/index.ts';
+import { holds } from '../core/pipeline/rules/holds.ts';
+import { stageOfTask } from '../core/pipeline/stages/index.ts';
 
 export interface GiteaPollDeps {
   store: Store;
@@ -93,7 +95,7 @@ async function pullMirrors(
 ): Promise<{ taskId: TaskId; mirror: Mirror }[]> {
   const { repo, sameRepo: _sameRepo, updatedAt: _updatedAt, ...mirror } = pull;
   const mirrors: { taskId: TaskId; mirror: Mirror }[] = [{ taskId: task.id, mirror }];
-  if (task.stage === 'review' && moved) {
+  if (stageOfTask(task).watchesReviews && moved) {
     mirrors.push({
       taskId: task.id,
       mirror: { kind: 'reviews', number: pull.number, reviews: await gitea.reviews(repo, pull.number) },
@@ -105,10 +107,8 @@ async function pullMirrors(
 /** Heads whose CI somebody waits for: the task's own, and the developer's commit behind later documents. */
 function awaited(task: Task, head: CommitSha | null): CommitSha[] {
   const cause = task.hold?.cause;
-  const waits = cause === 'ci' || cause === 'ci_silent' || cause === 'ci_stuck';
-  const later =
-    task.stage === 'testing' || (task.stage === 'review' && cause !== 'pr_review') || task.stage === 'deploy';
-  if (!waits && !(later && task.hold === null)) return [];
-  const code = task.handled['code_sha'] as CommitSha | undefined;
-  return [...new Set([head, code])].filter((sha): sha is CommitSha => sha !== null && sha !== undefined);
+  const waits = [holds.ci, holds.ciSilent, holds.ciStuck].some((kind) => kind.cause === cause);
+  const watched = task.hold === null && stageOfTask(task).watchesCi;
+  if (!waits && !watched) return [];
+  return [...new Set([head, task.progress.codeSha])].filter((sha): sha is CommitSha => sha !== null);
 }

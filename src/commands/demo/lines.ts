@@ -1,6 +1,6 @@
 import stringWidth from 'string-width';
 import { dollars } from '../../core/engine/messages/catalogue.ts';
-import type { Stage } from '../../core/model/index.ts';
+import { stageNames } from '../../core/pipeline/stages/index.ts';
 import type { DemoEvent } from '../../sandbox/demo/events.ts';
 import { oneLine, textOf, type Piece } from '../../ui/pieces.ts';
 import type { Symbols } from '../../ui/symbols.ts';
@@ -52,8 +52,7 @@ function told(event: DemoEvent, symbols: Symbols): Piece[] {
 }
 
 function stageLine(event: Extract<DemoEvent, { kind: 'stage' }>, symbols: Symbols): Piece[] {
-  const order: Stage[] = ['created', 'analysis', 'architecture', 'development', 'review', 'testing', 'deploy', 'done'];
-  const back = order.indexOf(event.to) < order.indexOf(event.from);
+  const back = stageNames.indexOf(event.to) < stageNames.indexOf(event.from);
   return [{ text: `${symbols.arrow} ${event.to}`, style: back ? 'warning' : 'bold' }, `: ${shortShas(event.why)}`];
 }
 

@@ -2,6 +2,7 @@ import type { App } from '../../app.ts';
 import type { DecisionRow, Run, TaskRow, Visit } from '../../core/model/index.ts';
 import { parseCommitSha } from '../../core/model/index.ts';
 import { htmlText } from '../../core/pipeline/markers.ts';
+import { stageNames } from '../../core/pipeline/stages/index.ts';
 import type { DemoEnd } from '../../sandbox/demo/drive.ts';
 import type { DemoSite } from '../../sandbox/demo/site.ts';
 import { shortShas } from './lines.ts';
@@ -69,7 +70,7 @@ function stays(visits: Visit[], decisions: DecisionRow[], runs: Run[], endedAt: 
       runs: mine.length,
       costMicros: mine.reduce((sum, run) => sum + (run.outcome?.costMicros ?? 0), 0),
       ended: shortShas(move?.why.sentence ?? visits[at + 1]?.why ?? ''),
-      back: move?.fromStage === 'review' && move.toStage === 'development',
+      back: move !== undefined && stageNames.indexOf(move.toStage) < stageNames.indexOf(move.fromStage),
     };
   });
 }

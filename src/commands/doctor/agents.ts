@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { roles, type ProjectPolicy, type Role } from '../../core/model/index.ts';
+import type { ProjectPolicy, Role } from '../../core/model/index.ts';
+import { roleNames } from '../../core/pipeline/stages/index.ts';
 import { probeSandbox } from '../../core/launcher/sandbox.ts';
 import { bad, check, good, together, warning, type Finding, type Subject } from './finding.ts';
 
@@ -32,7 +33,7 @@ function places({ config }: Subject): (ProjectPolicy | null)[] {
 function crewsOf(subject: Subject): Crew[] {
   const crews = new Map<string, Crew>();
   for (const project of places(subject)) {
-    for (const role of roles) {
+    for (const role of roleNames) {
       const { command, kind, sandbox: mode } = subject.config.agent.roleSettings(role, project);
       const key = JSON.stringify([command, kind, mode]);
       const crew = crews.get(key) ?? { program: command[0] ?? '', kind, role, project, roles: new Set() };
@@ -77,7 +78,7 @@ async function login({ parts }: Subject, crews: Crew[]): Promise<Finding[]> {
 
 async function sandbox(subject: Subject): Promise<Finding> {
   const modes = new Set(
-    places(subject).flatMap((project) => roles.map((role) => subject.config.agent.roleSettings(role, project).sandbox)),
+    places(subject).flatMap((project) => roleNames.map((role) => subject.config.agent.roleSettings(role, project).sandbox)),
   );
   const open = "agents can read everything this user can, orch's tokens and database included";
   if (!modes.has('auto') && !modes.has('bwrap'))
@@ -95,7 +96,7 @@ async function sandbox(subject: Subject): Promise<Finding> {
 /** Prompts named in the configuration; those of a project's own repository are read when a run begins. */
 function prompts(subject: Subject): Finding[] {
   const named = places(subject).flatMap((project) =>
-    roles.map((role) => subject.config.agent.promptFile(role, project)).filter((file) => file !== null),
+    roleNames.map((role) => subject.config.agent.promptFile(role, project)).filter((file) => file !== null),
   );
   return [...new Set(named)]
     .filter((file) => !existsSync(file))
@@ -104,7 +105,7 @@ function prompts(subject: Subject): Finding[] {
 
 function variables(subject: Subject): Finding[] {
   const names = places(subject).flatMap((project) =>
-    roles.flatMap((role) => subject.config.agent.roleSettings(role, project).env),
+    roleNames.flatMap((role) => subject.config.agent.roleSettings(role, project).env),
   );
   const missing = [...new Set(names)].filter((name) => (subject.env[name] ?? '') === '');
   if (missing.length === 0) return [];

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { App } from '../../app.ts';
 import type { JobId, Role, TaskId } from '../../core/model/index.ts';
-import { OrchError, isRole } from '../../core/model/index.ts';
+import { OrchError } from '../../core/model/index.ts';
+import { roleNames } from '../../core/pipeline/stages/index.ts';
 import type { CommandContext } from '../shared/contract.ts';
 import { taskDocument } from '../shared/documents.ts';
 import { followUp } from '../shared/follow-up.ts';
@@ -36,15 +37,22 @@ export async function enqueue(
       'nothing to queue',
       'Give --work-item KEY, or a role with --task ID, or a role with --repo, --branch and --prompt.',
     );
-  if (!isRole(roleText))
-    throw usage(`"${roleText}" is no role`, 'Roles: analyst, architect, developer, reviewer, tester, deployer.');
   const role: Role = roleText;
   if (options.task !== undefined) {
     const text = options.task;
-    return withApp(context, 'command', (app) => enqueueForTask(context, app, role, text, waitMs));
+    return withRole(context, role, (app) => enqueueForTask(context, app, role, text, waitMs));
   }
   const adhoc = adhocOf(options);
-  return withApp(context, 'command', (app) => enqueueAdhoc(context, app, role, adhoc, options.idempotencyKey, waitMs));
+  return withRole(context, role, (app) => enqueueAdhoc(context, app, role, adhoc, options.idempotencyKey, waitMs));
+}
+
+/** @throws OrchError `usage` for a role that neither orch nor the configuration knows */
+async function withRole(context: CommandContext, role: Role, work: (app: App) => Promise<void>): Promise<void> {
+  return withApp(context, 'command', async (app) => {
+    const known = [...new Set([...roleNames, ...app.config.projects.flatMap((p) => p.ownStages.map((own) => own.role))])];
+    if (!known.includes(role)) throw usage(`there is no role "${role}"`, `Roles: ${known.join(', ')}.`);
+    await work(app);
+  });
 }
 
 function waitOf(wait: string | true | undefined): number | null {

@@ -1,5 +1,5 @@
 import type { Store } from '../../core/model/index.ts';
-import { stages } from '../../core/model/index.ts';
+import { stageNames } from '../../core/pipeline/stages/index.ts';
 import type { Alive } from '../shared/alive.ts';
 
 /** One measure with its values, as the Prometheus text format knows it (prometheus.io/docs/instrumenting/exposition_formats). */
@@ -49,7 +49,7 @@ export async function readMetrics(store: Store, alive: Alive, version: string): 
     gauge(
       'orch_tasks',
       'Tasks by stage.',
-      stages.map((stage) => ({ labels: { stage }, value: sum((row) => row.stage === stage) })),
+      stageNames.map((stage) => ({ labels: { stage }, value: sum((row) => row.stage === stage) })),
     ),
     gauge(
       'orch_tasks_held',

@@ -51,7 +51,8 @@ function walk(prefix: string, node: SchemaNode, inProjects: boolean): ConfigKey[
     const path = prefix === '' ? name : `${prefix}.${name}`;
     if (child.properties !== undefined) return walk(path, child, inProjects);
     if (typeof child.additionalProperties === 'object') {
-      return walk(`${path}.<name>`, child.additionalProperties, inProjects);
+      const whole = inProjects ? [] : [leaf(path, child, false, variableOf(`${path}Json`))];
+      return [...whole, ...walk(`${path}.<name>`, child.additionalProperties, true)];
     }
     if (child.items?.properties !== undefined) {
       return [leaf(path, child, false, 'ORCH_PROJECTS_JSON'), ...walk(`${path}[]`, child.items, true)];

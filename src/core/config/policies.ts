@@ -1,8 +1,10 @@
-import { workStages, type ProjectId, type ProjectPolicy, type RepoSlug, type WorkStage } from '../model/index.ts';
+import type { OwnStage, ProjectId, ProjectPolicy, RepoSlug, WorkStage } from '../model/index.ts';
+import { defaultPipeline } from '../pipeline/stages/index.ts';
 import { withoutTrailingSlash } from './address.ts';
 import type { Problem } from './problems.ts';
 import type { Settings } from './schema.ts';
 import type { ProjectSection } from './schema/project.ts';
+import { stageProblems } from './stage-problems.ts';
 
 const minuteMs = 60_000;
 /** Costs are counted in millionths of a dollar, so that sums are exact. */
@@ -12,8 +14,21 @@ function pipelinesOf(project: ProjectSection): ProjectPolicy['pipelines'] {
   const named = Object.entries(project.pipelines).map(([name, pipeline]) => {
     return [name, { stages: pipeline.stages, label: pipeline.label ?? null }] as const;
   });
-  const standard: { stages: WorkStage[]; label: string | null } = { stages: [...workStages], label: null };
+  const standard: { stages: WorkStage[]; label: string | null } = { stages: [...defaultPipeline], label: null };
   return { default: standard, ...Object.fromEntries(named) };
+}
+
+/** The team's own stages that the project's pipelines name. */
+function ownStagesOf(settings: Settings, pipelines: ProjectPolicy['pipelines']): OwnStage[] {
+  const named = new Set(Object.values(pipelines).flatMap((pipeline) => pipeline.stages));
+  return Object.entries(settings.stages)
+    .filter(([name]) => named.has(name))
+    .map(([name, { promptFile: _promptFile, label, roleLabel, ...stage }]) => ({
+      ...stage,
+      name,
+      label: label ?? name.replaceAll('-', ' '),
+      roleLabel: roleLabel ?? stage.role.replaceAll('-', ' '),
+    }));
 }
 
 function capsOf(settings: Settings, project: ProjectSection): ProjectPolicy['caps'] {
@@ -31,6 +46,7 @@ function capsOf(settings: Settings, project: ProjectSection): ProjectPolicy['cap
 
 function policyOf(settings: Settings, project: ProjectSection, postsVerdict: boolean): ProjectPolicy {
   const { states } = project;
+  const pipelines = pipelinesOf(project);
   return {
     planeProject: project.planeProject.toLowerCase() as ProjectId,
     // Checked by the schema, with the pattern of parseRepoSlug.
@@ -40,7 +56,8 @@ function policyOf(settings: Settings, project: ProjectSection, postsVerdict: boo
     baseBranch: project.baseBranch,
     approvers: project.approvers,
     intake: { label: project.intake.label ?? null, states: project.intake.states },
-    pipelines: pipelinesOf(project),
+    pipelines,
+    ownStages: ownStagesOf(settings, pipelines),
     gates: project.gates,
     ci: {
       requiredContexts: project.ci.requiredContexts,
@@ -105,5 +122,6 @@ export function crossProblems(values: Record<string, unknown>): Problem[] {
     ...(missing ? [{ path: 'plane.workspace', problem: 'is required as soon as a project is configured' }] : []),
     ...duplicates(list, 'prefix'),
     ...duplicates(list, 'planeProject'),
+    ...stageProblems(values),
   ];
 }

@@ -1,6 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import type { ProjectPolicy, Role } from '../model/index.ts';
+import { roleFacts } from '../pipeline/stages/index.ts';
 import type { Settings } from './schema.ts';
 import type { RoleSection } from './schema/agent.ts';
 import type { ProjectSection } from './schema/project.ts';
@@ -33,14 +34,6 @@ export interface RoleSettings {
   /** Paths below the repository's root that are never committed, whatever `commitPaths` says. */
   protectedPaths: string[];
 }
-
-/** What differs between the roles when nothing is configured (spec 7). */
-const standard: Partial<Record<Role, { model?: string; timeoutMinutes?: number }>> = {
-  architect: { model: 'opus' },
-  reviewer: { model: 'opus' },
-  // The replaced system's testers took 25 of their 30 minutes (replaced-system.md, ET-006).
-  tester: { timeoutMinutes: 45 },
-};
 
 const standardTools = ['Read', 'Write', 'Edit', 'Bash'];
 const minuteMs = 60_000;
@@ -88,13 +81,13 @@ export function roleSettingsOf(
   const { agent } = settings;
   const own = sectionOf(settings, project)?.agent;
   const sections = [own?.roles[role], agent.roles[role]];
-  const builtIn = standard[role];
+  const builtIn = roleFacts(role);
   const timeoutMinutes =
-    first('timeoutMinutes', sections) ?? own?.timeoutMinutes ?? builtIn?.timeoutMinutes ?? agent.timeoutMinutes;
+    first('timeoutMinutes', sections) ?? own?.timeoutMinutes ?? builtIn.timeoutMinutes ?? agent.timeoutMinutes;
   const names = [agent.env, agent.roles[role]?.env, own?.env, own?.roles[role]?.env].flatMap((list) => list ?? []);
   return {
     ...commandOf([...sections, own, agent], agent.command),
-    model: first('model', sections) ?? builtIn?.model ?? null,
+    model: first('model', sections) ?? builtIn.model,
     allowedTools: first('allowedTools', sections) ?? standardTools,
     timeoutMs: timeoutMinutes * minuteMs,
     idleMs: (first('idleMinutes', sections) ?? own?.idleMinutes ?? agent.idleMinutes) * minuteMs,
@@ -115,6 +108,9 @@ export function promptFileOf(
   project: ProjectPolicy | null,
   absolute: (file: string) => string,
 ): string | null {
-  const file = first('promptFile', [sectionOf(settings, project)?.agent.roles[role], settings.agent.roles[role]]);
+  const stage = Object.values(settings.stages).find((own) => own.role === role);
+  const file =
+    first('promptFile', [sectionOf(settings, project)?.agent.roles[role], settings.agent.roles[role]]) ??
+    stage?.promptFile;
   return file === undefined ? null : absolute(file);
 }

@@ -3,6 +3,7 @@ import { agentSection } from './schema/agent.ts';
 import { filePath } from './schema/parts.ts';
 import { giteaSection, planeSection, telegramSection } from './schema/peers.ts';
 import { projectSection } from './schema/project.ts';
+import { name, stageSection } from './schema/stage.ts';
 import {
   capsSection,
   gitSection,
@@ -38,6 +39,10 @@ export const settingsSchema = z.strictObject({
   caps: capsSection,
   timeouts: timeoutsSection,
   retention: retentionSection,
+  stages: z
+    .record(name(), stageSection)
+    .default({})
+    .describe("The team's own stages by name; a pipeline of a project names them."),
   projects: z.array(projectSection).default([]).describe('The registry of projects; anything else is never touched.'),
 });
 

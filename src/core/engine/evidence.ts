@@ -13,8 +13,9 @@ import type {
   Task,
 } from '../model/index.ts';
 import { errorText, hasLine, isCommitSha } from '../model/index.ts';
-import { documentFolder, documents, isReadWhole } from '../pipeline/artifacts.ts';
+import { documentFolder } from '../pipeline/artifacts.ts';
 import { frontMatter } from '../pipeline/front-matter.ts';
+import { documentsRead, stageOfTask } from '../pipeline/stages/index.ts';
 
 export interface EvidenceDeps {
   git: GitPort;
@@ -116,21 +117,18 @@ async function headOf(s: Snapshot, git: GitPort): Promise<CommitSha> {
 
 /** A head that does not contain the last published commit was rewritten by somebody (spec 3.3). */
 async function lineage(s: Snapshot, head: CommitSha, git: GitPort): Promise<{ intact: boolean; reference: CommitSha }> {
-  const accepted = s.task.handled['accepted_head'];
-  const reference =
-    accepted !== undefined && isCommitSha(accepted)
-      ? accepted
-      : (s.visit?.finished?.sha ?? s.visit?.baseline.sha ?? head);
+  const reference = s.task.progress.acceptedHead ?? s.visit?.finished?.sha ?? s.visit?.baseline.sha ?? head;
   return { intact: reference === head || (await git.isAncestor(s.task.repo, reference, head)), reference };
 }
 
 async function artifactsAt(task: Task, head: CommitSha, git: GitPort): Promise<Artifact[]> {
   const folder = documentFolder(task.id);
   const entries = await git.listTree(task.repo, head, folder);
+  const read = documentsRead(task);
   return Promise.all(
     entries.map(async (entry) => {
       const path = entry.path.startsWith(`${folder}/`) ? entry.path.slice(folder.length + 1) : entry.path;
-      const text = isReadWhole(path) ? await git.readFile(task.repo, head, `${folder}/${path}`, longestDocument) : null;
+      const text = read.has(path) ? await git.readFile(task.repo, head, `${folder}/${path}`, longestDocument) : null;
       return { path, blob: entry.blob, size: entry.size, text };
     }),
   );
@@ -197,8 +195,8 @@ async function reviews(
 }
 
 /**
- * The commit a verdict names: in full, or as the unambiguous beginning (seven digits at least) of one of the branch. One that
- * names none is about what the reviewer published: code pushed afterwards was not reviewed.
+ * The commit that the stage's document names: in full, or as the unambiguous beginning (seven digits at least) of one of the
+ * branch. One that names none is about what the stage's agent published: code pushed afterwards was not judged.
  */
 async function verdictCommit(
   s: Snapshot,
@@ -208,9 +206,9 @@ async function verdictCommit(
   git: GitPort,
 ): Promise<{ named: string; sameCode: boolean } | null> {
   const { task, visit } = s;
-  const review =
-    artifacts?.seen === true ? artifacts.value.find((artifact) => artifact.path === documents.review) : undefined;
-  const named = frontMatter(review?.text ?? '')?.['commit']?.toLowerCase();
+  const { verdictDocument } = stageOfTask(task);
+  const document = artifacts?.seen === true ? artifacts.value.find(({ path }) => path === verdictDocument) : undefined;
+  const named = frontMatter(document?.text ?? '')?.['commit']?.toLowerCase();
   if (named === undefined || named === '') {
     const published = visit?.finished?.sha ?? null;
     return published === null ? null : { named: published, sameCode: await sameCode(published) };

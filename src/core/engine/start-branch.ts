@@ -2,7 +2,7 @@ import type { Delivery, EffectOf, GitPort, PlanePort, ProjectId, ProjectPolicy }
 import { retryPolicies } from '../platform/retry.ts';
 import { branchOwner, itemTrailer } from './evidence.ts';
 import { htmlText } from '../pipeline/markers.ts';
-import { documents } from '../pipeline/artifacts.ts';
+import { businessRequest as requestFile } from '../pipeline/artifacts.ts';
 
 export interface StartBranchDeps {
   git: GitPort;
@@ -43,7 +43,7 @@ export async function startBranch(body: EffectOf<'git.start_branch'>, deps: Star
   const sha = await git.commitFiles(
     body.repo,
     base,
-    [{ path: `${body.folder}/${documents.businessRequest}`, content }],
+    [{ path: `${body.folder}/${requestFile}`, content }],
     message,
   );
   const pushed = await git.push(body.repo, sha, body.branch, null);

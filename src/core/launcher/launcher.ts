@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { LauncherPort, ProjectId, Role, RunOutcome } from '../model/index.ts';
 import { errorText } from '../model/index.ts';
+import { roleNames } from '../pipeline/stages/index.ts';
 import { privateFolder, removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Context } from './context.ts';
 import { createContext, environmentOf, sandboxAround } from './context.ts';
@@ -49,7 +50,7 @@ export function createLauncher(deps: LauncherDeps): LauncherPort {
         }
       }),
     loggedIn: async () => {
-      const { kind, argv, env } = await question(context, 'developer', null);
+      const { kind, argv, env } = await question(context, roleNames[0] ?? '', null);
       return kind === 'claude' ? askLogin(argv, env) : null;
     },
     scope: (role, taskId, projectId = null) => scopeOf(role, taskId, deps.settingsOf(role, projectId)),

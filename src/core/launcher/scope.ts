@@ -1,4 +1,5 @@
 import type { Role, TaskId } from '../model/index.ts';
+import { roleFacts } from '../pipeline/stages/index.ts';
 import type { AgentSettings } from './settings.ts';
 
 /** Whether a path is the entry itself or lies below it; `docs`, `docs/` and `docs/**` all mean the folder. */
@@ -25,7 +26,7 @@ export function scopeOf(
   taskId: TaskId | null,
   settings: Pick<AgentSettings, 'commitPaths' | 'protectedPaths'>,
 ): (path: string) => boolean {
-  const usual = role === 'developer' ? ['**'] : ['docs/'];
+  const usual = roleFacts(role).writesCode ? ['**'] : ['docs/'];
   const allowed = (settings.commitPaths ?? usual).map((entry) => entry.replaceAll('{task}', taskId ?? 'none'));
   const denied = ['.orch/', '.git/', ...settings.protectedPaths];
   return (file) =>

@@ -22,6 +22,8 @@ export interface RunSpec {
   attempt: number;
   maxAttempts: number;
   orders: Orders;
+  /** What the agent has to leave, one line each; empty for a run that belongs to no work item. */
+  products: string[];
   /** Check jobs: the command itself. */
   command: string[] | null;
   timeoutMs: number;

@@ -1,45 +1,8 @@
+import type { CommitSha, RunId } from './ids.ts';
 import type { PlanePhase } from './policy.ts';
 
-export const holdCauses = [
-  // waiting: orch looks again by itself
-  'approval',
-  'answers',
-  'ci',
-  'ci_silent',
-  'pr_review',
-  'cannot_see',
-  'outside',
-  'intake_refused',
-  // blocking: somebody has to act
-  'existing_artifacts',
-  'existing_branch',
-  'nothing_produced',
-  'question_rounds',
-  'rejections',
-  'conflict_rounds',
-  'developer_budget',
-  'no_new_code',
-  'ci_stuck',
-  'no_verdict',
-  'no_report',
-  'gate_failed',
-  'base_conflict',
-  'deploy_failed',
-  'no_deploy_result',
-  'merge_refused',
-  'attempts_used',
-  'check_failed',
-  'run_cap',
-  'cost_cap',
-  'pr_closed',
-  'branch_deleted',
-  'force_pushed',
-  'closed_by_hand',
-  'effect_refused',
-  'unpushed',
-  'agent_alive',
-] as const;
-export type HoldCause = (typeof holdCauses)[number];
+/** Machine name of the reason of a hold; `pipeline/rules/holds.ts` and the stages define them, with their words. */
+export type HoldCause = string;
 
 /** Who can clear a hold. */
 export type HoldOwner = 'approver' | 'author' | 'ci' | 'operator' | 'administrator' | 'orch';
@@ -64,5 +27,25 @@ export interface Hold {
   lift: HoldLift;
   phase: PlanePhase;
   since: number;
-  detail: Record<string, string>;
+  detail: HoldDetail;
+}
+
+/** What a hold is about. Two holds with the same cause and detail are the same hold, which is reported once. */
+export interface HoldDetail {
+  /** Number of the visit that waits. */
+  visit?: number;
+  /** What the work item lacks. */
+  defects?: string[];
+  /** Blob of the questions that wait for an answer. */
+  questions?: string;
+  /** Run whose end led to the hold. */
+  run?: RunId;
+  /** Why the task was to be sent back when its budget was found used up. */
+  bounce?: string;
+  /** Head of the rewritten branch; lifting the hold accepts it. */
+  head?: CommitSha;
+  /** Effect that was refused. */
+  effect?: string;
+  /** Last lines of what was seen: a report, a log, an agent's questions. Shown to people, and given to the next run. */
+  tail?: string;
 }

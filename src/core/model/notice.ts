@@ -4,7 +4,7 @@ import type { Role, Stage } from './stages.ts';
 
 /** What people are told (spec 10). Rendered to a language only when it is delivered. */
 export type NoticeEvent =
-  | { event: 'intake_accepted'; usualMinutes: number | null }
+  | { event: 'intake_accepted'; role: Role; usualMinutes: number | null }
   | { event: 'intake_refused'; defects: string[] }
   | { event: 'stage_changed'; from: Stage; to: Stage; by: string | null }
   | { event: 'agent_started'; role: Role; attempt: number; why: string }
@@ -41,4 +41,6 @@ export interface Notice {
   title: string;
   body: NoticeEvent;
   links: NoticeLinks;
+  /** What people read for the team's own stages and roles, by name; left out where there are none. */
+  labels?: Record<string, string>;
 }

@@ -1,5 +1,5 @@
 import type { ProjectId, RepoSlug } from './ids.ts';
-import type { WorkStage } from './stages.ts';
+import type { OwnStage, WorkStage } from './stages.ts';
 
 /** How a work item's phase is shown in Plane (spec 4.2). */
 export const planePhases = ['in_progress', 'in_review', 'needs_input', 'blocked', 'done', 'cancelled'] as const;
@@ -7,9 +7,14 @@ export type PlanePhase = (typeof planePhases)[number];
 
 export type DevelopmentGate = 'ci-green' | 'tests-local';
 export type ReviewGate = 'reviewer-verdict' | 'pr-approved';
+/** Verdict of a reviewer, or of a review of a pull request. */
+export type ReviewVerdict = 'approved' | 'changes_requested';
 export type MergeBy = 'orch' | 'agent';
 export type MergeStyle = 'merge' | 'rebase' | 'rebase-merge' | 'squash' | 'fast-forward-only';
-export type Language = 'en' | 'ru';
+export const languages = ['en', 'ru'] as const;
+export type Language = (typeof languages)[number];
+/** One text in every language. */
+export type Words = Record<Language, string>;
 
 /** Everything the pure decision needs to know of a project's configuration. Times are milliseconds. */
 export interface ProjectPolicy {
@@ -24,6 +29,8 @@ export interface ProjectPolicy {
   intake: { label: string | null; states: string[] };
   /** Named pipelines; `default` always exists and holds all six work stages unless configured. */
   pipelines: Record<string, { stages: WorkStage[]; label: string | null }>;
+  /** The team's own stages that a pipeline of the project names. */
+  ownStages: OwnStage[];
   gates: { development: DevelopmentGate; review: ReviewGate[] };
   ci: { requiredContexts: string[]; graceMs: number; limitMs: number };
   tests: { command: string[]; timeoutMs: number };

@@ -1,48 +1,50 @@
-/** The stages of a task, in order, and the two it can end in (spec 2). */
-export const stages = [
-  'created',
-  'analysis',
-  'architecture',
-  'development',
-  'review',
-  'testing',
-  'deploy',
-  'done',
-  'cancelled',
-] as const;
-export type Stage = (typeof stages)[number];
+/**
+ * Name of a stage: `created`, `done`, `cancelled`, or of a work stage. What a work stage is made of stands in
+ * `pipeline/stages`; a team may define its own (spec 3.5), so the names are open.
+ */
+export type Stage = string;
 
-/** The stages in which an agent works. */
-export type WorkStage = Exclude<Stage, 'created' | 'done' | 'cancelled'>;
+/** Name of a stage in which an agent works. */
+export type WorkStage = string;
 
-export const roles = ['analyst', 'architect', 'developer', 'reviewer', 'tester', 'deployer'] as const;
-export type Role = (typeof roles)[number];
+/** Name of an agent's role. */
+export type Role = string;
 
-/** Which agent works in which stage (spec 3). The stage's agent is the one that works *in* it, never the next one. */
-export const roleOfStage: Record<WorkStage, Role> = {
-  analysis: 'analyst',
-  architecture: 'architect',
-  development: 'developer',
-  review: 'reviewer',
-  testing: 'tester',
-  deploy: 'deployer',
-};
-
-export const workStages = Object.keys(roleOfStage) as WorkStage[];
+/** The stages without an agent: where a task begins, and the two in which it can end (spec 2). */
+const agentless: readonly string[] = ['created', 'done', 'cancelled'];
 
 export function isWorkStage(stage: Stage): stage is WorkStage {
-  return stage in roleOfStage;
-}
-
-export function isStage(text: string): text is Stage {
-  return (stages as readonly string[]).includes(text);
-}
-
-export function isRole(text: string): text is Role {
-  return (roles as readonly string[]).includes(text);
+  return !agentless.includes(stage);
 }
 
 /** A task that nothing more will happen to by itself. */
 export function isFinal(stage: Stage): boolean {
   return stage === 'done' || stage === 'cancelled';
+}
+
+/** What may be collected for a team's own stage: the code tree is always there (spec 3.5). */
+export const ownStageNeeds = ['ci', 'reviews'] as const;
+export type OwnStageNeed = (typeof ownStageNeeds)[number];
+
+/**
+ * A stage that a team defines in its configuration (spec 3.5). It is copied into every task whose pipeline names it, so that
+ * tasks under way keep the stage they began with.
+ */
+export interface OwnStage {
+  name: WorkStage;
+  role: Role;
+  /** Below the task's document folder, such as `14-security.md`. */
+  document: string;
+  /** Key of the document's front matter, lower case. */
+  key: string;
+  /** Values of that key, upper case: what passes the gate and what fails it. Anything else cannot be read. */
+  pass: string[];
+  fail: string[];
+  /** Stage that a fail goes back to, and how often, until the task is held. */
+  failTo: WorkStage;
+  maxFails: number;
+  needs: OwnStageNeed[];
+  /** What people read instead of the names. */
+  label: string;
+  roleLabel: string;
 }

@@ -1,7 +1,7 @@
 import type { Hold } from './hold.ts';
 import type { CommitSha, ItemId, ProjectId, RepoSlug, TaskId } from './ids.ts';
-import type { PlanePhase } from './policy.ts';
-import type { Stage, WorkStage } from './stages.ts';
+import type { PlanePhase, ReviewVerdict } from './policy.ts';
+import type { OwnStage, Stage, WorkStage } from './stages.ts';
 
 /** Counters of the bends that are capped (spec 3.3). They survive restarts and change only in commits and claims. */
 export interface TaskCounters {
@@ -9,6 +9,35 @@ export interface TaskCounters {
   questionRounds: number;
   rejections: number;
   conflictRounds: number;
+}
+
+/** What orch has already done or seen for a task, so that nothing counts twice. */
+export interface TaskProgress {
+  /** Key of the effect that makes the branch, while it is under way. */
+  branchEffect: string | null;
+  /** Key of the effect that opens the pull request, while it is under way. */
+  pullEffect: string | null;
+  /** Code tree that each stage approved last: other code at the head goes back to that stage. */
+  approvedCode: Record<WorkStage, string>;
+  /** How often each of the team's own stages has failed. */
+  fails: Record<WorkStage, number>;
+  /** The verdict that was posted as a review of the pull request last, and on which commit. */
+  postedVerdict: { verdict: ReviewVerdict; sha: CommitSha } | null;
+  /** Rewritten head that an operator accepted. */
+  acceptedHead: CommitSha | null;
+  /** Commit that the developer published last. */
+  codeSha: CommitSha | null;
+  /** Stage in which the task was cancelled, and whether the item was seen cancelled or gone. */
+  cancelled: { stage: Stage; seen: boolean } | null;
+  /** Since when the item shows the phase of the present hold: only a card that was seen there can be moved away. */
+  shownHold: { phase: PlanePhase; since: number } | null;
+  /** What was missing in the work item when people were asked to complete it. */
+  reportedDefects: string[];
+  /** Runs and micro-dollars used when an operator lifted the caps last; the caps count from there. */
+  runsFrom: number;
+  costFromMicros: number;
+  /** Check jobs that came to no answer; numbers the cause of the next one. */
+  lostChecks: number;
 }
 
 /** orch's record of a work item in the pipeline. */
@@ -25,6 +54,8 @@ export interface Task {
   /** Name of the pipeline and its work stages, pinned when the task was made. */
   pipeline: string;
   pipelineStages: WorkStage[];
+  /** The team's own stages among them, as they were configured when the task was made. */
+  ownStages: OwnStage[];
   stage: Stage;
   /** Number of the current visit; 0 before the first. */
   visit: number;
@@ -35,8 +66,7 @@ export interface Task {
   prNumber: number | null;
   mergedSha: CommitSha | null;
   counters: TaskCounters;
-  /** Blob ids and shas already acted on, so that nothing old counts twice: key such as `questions` or `ci`. */
-  handled: Record<string, string>;
+  progress: TaskProgress;
   createdAt: number;
   updatedAt: number;
   stageSince: number;
@@ -53,6 +83,24 @@ export interface TaskMeta {
   runs: number;
   spentMicros: number;
   reservedMicros: number;
+}
+
+export function noProgress(): TaskProgress {
+  return {
+    branchEffect: null,
+    pullEffect: null,
+    approvedCode: {},
+    fails: {},
+    postedVerdict: null,
+    acceptedHead: null,
+    codeSha: null,
+    cancelled: null,
+    shownHold: null,
+    reportedDefects: [],
+    runsFrom: 0,
+    costFromMicros: 0,
+    lostChecks: 0,
+  };
 }
 
 export const noCounters: TaskCounters = { developerReruns: 0, questionRounds: 0, rejections: 0, conflictRounds: 0 };

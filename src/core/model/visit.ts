@@ -25,8 +25,8 @@ export interface ApprovalRequest {
   early?: { by: string; commentId: string; updatedAt: number };
 }
 
-/** An order of a person about the stage itself. */
-export type Directive =
+/** What a person ordered about the stage itself. */
+export type PersonOrder =
   | { kind: 'rejected'; by: string; reason: string; commentId: string }
   | { kind: 'advance'; by: string; to: Stage | null; force: boolean };
 
@@ -49,8 +49,8 @@ export interface Visit {
   askedAgain: number;
   /** Jobs requested in this visit so far; numbers their causes. */
   requests: number;
-  /** What a person ordered and the stage has to carry out as soon as no agent of the task runs. */
-  directive: Directive | null;
+  /** What a person ordered; carried out as soon as no agent of the task runs. */
+  order: PersonOrder | null;
   /** Comments of people who may approve, without a marker, since the visit began: the answer to questions. */
   answers: { commentId: string; by: string; text: string }[];
   /** Whether this visit was opened by a bounce (then unchanged code is a hold, spec 3.3). */

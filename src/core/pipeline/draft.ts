@@ -1,7 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type {
   Decision,
   EffectBody,
-  Hold,
   NewEffect,
   NewJob,
   NoticeEvent,
@@ -13,15 +13,17 @@ import type {
   Visit,
   Why,
 } from '../model/index.ts';
-import { isWorkStage, roleOfStage } from '../model/index.ts';
+import { isWorkStage } from '../model/index.ts';
 import { channels } from './channels.ts';
 import { documentFolder } from './artifacts.ts';
+import type { StageFacts, StageLookup } from './stages/stage.ts';
 
 /** A decision under construction: copies of the task and its visit that the rules write to, and what follows outside. */
 export interface Draft {
   readonly from: Snapshot;
   readonly policy: ProjectPolicy;
   readonly now: number;
+  readonly stageFacts: StageLookup;
   task: Task;
   visit: Visit | null;
   jobs: NewJob[];
@@ -30,11 +32,12 @@ export interface Draft {
   handled: Decision['handled'];
 }
 
-export function draftOf(from: Snapshot, policy: ProjectPolicy, now: number): Draft {
+export function draftOf(from: Snapshot, policy: ProjectPolicy, now: number, stageFacts: StageLookup): Draft {
   return {
     from,
     policy,
     now,
+    stageFacts,
     task: structuredClone(from.task),
     visit: structuredClone(from.visit),
     jobs: [],
@@ -44,12 +47,25 @@ export function draftOf(from: Snapshot, policy: ProjectPolicy, now: number): Dra
   };
 }
 
+/** Whether the task is in the stage that merges its branch. */
+export function mergesHere(draft: Draft): boolean {
+  return isWorkStage(draft.task.stage) && currentStage(draft).merges;
+}
+
+/** Facts of the stage the task is in. @throws Error for a stage without an agent */
+export function currentStage(draft: Draft): StageFacts {
+  return draft.stageFacts(draft.task.stage);
+}
+
+export function visitChanged(draft: Draft): boolean {
+  return !isDeepStrictEqual(draft.visit, draft.from.visit);
+}
+
 export function finish(draft: Draft, wakeAt: number | null, why: Why): Decision {
   draft.task.updatedAt = draft.now;
-  const visitChanged = JSON.stringify(draft.visit) !== JSON.stringify(draft.from.visit);
   return {
     task: draft.task,
-    visit: visitChanged ? draft.visit : null,
+    visit: visitChanged(draft) ? draft.visit : null,
     jobs: draft.jobs,
     cancelJobs: draft.cancelJobs,
     effects: draft.effects,
@@ -60,12 +76,10 @@ export function finish(draft: Draft, wakeAt: number | null, why: Why): Decision 
 }
 
 /** Keys are made from the version the commit will have: the same decision has the same keys, another one never. */
-function effectKey(draft: Draft, name: string): string {
-  return `${draft.task.id}/${draft.from.meta.version + 1}/${name}${draft.effects.some((e) => e.key.endsWith(`/${name}`)) ? `-${draft.effects.length}` : ''}`;
-}
-
 export function effect(draft: Draft, name: string, lane: string, body: EffectBody, report: boolean): string {
-  const key = effectKey(draft, name);
+  const base = `${draft.task.id}/${draft.from.meta.version + 1}/${name}`;
+  const before = draft.effects.filter((other) => other.key === base || other.key.startsWith(`${base}-`)).length;
+  const key = before === 0 ? base : `${base}-${before}`;
   draft.effects.push({ key, lane, body, report });
   return key;
 }
@@ -73,10 +87,10 @@ export function effect(draft: Draft, name: string, lane: string, body: EffectBod
 export const planeLane = (task: Task): string => `plane:${task.itemId}`;
 export const giteaLane = (task: Task): string => `gitea:${task.repo}#${task.branch}`;
 
-/** Tells people what happened, on the channels of spec 10. Returns the key of the Plane comment, where there is one. */
-export function tell(draft: Draft, body: NoticeEvent, artifact: string | null = null): string | null {
+/** Sends people a notice, on the channels of spec 10. Returns the key of the comment in the work item, where there is one. */
+export function notify(draft: Draft, body: NoticeEvent, artifact: string | null = null): string | null {
   const { task } = draft;
-  const notice = { taskId: task.id, title: task.title, body, links: links(draft, artifact) };
+  const notice = { taskId: task.id, title: task.title, body, links: links(draft, artifact), ...labelsOf(task) };
   const { plane, telegram } = channels[body.event];
   if (telegram !== 'none') {
     effect(
@@ -96,6 +110,19 @@ export function tell(draft: Draft, body: NoticeEvent, artifact: string | null = 
     { kind: 'plane.comment', projectId: task.projectId, itemId: task.itemId, notice },
     reports,
   );
+}
+
+/** The names that the team gave to its own stages and roles. */
+function labelsOf(task: Task): { labels?: Record<string, string> } {
+  if (task.ownStages.length === 0) return {};
+  return {
+    labels: Object.fromEntries(
+      task.ownStages.flatMap((own) => [
+        [own.name, own.label],
+        [own.role, own.roleLabel],
+      ]),
+    ),
+  };
 }
 
 function links(draft: Draft, artifact: string | null): Record<string, string> {
@@ -139,7 +166,7 @@ export function requestAgent(draft: Draft, orders: Orders): void {
   visit.finished = null;
   draft.jobs.push({
     kind: 'agent',
-    role: roleOfStage[task.stage],
+    role: currentStage(draft).role.name,
     taskId: task.id,
     projectId: task.projectId,
     cause: `visit:${visit.n}:${visit.requests}`,
@@ -160,10 +187,10 @@ export function requestAgent(draft: Draft, orders: Orders): void {
 /** The task's caps, counted from where an operator lifted them last; the claim checks them before every spawn. */
 function caps(draft: Draft): { runCap: number; costCapMicros: number | null } {
   const { caps: limit } = draft.policy;
-  const from = (key: string): number => Number(draft.task.handled[key] ?? 0);
+  const { runsFrom, costFromMicros } = draft.task.progress;
   return {
-    runCap: from('runs_from') + limit.runs,
-    costCapMicros: limit.costMicros === null ? null : from('cost_from') + limit.costMicros,
+    runCap: runsFrom + limit.runs,
+    costCapMicros: limit.costMicros === null ? null : costFromMicros + limit.costMicros,
   };
 }
 
@@ -172,21 +199,14 @@ export function stopJob(draft: Draft): void {
   const job = draft.from.liveJob;
   if (job === null || job.cancelRequested || draft.cancelJobs.includes(job.id)) return;
   draft.cancelJobs.push(job.id);
-  if (job.kind === 'check') loseCheck(draft);
+  if (job.kind === 'check') draft.task.progress.lostChecks += 1;
 }
 
-/** A check that came to no answer does not stand for its code tree: the next one gets a cause of its own. */
-export function loseCheck(draft: Draft): void {
-  const { handled } = draft.task;
-  handled['checks_lost'] = String(Number(handled['checks_lost'] ?? 0) + 1);
-}
-
-/** Cause of the check of a code tree, unique per tree until one was lost. `codeTree#n`: what the store takes apart again. */
+/**
+ * Cause of the check of a code tree. A check that came to no answer does not count for its code tree, so the next one has
+ * a cause of its own. The store takes `codeTree#n` apart again.
+ */
 export function checkCause(draft: Draft, codeTree: string): string {
-  const lost = draft.task.handled['checks_lost'];
-  return `check:${codeTree}${lost === undefined ? '' : `#${lost}`}`;
-}
-
-export function sameHold(a: Hold | null, b: Hold): boolean {
-  return a !== null && a.cause === b.cause && JSON.stringify(a.detail) === JSON.stringify(b.detail);
+  const { lostChecks } = draft.task.progress;
+  return `check:${codeTree}${lostChecks === 0 ? '' : `#${lostChecks}`}`;
 }

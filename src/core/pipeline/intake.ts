@@ -1,6 +1,6 @@
 import slugify from '@sindresorhus/slugify';
 import type { ItemMirror, ProjectPolicy, Task, WorkStage } from '../model/index.ts';
-import { noCounters, taskIdOf } from '../model/index.ts';
+import { noCounters, noProgress, taskIdOf } from '../model/index.ts';
 
 const slugLength = 30;
 
@@ -57,6 +57,7 @@ export function newTask(item: ItemMirror, policy: ProjectPolicy, now: number, pi
     baseBranch: policy.baseBranch,
     pipeline: name,
     pipelineStages: stages,
+    ownStages: policy.ownStages.filter((own) => stages.includes(own.name)),
     stage: 'created',
     visit: 0,
     hold: null,
@@ -65,7 +66,7 @@ export function newTask(item: ItemMirror, policy: ProjectPolicy, now: number, pi
     prNumber: null,
     mergedSha: null,
     counters: { ...noCounters },
-    handled: {},
+    progress: noProgress(),
     createdAt: now,
     updatedAt: now,
     stageSince: now,

@@ -1,7 +1,7 @@
 import type { Stage, Task, TaskId, TaskMeta, WorkStage } from '../model/index.ts';
 import { bit, decode, decodeOrNull, encodeOrNull } from './codec.ts';
 import type { Sql } from './connection.ts';
-import { asHoldCause, asPhase, asStage } from './words.ts';
+import { asHoldCause, asName, asPhase } from './words.ts';
 
 export interface TaskColumns {
   id: string;
@@ -22,7 +22,8 @@ export interface TaskColumns {
   pr_number: number | null;
   merged_sha: string | null;
   counters: string;
-  handled: string;
+  progress: string;
+  own_stages: string;
   created_at: number;
   updated_at: number;
   stage_since: number;
@@ -51,6 +52,7 @@ export function decodeTask(row: TaskColumns): StoredTask {
     baseBranch: row.base_branch,
     pipeline: row.pipeline,
     pipelineStages: decode<WorkStage[]>(row.pipeline_stages),
+    ownStages: decode(row.own_stages),
     stage: row.stage as Stage,
     visit: row.visit,
     hold: decodeOrNull(row.hold),
@@ -59,7 +61,7 @@ export function decodeTask(row: TaskColumns): StoredTask {
     prNumber: row.pr_number,
     mergedSha: row.merged_sha as Task['mergedSha'],
     counters: decode(row.counters),
-    handled: decode(row.handled),
+    progress: decode(row.progress),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     stageSince: row.stage_since,
@@ -87,8 +89,9 @@ function encodeTask(task: Task): Record<string, string | number | null> {
     branch: task.branch,
     base_branch: task.baseBranch,
     pipeline: task.pipeline,
-    pipeline_stages: JSON.stringify(task.pipelineStages.map(asStage)),
-    stage: asStage(task.stage),
+    pipeline_stages: JSON.stringify(task.pipelineStages.map(asName)),
+    own_stages: JSON.stringify(task.ownStages),
+    stage: asName(task.stage),
     visit: task.visit,
     hold: encodeOrNull(task.hold),
     paused: bit(task.paused),
@@ -96,7 +99,7 @@ function encodeTask(task: Task): Record<string, string | number | null> {
     pr_number: task.prNumber,
     merged_sha: task.mergedSha,
     counters: JSON.stringify(task.counters),
-    handled: JSON.stringify(task.handled),
+    progress: JSON.stringify(task.progress),
     created_at: task.createdAt,
     updated_at: task.updatedAt,
     stage_since: task.stageSince,
@@ -104,10 +107,10 @@ function encodeTask(task: Task): Record<string, string | number | null> {
 }
 
 const insertTask = `INSERT INTO tasks (id, project_id, item_id, number, title, repo, branch, base_branch, pipeline,
-    pipeline_stages, stage, visit, hold, paused, phase, pr_number, merged_sha, counters, handled, created_at, updated_at,
+    pipeline_stages, own_stages, stage, visit, hold, paused, phase, pr_number, merged_sha, counters, progress, created_at, updated_at,
     stage_since, awake, wake_at, wake_seq)
-  VALUES (@id, @project_id, @item_id, @number, @title, @repo, @branch, @base_branch, @pipeline, @pipeline_stages, @stage,
-    @visit, @hold, @paused, @phase, @pr_number, @merged_sha, @counters, @handled, @created_at, @updated_at, @stage_since,
+  VALUES (@id, @project_id, @item_id, @number, @title, @repo, @branch, @base_branch, @pipeline, @pipeline_stages, @own_stages,
+    @stage, @visit, @hold, @paused, @phase, @pr_number, @merged_sha, @counters, @progress, @created_at, @updated_at, @stage_since,
     1, @now, 1)
   ON CONFLICT DO NOTHING`;
 
@@ -120,7 +123,7 @@ const awaken = `awake = 1, wake_seq = wake_seq + 1,
 const updateTask = `UPDATE tasks SET project_id = @project_id, title = @title, repo = @repo, branch = @branch,
     base_branch = @base_branch, pipeline = @pipeline, pipeline_stages = @pipeline_stages, stage = @stage, visit = @visit,
     hold = @hold, paused = @paused, phase = @phase, pr_number = @pr_number, merged_sha = @merged_sha,
-    counters = @counters, handled = @handled, updated_at = @updated_at, stage_since = @stage_since,
+    counters = @counters, progress = @progress, own_stages = @own_stages, updated_at = @updated_at, stage_since = @stage_since,
     version = version + 1, ${awaken}
   WHERE id = @id AND version = @version`;
 

@@ -7,13 +7,12 @@ import type {
   MirrorKind,
   PlanePhase,
   ProcessRow,
-  Role,
-  Stage,
 } from '../model/index.ts';
-import { holdCauses, isRole, isStage, planePhases } from '../model/index.ts';
+import { planePhases } from '../model/index.ts';
+import { holdKinds } from '../pipeline/stages/index.ts';
 
 // Lists of words that grow with the program are checked here, where a row is written, and not by a CHECK of the schema:
-// one word more is then no rebuild of a table. The compiler keeps the lists equal to their types. A word that is none of
+// one word more is then no rebuild of a table. The compiler keeps the lists equal to their types. A word that is not in
 // its list is a defect of the program and stops the transaction, as a CHECK would. Rows are read as they are, so that one
 // row of a newer or a changed program does not hide all others.
 
@@ -44,16 +43,13 @@ const effectKinds = {
   'gitea.review': true,
 } satisfies Record<EffectKind, true>;
 
-export function asStage(word: string): Stage {
-  return isStage(word) ? word : refuse('stage', word);
-}
-
-export function asRole(word: string): Role {
-  return isRole(word) ? word : refuse('role', word);
+/** Name of a stage or a role. The names are open, since a team may define its own: only their form is checked. */
+export function asName(word: string): string {
+  return /^[a-z][a-z0-9-]*$/.test(word) ? word : refuse('name', word);
 }
 
 export function asHoldCause(word: string): HoldCause {
-  return (holdCauses as readonly string[]).includes(word) ? (word as HoldCause) : refuse('cause of a hold', word);
+  return holdKinds.has(word) ? word : refuse('cause of a hold', word);
 }
 
 export function asPhase(word: string): PlanePhase {

@@ -1,4 +1,5 @@
-import { roles, type Claim } from '../model/index.ts';
+import type { Claim } from '../model/index.ts';
+import { roleNames } from '../pipeline/stages/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import type { WorkerDeps } from './deps.ts';
 import type { SharedBreaker } from './breaker.ts';
@@ -38,7 +39,7 @@ async function preflight(deps: WorkerDeps): Promise<string | null> {
   const asked =
     waiting.length > 0
       ? agents.map((job) => ({ role: job.role, projectId: deps.policyOf(job)?.planeProject ?? null }))
-      : roles.map((role) => ({ role, projectId: null }));
+      : roleNames.map((role) => ({ role, projectId: null }));
   for (const { role, projectId } of asked) {
     const answer = await deps.launcher.preflight(role, projectId);
     if (!answer.ok) return `${role}: ${answer.reason}`;

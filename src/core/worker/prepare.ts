@@ -8,6 +8,8 @@ import {
   type RunOutcome,
   type RunSpec,
 } from '../model/index.ts';
+import { documentFolder } from '../pipeline/artifacts.ts';
+import { productsOf } from '../pipeline/stages/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { diskError } from '../platform/disk-error.ts';
 import { baseBranchOf, LeaseLost, ownOutcome, patchRun, projectOf, type RunContext } from './context.ts';
@@ -84,6 +86,8 @@ async function specOf(context: RunContext, workspace: string, baseSha: CommitSha
     attempt: job.attempts + 1,
     maxAttempts: job.maxAttempts,
     orders: job.orders,
+    products:
+      task === null ? [] : productsOf(task.stage, job.role, task.ownStages)(documentFolder(task.id)),
     command: job.kind === 'check' ? job.command : null,
     timeoutMs: job.timeoutMs ?? deps.timeoutOf(job.role, projectId),
     budgetMicros: claim.budgetMicros,

@@ -8,6 +8,7 @@ import {
   type CommitSha,
   type Published,
 } from '../model/index.ts';
+import { roleFacts } from '../pipeline/stages/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { backoffMs, retryPolicies } from '../platform/retry.ts';
 import { baseBranchOf, LeaseLost, patchRun, projectOf, type RunContext } from './context.ts';
@@ -101,7 +102,7 @@ async function pushWork(context: RunContext, sha: CommitSha, base: CommitSha): P
 /** `docs(ET-012): analyst, run 47`, `feat` for the developer, with trailers that say whose work it is (spec 7). */
 function commitMessage(claim: Pick<Claim, 'job' | 'run' | 'task'>): string {
   const { job, run, task } = claim;
-  const type = job.role === 'developer' ? 'feat' : 'docs';
+  const type = roleFacts(job.role).writesCode ? 'feat' : 'docs';
   const scope = job.taskId === null ? '' : `(${job.taskId})`;
   const trailers = [
     ...(job.taskId === null ? [] : [`Orch-Task: ${job.taskId}`]),

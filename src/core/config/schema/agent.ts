@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { roleNames } from '../../pipeline/stages/index.ts';
 import { count, commandLine, filePath, repositoryPaths, time, variableNames } from './parts.ts';
 
 const kind = z.enum(['claude', 'other']);
@@ -43,15 +44,10 @@ const roleSection = z
 
 export type RoleSection = NonNullable<z.output<typeof roleSection>>;
 
+/** The built-in roles by name, and whatever roles the team's own stages have. */
 const rolesSection = z
-  .strictObject({
-    analyst: roleSection.describe('Settings of the analyst.'),
-    architect: roleSection.describe('Settings of the architect.'),
-    developer: roleSection.describe('Settings of the developer.'),
-    reviewer: roleSection.describe('Settings of the reviewer.'),
-    tester: roleSection.describe('Settings of the tester.'),
-    deployer: roleSection.describe('Settings of the deployer.'),
-  })
+  .object(Object.fromEntries(roleNames.map((role) => [role, roleSection.describe(`Settings of the ${role}.`)])))
+  .catchall(roleSection)
   .prefault({});
 
 export const agentSection = z

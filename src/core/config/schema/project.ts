@@ -1,23 +1,26 @@
 import { z } from 'zod';
-import { workStages, type WorkStage } from '../../model/index.ts';
+import { builtInStages } from '../../pipeline/stages/index.ts';
 import { projectAgentSection } from './agent.ts';
 import { branchName, commandLine, count, repository, time } from './parts.ts';
+import { name } from './stage.ts';
 
 const names = z.array(z.string().min(1, 'must not be empty'));
-const stageName = z.enum(workStages as [WorkStage, ...WorkStage[]]);
+const inOrderNames = builtInStages.map((stage) => stage.name);
 
 const pipeline = z.strictObject({
   stages: z
-    .array(stageName)
+    .array(name())
     .min(1, 'must hold at least one stage')
-    .refine(inOrder, `must name each stage once, in the order ${workStages.join(', ')}`)
-    .describe('Stages of the pipeline, in their order.'),
+    .refine(inOrder, `must name each stage once, in the order ${inOrderNames.join(', ')}`)
+    .describe(`Stages of the pipeline, in their order: ${inOrderNames.join(', ')}, and any of \`stages\`.`),
   label: z.string().min(1).optional().describe('Label of a work item that chooses this pipeline.'),
 });
 
-function inOrder(stages: WorkStage[]): boolean {
-  return stages.every(
-    (stage, i) => i === 0 || workStages.indexOf(stage) > workStages.indexOf(stages[i - 1] as WorkStage),
+/** Built-in stages keep their order; the team's own may stand anywhere among them, once each. */
+function inOrder(stages: string[]): boolean {
+  const places = stages.map((stage) => inOrderNames.indexOf(stage)).filter((place) => place >= 0);
+  return (
+    new Set(stages).size === stages.length && places.every((place, i) => i === 0 || place > (places[i - 1] ?? -1))
   );
 }
 

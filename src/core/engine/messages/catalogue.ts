@@ -1,4 +1,5 @@
-import type { HoldCause, NoticeEvent, NoticeLinks, Role, Stage } from '../../model/index.ts';
+import type { HoldCause, Language, NoticeEvent, NoticeLinks, Role, Stage } from '../../model/index.ts';
+import { bounceKinds, holdKinds, roleWords, stageWords } from '../../pipeline/stages/index.ts';
 
 /** One message as plain text; the renderers escape it. */
 export interface MessageText {
@@ -12,11 +13,30 @@ export interface MessageText {
 
 /** Everything that is said to people, in one language. */
 export interface Catalogue {
-  stages: Record<Stage, string>;
-  roles: Record<Role, string>;
+  language: Language;
   links: Record<keyof NoticeLinks, string>;
-  holds: Record<HoldCause, string>;
-  message: (body: NoticeEvent) => MessageText;
+  message: (body: NoticeEvent, names: Names) => MessageText;
+}
+
+/** What people read for the names of the pipeline; an unknown name is shown as it is. */
+export interface Names {
+  stage: (name: Stage) => string;
+  role: (name: Role) => string;
+  hold: (cause: HoldCause) => string;
+  bounce: (cause: string) => string;
+  /** What clears a hold, where the language has words of its own for it. */
+  clearedBy: (cause: HoldCause) => string | undefined;
+}
+
+/** @param labels what a team calls its own stages and roles, by name */
+export function namesIn(language: Language, labels: Record<string, string> = {}): Names {
+  return {
+    stage: (name) => ownLabel(labels, name) ?? stageWords.get(name)?.[language] ?? name,
+    role: (name) => ownLabel(labels, name) ?? roleWords.get(name)?.[language] ?? name,
+    hold: (cause) => holdKinds.get(cause)?.words[language] ?? cause,
+    bounce: (cause) => bounceKinds.find((kind) => kind.cause === cause)?.words[language] ?? cause,
+    clearedBy: (cause) => holdKinds.get(cause)?.clearedBy[language],
+  };
 }
 
 /** Excerpt lengths of spec 10, in characters. */
@@ -24,7 +44,7 @@ export const reasonLength = 300;
 export const reportLength = 500;
 
 const graphemes = new Intl.Segmenter();
-/** How far around a cut its character is looked for: finding the borders of a whole text takes time in its square. */
+/** How far around a cut its character is looked for: finding the borders in a whole text takes quadratic time. */
 const around = 32;
 
 /** Cuts on a character as people see it (a letter with its accent, a flag, a family), never within one. */
@@ -35,7 +55,7 @@ export function excerpt(text: string, length: number): string {
   const from = Math.max(0, kept - around);
   const before = points.slice(from, kept).join('');
   const cut = graphemes.segment(before + points.slice(kept, kept + around).join('')).containing(before.length);
-  // A character that reaches back further than that is no character but an attempt to fill the screen.
+  // A character that reaches back further than that is abuse, not text.
   const tail = cut === undefined || (cut.index === 0 && from > 0) ? before : before.slice(0, cut.index);
   return `${(points.slice(0, from).join('') + tail).trimEnd()}…`;
 }
@@ -57,4 +77,8 @@ export function dollars(micros: number): string {
 /** `7`, `0.4`: minutes as people say them. */
 export function roundMinutes(minutes: number): string {
   return minutes >= 10 ? String(Math.round(minutes)) : minutes.toFixed(1).replace(/\.0$/, '');
+}
+
+function ownLabel(labels: Record<string, string>, name: string): string | undefined {
+  return Object.hasOwn(labels, name) ? labels[name] : undefined;
 }

@@ -9,66 +9,8 @@ import {
   text,
   type Catalogue,
   type MessageText,
+  type Names,
 } from './catalogue.ts';
-
-const stages: Catalogue['stages'] = {
-  created: 'created',
-  analysis: 'analysis',
-  architecture: 'architecture',
-  development: 'development',
-  review: 'review',
-  testing: 'testing',
-  deploy: 'deploy',
-  done: 'done',
-  cancelled: 'cancelled',
-};
-
-const roles: Catalogue['roles'] = {
-  analyst: 'analyst',
-  architect: 'architect',
-  developer: 'developer',
-  reviewer: 'reviewer',
-  tester: 'tester',
-  deployer: 'deployer',
-};
-
-const holds: Catalogue['holds'] = {
-  approval: 'Waiting for an approval',
-  answers: 'Waiting for answers',
-  ci: 'Waiting for CI',
-  ci_silent: 'No CI has reported',
-  pr_review: 'Waiting for a review of the pull request',
-  cannot_see: 'A server does not answer',
-  outside: 'Under way',
-  intake_refused: 'The work item is not good enough to start',
-  existing_artifacts: 'Documents of this id exist already',
-  existing_branch: 'The branch exists already',
-  nothing_produced: 'The agent left nothing that the gate can read',
-  question_rounds: 'Too many rounds of questions',
-  rejections: 'Rejected too often',
-  conflict_rounds: 'The conflict with the specification remains',
-  developer_budget: 'All reruns of the developer are used',
-  no_new_code: 'No new code',
-  ci_stuck: 'CI does not finish',
-  no_verdict: 'No readable verdict',
-  no_report: 'No readable test report',
-  gate_failed: 'The gate failed',
-  base_conflict: 'The branch conflicts with its base',
-  deploy_failed: 'The deployment failed',
-  no_deploy_result: 'The deployer left no result',
-  merge_refused: 'The merge was refused',
-  check_failed: 'The local tests could not be run',
-  attempts_used: 'The run failed and its attempts are used',
-  run_cap: 'The cap on runs is reached',
-  cost_cap: 'The cap on cost is reached',
-  pr_closed: 'The pull request was closed',
-  branch_deleted: 'The branch was deleted',
-  force_pushed: 'The branch was rewritten',
-  closed_by_hand: 'The work item was closed by hand',
-  effect_refused: 'A server refused what was to be done',
-  unpushed: 'Work is not on the server',
-  agent_alive: 'Processes of the former run are still alive',
-};
 
 const defects: Record<string, string> = {
   title_short: 'The title needs at least 5 characters.',
@@ -76,10 +18,10 @@ const defects: Record<string, string> = {
   description_short: 'The description needs at least 20 characters of text.',
 };
 
-function message(body: NoticeEvent): MessageText {
+function message(body: NoticeEvent, names: Names): MessageText {
   switch (body.event) {
     case 'intake_accepted':
-      return text('🔍', 'Accepted. The analyst has started.', [
+      return text('🔍', `Accepted. The ${names.role(body.role)} has started.`, [
         body.usualMinutes === null ? '' : `This usually takes about ${roundMinutes(body.usualMinutes)} minutes.`,
       ]);
     case 'intake_refused':
@@ -88,16 +30,16 @@ function message(body: NoticeEvent): MessageText {
         'Edit the item; it is looked at again by itself.',
       ]);
     case 'stage_changed':
-      return text('🔄', `${stages[body.from]} → ${stages[body.to]}`, [body.by === null ? '' : `By ${body.by}.`]);
+      return text('🔄', `${names.stage(body.from)} → ${names.stage(body.to)}`, [body.by === null ? '' : `By ${body.by}.`]);
     case 'agent_started':
       return text(
         '🚀',
-        `The ${roles[body.role]} has started (attempt ${body.attempt}).`,
+        `The ${names.role(body.role)} has started (attempt ${body.attempt}).`,
         [],
         excerpt(body.why, reasonLength),
       );
     case 'agent_finished':
-      return text('✅', `The ${roles[body.role]} has finished.`, [
+      return text('✅', `The ${names.role(body.role)} has finished.`, [
         `${roundMinutes(body.minutes)} min${body.costMicros === null ? '' : `, ${dollars(body.costMicros)}`}`,
       ]);
     case 'approval_wanted':
@@ -121,14 +63,14 @@ function message(body: NoticeEvent): MessageText {
     case 'bounce':
       return text(
         '🔁',
-        `The ${roles[body.role]} runs again: ${bounces[body.cause] ?? body.cause} (${body.n} of ${body.of}).`,
+        `The ${names.role(body.role)} runs again: ${names.bounce(body.cause)} (${body.n} of ${body.of}).`,
         [],
         excerpt(body.text, reportLength),
       );
     case 'hold':
       return text(
         '⚠️',
-        `${holds[body.cause]}.`,
+        `${names.hold(body.cause)}.`,
         [
           excerpt(body.text, reasonLength),
           `Cleared by: ${body.clearedBy}.`,
@@ -141,7 +83,7 @@ function message(body: NoticeEvent): MessageText {
     case 'run_failed':
       return text(
         body.kind === 'timeout' ? '⏰' : '❌',
-        `The ${roles[body.role]} ${body.kind === 'timeout' ? 'ran out of time' : 'failed'}.`,
+        `The ${names.role(body.role)} ${body.kind === 'timeout' ? 'ran out of time' : 'failed'}.`,
         [excerpt(body.detail, reasonLength), `See: orch logs ${body.runId}`],
       );
     case 'deploy_failed':
@@ -185,21 +127,8 @@ function message(body: NoticeEvent): MessageText {
   }
 }
 
-const bounces: Record<string, string> = {
-  answers: 'the questions were answered',
-  rejected: 'rejected',
-  conflict: 'a conflict with the specification',
-  red_ci: 'the checks are red',
-  changes_requested: 'changes were requested',
-  tests_failed: 'the tests failed',
-  base_conflict: 'a conflict with the base branch',
-  code_changed: 'the code changed after its approval',
-};
-
 export const english: Catalogue = {
-  stages,
-  roles,
-  holds,
+  language: 'en',
   links: { item: 'Work item', branch: 'Branch', folder: 'Documents', artifact: 'Document', pr: 'Pull request' },
   message,
 };

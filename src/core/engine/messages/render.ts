@@ -1,5 +1,5 @@
 import type { Language, Notice, NoticeLinks } from '../../model/index.ts';
-import { excerpt, type Catalogue } from './catalogue.ts';
+import { excerpt, namesIn, type Catalogue, type MessageText } from './catalogue.ts';
 import { english } from './en.ts';
 import { russian } from './ru.ts';
 
@@ -18,9 +18,13 @@ function anchors(links: NoticeLinks, catalogue: Catalogue): string {
     .join(' · ');
 }
 
+function messageOf(notice: Notice, catalogue: Catalogue): MessageText {
+  return catalogue.message(notice.body, namesIn(catalogue.language, notice.labels));
+}
+
 /** HTML of a Plane comment. The item itself needs no link there. */
 export function planeHtml(notice: Notice, catalogue: Catalogue): string {
-  const { marker, head, lines, quote } = catalogue.message(notice.body);
+  const { marker, head, lines, quote } = messageOf(notice, catalogue);
   const { item: _item, ...links } = notice.links;
   const parts = [
     `<p>${marker} <strong>${escapeHtml(head)}</strong></p>`,
@@ -42,7 +46,7 @@ const telegramQuote = 1500;
 
 /** HTML of a Telegram message. */
 export function telegramHtml(notice: Notice, catalogue: Catalogue): string {
-  const { marker, head, lines, quote } = catalogue.message(notice.body);
+  const { marker, head, lines, quote } = messageOf(notice, catalogue);
   const subject =
     notice.taskId === null ? '' : `<b>${escapeHtml(notice.taskId)}</b> ${escapeHtml(excerpt(notice.title, 100))}\n`;
   const body = [`${marker} ${escapeHtml(head)}`, ...lines.map(escapeHtml)];

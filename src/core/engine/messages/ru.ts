@@ -9,75 +9,8 @@ import {
   text,
   type Catalogue,
   type MessageText,
+  type Names,
 } from './catalogue.ts';
-
-const stages: Catalogue['stages'] = {
-  created: 'создана',
-  analysis: 'анализ',
-  architecture: 'архитектура',
-  development: 'разработка',
-  review: 'ревью',
-  testing: 'тестирование',
-  deploy: 'развёртывание',
-  done: 'готово',
-  cancelled: 'отменена',
-};
-
-const roles: Catalogue['roles'] = {
-  analyst: 'аналитик',
-  architect: 'архитектор',
-  developer: 'разработчик',
-  reviewer: 'ревьюер',
-  tester: 'тестировщик',
-  deployer: 'деплоер',
-};
-
-const holds: Catalogue['holds'] = {
-  approval: 'Ждёт согласования',
-  answers: 'Ждёт ответов',
-  ci: 'Ждёт CI',
-  ci_silent: 'CI ничего не сообщил',
-  pr_review: 'Ждёт ревью запроса на слияние',
-  cannot_see: 'Сервер не отвечает',
-  outside: 'Выполняется',
-  intake_refused: 'Задача недостаточно описана',
-  existing_artifacts: 'Документы с этим номером уже есть',
-  existing_branch: 'Ветка уже существует',
-  nothing_produced: 'Агент не оставил того, что проверяется',
-  question_rounds: 'Слишком много раундов вопросов',
-  rejections: 'Слишком много отказов',
-  conflict_rounds: 'Противоречие со спецификацией осталось',
-  developer_budget: 'Все перезапуски разработчика израсходованы',
-  no_new_code: 'Нет нового кода',
-  ci_stuck: 'CI не завершается',
-  no_verdict: 'Нет читаемого вердикта',
-  no_report: 'Нет читаемого отчёта о тестах',
-  gate_failed: 'Проверка не пройдена',
-  base_conflict: 'Ветка конфликтует с базовой',
-  deploy_failed: 'Развёртывание не удалось',
-  no_deploy_result: 'Деплоер не оставил результата',
-  merge_refused: 'Слияние отклонено',
-  check_failed: 'Локальные тесты не удалось запустить',
-  attempts_used: 'Запуск не удался, попытки израсходованы',
-  run_cap: 'Достигнут предел числа запусков',
-  cost_cap: 'Достигнут предел стоимости',
-  pr_closed: 'Запрос на слияние закрыт',
-  branch_deleted: 'Ветка удалена',
-  force_pushed: 'История ветки переписана',
-  closed_by_hand: 'Задача закрыта вручную',
-  effect_refused: 'Сервер отклонил действие',
-  unpushed: 'Работа не отправлена на сервер',
-  agent_alive: 'Процессы прошлого запуска ещё живы',
-};
-
-const clearedBy: Partial<Record<keyof Catalogue['holds'], string>> = {
-  ci_silent: 'статус коммита от CI',
-  pr_review: 'одобряющее ревью запроса на слияние',
-  merge_refused: 'выполнение правила, которое назвал сервер',
-  existing_branch: 'удаление или переименование ветки',
-  existing_artifacts: 'удаление папки из базовой ветки',
-  ci_stuck: 'результат CI',
-};
 
 const defects: Record<string, string> = {
   title_short: 'В названии должно быть не меньше 5 символов.',
@@ -85,21 +18,10 @@ const defects: Record<string, string> = {
   description_short: 'В описании должно быть не меньше 20 символов текста.',
 };
 
-const bounces: Record<string, string> = {
-  answers: 'на вопросы ответили',
-  rejected: 'отклонено',
-  conflict: 'противоречие со спецификацией',
-  red_ci: 'проверки красные',
-  changes_requested: 'запрошены изменения',
-  tests_failed: 'тесты не прошли',
-  base_conflict: 'конфликт с базовой веткой',
-  code_changed: 'код изменился после одобрения',
-};
-
-function message(body: NoticeEvent): MessageText {
+function message(body: NoticeEvent, names: Names): MessageText {
   switch (body.event) {
     case 'intake_accepted':
-      return text('🔍', 'Принято. Аналитик начал работу.', [
+      return text('🔍', `Принято. ${capitalised(names.role(body.role))} начал работу.`, [
         body.usualMinutes === null ? '' : `Обычно это занимает около ${roundMinutes(body.usualMinutes)} мин.`,
       ]);
     case 'intake_refused':
@@ -108,16 +30,16 @@ function message(body: NoticeEvent): MessageText {
         'Исправьте задачу — она будет проверена снова сама.',
       ]);
     case 'stage_changed':
-      return text('🔄', `${stages[body.from]} → ${stages[body.to]}`, [body.by === null ? '' : `Кто: ${body.by}.`]);
+      return text('🔄', `${names.stage(body.from)} → ${names.stage(body.to)}`, [body.by === null ? '' : `Кто: ${body.by}.`]);
     case 'agent_started':
       return text(
         '🚀',
-        `Начал работу: ${roles[body.role]} (попытка ${body.attempt}).`,
+        `Начал работу: ${names.role(body.role)} (попытка ${body.attempt}).`,
         [],
         excerpt(body.why, reasonLength),
       );
     case 'agent_finished':
-      return text('✅', `Закончил работу: ${roles[body.role]}.`, [
+      return text('✅', `Закончил работу: ${names.role(body.role)}.`, [
         `${roundMinutes(body.minutes)} мин${body.costMicros === null ? '' : `, ${dollars(body.costMicros)}`}`,
       ]);
     case 'approval_wanted':
@@ -141,17 +63,17 @@ function message(body: NoticeEvent): MessageText {
     case 'bounce':
       return text(
         '🔁',
-        `Снова работает ${roles[body.role]}: ${bounces[body.cause] ?? body.cause} (${body.n} из ${body.of}).`,
+        `Снова работает ${names.role(body.role)}: ${names.bounce(body.cause)} (${body.n} из ${body.of}).`,
         [],
         excerpt(body.text, reportLength),
       );
     case 'hold':
       return text(
         '⚠️',
-        `${holds[body.cause]}.`,
+        `${names.hold(body.cause)}.`,
         [
           excerpt(body.text, reasonLength),
-          `Что нужно: ${clearedBy[body.cause] ?? body.clearedBy}.`,
+          `Что нужно: ${names.clearedBy(body.cause) ?? body.clearedBy}.`,
           body.command === null ? '' : `Затем: ${body.command}`,
         ],
         excerpt(body.detail, reportLength),
@@ -161,7 +83,7 @@ function message(body: NoticeEvent): MessageText {
     case 'run_failed':
       return text(
         body.kind === 'timeout' ? '⏰' : '❌',
-        `${roles[body.role]}: ${body.kind === 'timeout' ? 'время вышло' : 'сбой'}.`,
+        `${names.role(body.role)}: ${body.kind === 'timeout' ? 'время вышло' : 'сбой'}.`,
         [excerpt(body.detail, reasonLength), `Журнал: orch logs ${body.runId}`],
       );
     case 'deploy_failed':
@@ -207,10 +129,12 @@ function message(body: NoticeEvent): MessageText {
   }
 }
 
+function capitalised(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
 export const russian: Catalogue = {
-  stages,
-  roles,
-  holds,
+  language: 'ru',
   links: { item: 'Задача', branch: 'Ветка', folder: 'Документы', artifact: 'Документ', pr: 'Запрос на слияние' },
   message,
 };

@@ -1,13 +1,14 @@
-import type { MessageOf, Stage } from '../../model/index.ts';
-import { assertNever, isWorkStage, roleOfStage } from '../../model/index.ts';
+import type { HoldCause, MessageOf } from '../../model/index.ts';
+import { assertNever, isWorkStage } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { requestAgent, showPhase, stopJob, tell } from '../draft.ts';
-import { commit, type Ruling } from '../ruling.ts';
+import { currentStage, notify, requestAgent, showPhase, stopJob } from '../draft.ts';
+import { holds } from '../rules/holds.ts';
+import { commit, type Step } from '../step.ts';
 
 type Command = MessageOf<'command'>;
 
 /** An operator's command, journaled like everything else. Only commands reset counters (spec 3.3). */
-export function decideCommand(draft: Draft, command: Command): Ruling {
+export function decideCommand(draft: Draft, command: Command): Step {
   const cause = `operator:${command.by}`;
   switch (command.name) {
     case 'retry':
@@ -18,11 +19,11 @@ export function decideCommand(draft: Draft, command: Command): Ruling {
       return runAgent(draft, command, cause);
     case 'cancel':
       stopJob(draft);
-      draft.task.handled['cancelled_in'] = draft.task.stage;
+      draft.task.progress.cancelled = { stage: draft.task.stage, seen: false };
       draft.task.stage = 'cancelled';
       draft.task.stageSince = draft.now;
       draft.task.hold = null;
-      tell(draft, { event: 'cancelled', by: command.by });
+      notify(draft, { event: 'cancelled', by: command.by });
       showPhase(draft, 'cancelled');
       return commit(draft, 'command.cancel', `${command.by} cancelled the task`, cause);
     case 'pause':
@@ -37,71 +38,77 @@ export function decideCommand(draft: Draft, command: Command): Ruling {
 }
 
 /** Lifts a hold (spec 8): resets exactly the counter that it names, and does again what its cause asks for. */
-export function liftHold(draft: Draft, by: string, cause: string): Ruling {
+export function liftHold(draft: Draft, by: string, cause: string): Step {
   const { task, visit } = draft;
   const held = task.hold;
   if (held === null)
     return commit(draft, 'command.retry-nothing', `${by} asked for a retry, but nothing holds the task`, cause);
   task.hold = null;
-  const reset = resetCounter(draft, held.cause);
+  const reset = resets[held.cause]?.(draft);
   // A rewritten branch is accepted as it was when the hold named it.
-  if (held.cause === 'force_pushed' && held.detail['head'] !== undefined)
-    task.handled['accepted_head'] = held.detail['head'];
+  if (held.cause === holds.forcePushed.cause && held.detail.head !== undefined)
+    task.progress.acceptedHead = held.detail.head;
   if (visit !== null) {
     visit.ciSince = null;
     visit.askedAgain = 0;
   }
   showPhase(draft, 'in_progress');
-  delete task.handled['phase_seen'];
+  task.progress.shownHold = null;
   // The command has what was refused delivered again; a card that is moved does not: a lost request is made anew.
   if (held.lift === 'redeliver' && cause === 'mirror' && visit?.approval?.askedAt === null) visit.approval = null;
   // An order of a person that waits is carried out instead.
-  if (held.lift === 'rerun' && visit !== null && draft.from.liveJob === null && visit.directive === null) {
-    const tail = held.detail['tail'];
+  if (held.lift === 'rerun' && visit !== null && draft.from.liveJob === null && visit.order === null) {
+    const { tail } = held.detail;
     const said = visit.answers.splice(0).map((answer) => ({ title: `Comment of ${answer.by}`, text: answer.text }));
     requestAgent(draft, {
       why: `Another run was asked for after: ${held.text}`,
       sections: [...(tail === undefined ? [] : [{ title: 'What was seen last', text: tail }]), ...said],
     });
   }
-  return commit(draft, 'command.retry', `${by} lifted the hold "${held.cause}"${reset}`, cause, { hold: held.cause });
+  return commit(draft, 'command.retry', `${by} lifted the hold "${held.cause}"${reset === undefined ? '' : `; ${reset}`}`, cause, { hold: held.cause });
 }
 
-function resetCounter(draft: Draft, cause: string): string {
-  const { counters } = draft.task;
-  switch (cause) {
-    case 'developer_budget':
-      counters.developerReruns = 0;
-      return '; the budget of developer reruns starts again';
-    case 'question_rounds':
-      counters.questionRounds = 0;
-      return '; the rounds of questions start again';
-    case 'rejections':
-      counters.rejections = 0;
-      return '; the rejections start again';
-    case 'conflict_rounds':
-      counters.conflictRounds = 0;
-      return '; the rounds of conflicts start again';
-    case 'run_cap':
-      draft.task.handled['runs_from'] = String(draft.from.meta.runs);
-      return '; the run cap starts again';
-    case 'cost_cap':
-      draft.task.handled['cost_from'] = String(draft.from.meta.spentMicros + draft.from.meta.reservedMicros);
-      return '; the cost cap starts again';
-    default:
-      return '';
-  }
-}
+/** What lifting a hold resets, by its cause; half a sentence for the journal. */
+const resets: Record<HoldCause, (draft: Draft) => string> = {
+  developer_budget: ({ task }) => {
+    task.counters.developerReruns = 0;
+    return 'the budget of developer reruns starts again';
+  },
+  question_rounds: ({ task }) => {
+    task.counters.questionRounds = 0;
+    return 'the rounds of questions start again';
+  },
+  rejections: ({ task }) => {
+    task.counters.rejections = 0;
+    return 'the rejections start again';
+  },
+  conflict_rounds: ({ task }) => {
+    task.counters.conflictRounds = 0;
+    return 'the rounds of conflicts start again';
+  },
+  stage_fails: ({ task }) => {
+    delete task.progress.fails[task.stage];
+    return 'the rounds of this stage start again';
+  },
+  run_cap: ({ task, from }) => {
+    task.progress.runsFrom = from.meta.runs;
+    return 'the run cap starts again';
+  },
+  cost_cap: ({ task, from }) => {
+    task.progress.costFromMicros = from.meta.spentMicros + from.meta.reservedMicros;
+    return 'the cost cap starts again';
+  },
+};
 
-function advance(draft: Draft, command: Extract<Command, { name: 'advance' }>, cause: string): Ruling {
+function advance(draft: Draft, command: Extract<Command, { name: 'advance' }>, cause: string): Step {
   const { task, visit } = draft;
   if (visit === null)
     return commit(draft, 'command.advance-early', 'the task has no branch yet; it cannot be advanced', cause);
   if (!command.force) return commit(draft, 'command.advance', `${command.by} asked the gate`, cause);
-  if (command.to !== null && command.to !== 'done' && !(task.pipelineStages as Stage[]).includes(command.to)) {
+  if (command.to !== null && command.to !== 'done' && !task.pipelineStages.includes(command.to)) {
     return commit(draft, 'command.advance-refused', `the pipeline ${task.pipeline} has no stage ${command.to}`, cause);
   }
-  visit.directive = { kind: 'advance', by: command.by, to: command.to, force: true };
+  visit.order = { kind: 'advance', by: command.by, to: command.to, force: true };
   task.hold = null;
   stopJob(draft);
   return commit(
@@ -112,9 +119,9 @@ function advance(draft: Draft, command: Extract<Command, { name: 'advance' }>, c
   );
 }
 
-function runAgent(draft: Draft, command: Extract<Command, { name: 'run' }>, cause: string): Ruling {
+function runAgent(draft: Draft, command: Extract<Command, { name: 'run' }>, cause: string): Step {
   const { task, visit } = draft;
-  const role = isWorkStage(task.stage) ? roleOfStage[task.stage] : null;
+  const role = isWorkStage(task.stage) ? currentStage(draft).role.name : null;
   if (visit === null || role !== command.role) {
     return commit(draft, 'command.run-refused', `${command.role} does not work in ${task.stage}`, cause);
   }

@@ -2,13 +2,13 @@ import type { ApprovalRequest, MessageOf, Visit } from '../../model/index.ts';
 import { isWorkStage } from '../../model/index.ts';
 import { sameHashes } from '../artifacts.ts';
 import type { Draft } from '../draft.ts';
-import { stopJob, tell } from '../draft.ts';
-import { commit, type Ruling } from '../ruling.ts';
+import { currentStage, notify, stopJob } from '../draft.ts';
+import { commit, type Step } from '../step.ts';
 
 type Comment = MessageOf<'comment'>;
 
 /** A comment counts once, and only from people who may approve (spec 4.3). */
-export function decideComment(draft: Draft, comment: Comment): Ruling {
+export function decideComment(draft: Draft, comment: Comment): Step {
   const cause = `comment:${comment.commentId}`;
   const { visit, task } = draft;
   if (!comment.allowed)
@@ -29,7 +29,7 @@ export function decideComment(draft: Draft, comment: Comment): Ruling {
   }
   if (marker.kind === 'rejected') {
     const reason = marker.reason === '' ? 'no reason given' : marker.reason;
-    visit.directive = { kind: 'rejected', by: comment.actorName, reason, commentId: comment.commentId };
+    visit.order = { kind: 'rejected', by: comment.actorName, reason, commentId: comment.commentId };
     visit.approved = null;
     if (visit.approval !== null) delete visit.approval.early;
     if (task.hold?.cause !== undefined && !task.hold.blocking) task.hold = null;
@@ -39,10 +39,10 @@ export function decideComment(draft: Draft, comment: Comment): Ruling {
   return approved(draft, comment, cause);
 }
 
-function approved(draft: Draft, comment: Comment, cause: string): Ruling {
+function approved(draft: Draft, comment: Comment, cause: string): Step {
   const { visit, task } = draft;
   const request = visit?.approval ?? null;
-  if (visit === null || request === null || task.stage !== 'analysis') return approvedElsewhere(draft, comment, cause);
+  if (visit === null || request === null || !currentStage(draft).takesApproval) return approvedElsewhere(draft, comment, cause);
   if (request.askedAt === null) {
     request.early = { by: comment.actorName, commentId: comment.commentId, updatedAt: comment.updatedAt };
     const sentence = `${comment.actorName} approved while the request was being sent; it is judged when that is known`;
@@ -52,13 +52,13 @@ function approved(draft: Draft, comment: Comment, cause: string): Ruling {
   if (visit.approved !== null && sameHashes(visit.approved.artifacts, request.artifacts)) {
     return commit(draft, 'comment.approved-already', 'approved already', cause);
   }
-  if (visit.directive?.kind === 'rejected') visit.directive = null;
+  if (visit.order?.kind === 'rejected') visit.order = null;
   visit.approved = { by: comment.actorName, commentId: comment.commentId, artifacts: request.artifacts };
   return commit(draft, 'comment.approved', `${comment.actorName} approved`, cause, request.artifacts);
 }
 
-function tooOld(draft: Draft, by: string, cause: string): Ruling {
-  tell(draft, { event: 'approval_too_old', by });
+function tooOld(draft: Draft, by: string, cause: string): Step {
+  notify(draft, { event: 'approval_too_old', by });
   return commit(draft, 'comment.approval-too-old', `${by} approved before orch asked for it`, cause);
 }
 
@@ -72,7 +72,7 @@ export function decideAsked(
   request: ApprovalRequest,
   askedAt: number,
   cause: string,
-): Ruling {
+): Step {
   const { early } = request;
   request.askedAt = askedAt;
   delete request.early;
@@ -84,11 +84,11 @@ export function decideAsked(
 }
 
 /** Moves nothing; the answer says what the task waits for (spec 4.3). */
-function approvedElsewhere(draft: Draft, comment: Comment, cause: string): Ruling {
+function approvedElsewhere(draft: Draft, comment: Comment, cause: string): Step {
   const { task } = draft;
   const waitsFor =
     task.hold?.clearedBy ?? (draft.from.liveJob === null ? 'its gate' : `the ${draft.from.liveJob.role}`);
-  tell(draft, { event: 'not_waiting_for_approval', by: comment.actorName, waitsFor });
+  notify(draft, { event: 'not_waiting_for_approval', by: comment.actorName, waitsFor });
   return commit(
     draft,
     'comment.approval-elsewhere',

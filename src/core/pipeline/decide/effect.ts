@@ -1,15 +1,16 @@
 import type { CommitSha, MessageOf } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { holdTask } from '../holds.ts';
-import { advanceTo, noteMerge } from '../moves.ts';
-import { commit, type Ruling } from '../ruling.ts';
-import { stageAfter } from '../table.ts';
+import { mergesHere } from '../draft.ts';
+import { holds, holdTask, isHeldFor } from '../rules/holds.ts';
+import { advanceTo, noteMerge } from '../rules/moves.ts';
+import { stageAfter } from '../rules/order.ts';
+import { commit, type Step } from '../step.ts';
 import { decideAsked } from './comment.ts';
 
 type Settled = MessageOf<'effect_settled'>;
 
 /** What came of something that was to be done outside, where the line depends on it. */
-export function decideEffect(draft: Draft, settled: Settled): Ruling {
+export function decideEffect(draft: Draft, settled: Settled): Step {
   const cause = `effect:${settled.key}`;
   if (settled.ok) return delivered(draft, settled, cause);
   const text = settled.error ?? 'refused';
@@ -17,26 +18,26 @@ export function decideEffect(draft: Draft, settled: Settled): Ruling {
     case 'telegram.message':
       return commit(draft, 'effect.lost', `a Telegram message was refused: ${text}`, cause);
     case 'git.start_branch':
-      delete draft.task.handled['start_branch'];
+      draft.task.progress.branchEffect = null;
       holdTask(
         draft,
-        settled.result['reason'] === 'branch_exists' ? 'existing_branch' : 'effect_refused',
+        settled.result['reason'] === 'branch_exists' ? holds.branchExists : holds.effectRefused,
         `the branch could not be made: ${text}`,
       );
       break;
     case 'gitea.open_pr':
-      delete draft.task.handled['open_pr'];
-      holdTask(draft, 'effect_refused', `the pull request could not be opened: ${text}`);
+      draft.task.progress.pullEffect = null;
+      holdTask(draft, holds.effectRefused, `the pull request could not be opened: ${text}`);
       break;
     case 'gitea.merge':
       return notMerged(draft, settled, cause, text);
     default:
-      holdTask(draft, 'effect_refused', `${settled.effect} was refused: ${text}`, { key: settled.key });
+      holdTask(draft, holds.effectRefused, `${settled.effect} was refused: ${text}`, { effect: settled.key });
   }
   return commit(draft, 'effect.refused', `${settled.effect} was refused: ${text}`, cause);
 }
 
-function delivered(draft: Draft, settled: Settled, cause: string): Ruling {
+function delivered(draft: Draft, settled: Settled, cause: string): Step {
   const { task, visit } = draft;
   switch (settled.effect) {
     case 'git.start_branch': {
@@ -51,12 +52,12 @@ function delivered(draft: Draft, settled: Settled, cause: string): Ruling {
       task.prNumber = number;
       // Of the round before, after a failed deployment: this one is not merged yet.
       task.mergedSha = null;
-      delete task.handled['open_pr'];
-      if (task.hold?.cause === 'outside') task.hold = null;
+      task.progress.pullEffect = null;
+      if (isHeldFor(draft, holds.delivering)) task.hold = null;
       return commit(draft, `${task.stage}.pr-open`, `pull request #${number} is open`, cause, { pr: String(number) });
     }
     case 'gitea.merge': {
-      if (visit === null || visit.merge === null || visit.merge.merged || task.stage !== 'deploy') break;
+      if (visit === null || visit.merge === null || visit.merge.merged || !mergesHere(draft)) break;
       const sha = (settled.result['merged_sha'] ?? '') as CommitSha;
       noteMerge(draft, visit, task.prNumber ?? 0, sha === '' ? null : sha, 'orch');
       return commit(draft, 'deploy.merged', `pull request #${task.prNumber ?? 0} was merged`, cause, { merged: sha });
@@ -71,15 +72,15 @@ function delivered(draft: Draft, settled: Settled, cause: string): Ruling {
 }
 
 /** Refused for good: the head moved (then it is judged again), or a rule of the server that somebody has to satisfy. */
-function notMerged(draft: Draft, settled: Settled, cause: string, text: string): Ruling {
+function notMerged(draft: Draft, settled: Settled, cause: string, text: string): Step {
   const { visit, task } = draft;
-  if (visit === null || task.stage !== 'deploy' || visit.merge?.merged === true)
+  if (visit === null || !mergesHere(draft) || visit.merge?.merged === true)
     return commit(draft, 'effect.late', text, cause);
   visit.merge = null;
   task.hold = null;
   const reason = settled.result['reason'];
   if (reason === 'moved' || reason === 'conflict')
     return commit(draft, 'deploy.merge-again', `not merged: ${text}; the head is judged again`, cause);
-  holdTask(draft, 'merge_refused', `the server refuses the merge: ${text}`);
+  holdTask(draft, holds.mergeRefused, `the server refuses the merge: ${text}`);
   return commit(draft, 'deploy.merge-refused', `the server refuses the merge: ${text}`, cause);
 }

@@ -1,15 +1,15 @@
 import type { Message } from '../../model/index.ts';
 import { assertNever, isFinal } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { holdTask } from '../holds.ts';
-import { commit, type Ruling } from '../ruling.ts';
+import { holds, holdTask } from '../rules/holds.ts';
+import { commit, type Step } from '../step.ts';
 import { decideCommand } from './command.ts';
 import { decideComment } from './comment.ts';
 import { decideEffect } from './effect.ts';
 import { decideRun } from './run.ts';
 
 /** The oldest message is handled, once and whatever it says; what it does not fit any more is consumed with that reason. */
-export function decideMessage(draft: Draft, message: Message): Ruling {
+export function decideMessage(draft: Draft, message: Message): Step {
   draft.handled = message.id;
   const { body } = message;
   if (isFinal(draft.task.stage) && body.kind !== 'effect_settled') {
@@ -36,12 +36,12 @@ export function decideMessage(draft: Draft, message: Message): Ruling {
   }
 }
 
-function decideRefused(draft: Draft, reason: 'run_cap' | 'cost_cap'): Ruling {
+function decideRefused(draft: Draft, reason: 'run_cap' | 'cost_cap'): Step {
   const { caps } = draft.policy;
   const text =
     reason === 'run_cap'
       ? `the task has used its ${caps.runs} runs`
       : `the task has used its $${((caps.costMicros ?? 0) / 1e6).toFixed(2)}`;
-  holdTask(draft, reason, text);
+  holdTask(draft, reason === 'run_cap' ? holds.runCap : holds.costCap, text);
   return commit(draft, `message.${reason}`, text, 'queue');
 }

@@ -1,18 +1,19 @@
 import type { MessageOf } from '../../model/index.ts';
 import { answersCheck } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { loseCheck, tell } from '../draft.ts';
-import { holdTask } from '../holds.ts';
-import { commit, type Ruling } from '../ruling.ts';
+import { currentStage, notify } from '../draft.ts';
+import { holds, holdTask } from '../rules/holds.ts';
+import { commit, type Step } from '../step.ts';
 
 type RunFinished = MessageOf<'run_finished'>;
 
 /** A run has ended for good: its job needs nothing more. The gate is judged afterwards, by the stage's own rule. */
-export function decideRun(draft: Draft, run: RunFinished): Ruling {
+export function decideRun(draft: Draft, run: RunFinished): Step {
   const { visit } = draft;
   const cause = `run:${run.runId}`;
   // A cancelled job is no answer, however its command ended: the store does not count it either.
-  if (run.jobKind === 'check' && (!answersCheck(run.outcome) || run.exhausted === 'cancelled')) loseCheck(draft);
+  if (run.jobKind === 'check' && (!answersCheck(run.outcome) || run.exhausted === 'cancelled'))
+    draft.task.progress.lostChecks += 1;
   if (visit === null || visit.n !== run.visit) {
     return commit(draft, 'run.late', `run ${run.runId} belongs to an earlier visit; nothing follows from it`, cause);
   }
@@ -21,18 +22,18 @@ export function decideRun(draft: Draft, run: RunFinished): Ruling {
   if (run.exhausted !== null) return exhausted(draft, run, cause);
   if (run.published === null) {
     const reason = run.notPublished ?? 'the branch moved on the server';
-    holdTask(draft, 'unpushed', `the work of run ${run.runId} could not be pushed: ${reason}`, { run: run.runId });
+    holdTask(draft, holds.unpushed, `the work of run ${run.runId} could not be pushed: ${reason}`, { run: run.runId });
     return commit(draft, 'run.unpushed', `run ${run.runId} ended, its work is not on the server`, cause);
   }
-  delete draft.task.handled['accepted_head'];
+  draft.task.progress.acceptedHead = null;
   visit.finished = { runId: run.runId, sha: run.published.sha, result: run.outcome.result, at: draft.now };
-  tell(draft, {
+  notify(draft, {
     event: 'agent_finished',
     role: run.role,
     minutes: run.durationMs / 60_000,
     costMicros: run.outcome.costMicros,
   });
-  if (run.role === 'developer') draft.task.handled['code_sha'] = run.published.sha;
+  if (currentStage(draft).role.writesCode) draft.task.progress.codeSha = run.published.sha;
   const scope: Record<string, string> =
     run.published.outOfScope.length > 0 ? { out_of_scope: run.published.outOfScope.join(', ') } : {};
   return commit(
@@ -45,9 +46,9 @@ export function decideRun(draft: Draft, run: RunFinished): Ruling {
 }
 
 /** Test runs are judged by the gate, from the job's own record; only one that could not be carried out is held here. */
-function checkEnded(draft: Draft, run: RunFinished, cause: string): Ruling {
+function checkEnded(draft: Draft, run: RunFinished, cause: string): Step {
   if (!answersCheck(run.outcome) && run.exhausted !== 'cancelled') {
-    holdTask(draft, 'check_failed', `the local tests could not be run: ${run.outcome.detail}`, {
+    holdTask(draft, holds.checkFailed, `the local tests could not be run: ${run.outcome.detail}`, {
       run: run.runId,
       tail: run.outcome.tail,
     });
@@ -55,7 +56,7 @@ function checkEnded(draft: Draft, run: RunFinished, cause: string): Ruling {
   return commit(draft, 'run.check-ended', `the local tests ended: ${run.outcome.detail}`, cause);
 }
 
-function exhausted(draft: Draft, run: RunFinished, cause: string): Ruling {
+function exhausted(draft: Draft, run: RunFinished, cause: string): Step {
   const { outcome } = run;
   const why: Record<string, string> = {
     attempts: 'the attempts of its job are used up',
@@ -66,8 +67,8 @@ function exhausted(draft: Draft, run: RunFinished, cause: string): Ruling {
   const left = run.unpushed ? '; its changes stay in the workspace' : '';
   const text = `${run.role} did not finish (${outcome.detail}); ${why[run.exhausted ?? 'refused'] ?? ''}${left}`;
   const kind = outcome.kind === 'timeout' ? 'timeout' : 'exhausted';
-  tell(draft, { event: 'run_failed', role: run.role, kind, detail: outcome.detail, runId: run.runId });
-  holdTask(draft, outcome.cause === 'agent_alive' ? 'agent_alive' : 'attempts_used', text, {
+  notify(draft, { event: 'run_failed', role: run.role, kind, detail: outcome.detail, runId: run.runId });
+  holdTask(draft, outcome.cause === 'agent_alive' ? holds.agentAlive : holds.attemptsUsed, text, {
     run: run.runId,
     tail: outcome.tail.slice(-1500),
   });

@@ -1,17 +1,17 @@
 import type { CommitSha, ItemMirror, ProjectPolicy, Visit } from '../../model/index.ts';
-import { isFinal, isStage } from '../../model/index.ts';
+import { isFinal } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { showPhase, stopJob, tell } from '../draft.ts';
-import { holdTask } from '../holds.ts';
-import { complete, noteMerge } from '../moves.ts';
-import { commit, type Ruling } from '../ruling.ts';
+import { mergesHere, notify, showPhase, stopJob } from '../draft.ts';
+import { holds, holdTask, isHeldFor } from '../rules/holds.ts';
+import { complete, noteMerge } from '../rules/moves.ts';
+import { commit, type Step } from '../step.ts';
 import { liftHold } from './command.ts';
 
 /**
  * Facts of the outside that come before everything else: merged, gone, reopened, closed by hand, a card that was moved,
  * a branch or pull request that disappeared (spec 3.3). Level-triggered: what is undone outside is undone here.
  */
-export function decideWorld(draft: Draft): Ruling | null {
+export function decideWorld(draft: Draft): Step | null {
   return (
     merged(draft) ??
     gone(draft) ??
@@ -23,16 +23,16 @@ export function decideWorld(draft: Draft): Ruling | null {
   );
 }
 
-/** Merged by a person: done in any stage; in deploy it counts as the merge. */
-function merged(draft: Draft): Ruling | null {
+/** Merged by a person: done in any stage; in the one that merges it counts as its merge. */
+function merged(draft: Draft): Step | null {
   const { task, visit } = draft;
   const pr = draft.from.pr;
   if (pr === null || !pr.merged || pr.number !== task.prNumber) return null;
   if (task.stage === 'done' || task.stage === 'cancelled' || task.stage === 'created') return null;
-  if (task.stage === 'deploy' && visit !== null) return mergedInDeploy(draft, visit, pr.number, pr.mergedSha);
+  if (mergesHere(draft) && visit !== null) return mergedInDeploy(draft, visit, pr.number, pr.mergedSha);
   stopJob(draft);
   task.mergedSha = pr.mergedSha;
-  tell(draft, { event: 'merged', number: pr.number, by: 'person' });
+  notify(draft, { event: 'merged', number: pr.number, by: 'person' });
   complete(draft);
   return commit(draft, 'world.merged', `pull request #${pr.number} was merged by a person`, 'mirror', {
     pr: String(pr.number),
@@ -41,7 +41,7 @@ function merged(draft: Draft): Ruling | null {
 }
 
 /** In deploy it counts as the merge, whoever made it: our own, seen by a poll before its delivery was settled, too. */
-function mergedInDeploy(draft: Draft, visit: Visit, number: number, sha: CommitSha | null): Ruling | null {
+function mergedInDeploy(draft: Draft, visit: Visit, number: number, sha: CommitSha | null): Step | null {
   if (visit.merge?.merged === true) return null;
   noteMerge(draft, visit, number, sha, visit.merge === null ? 'person' : 'orch');
   return commit(draft, 'deploy.merged', `pull request #${number} is merged`, 'mirror', {
@@ -51,21 +51,23 @@ function mergedInDeploy(draft: Draft, visit: Visit, number: number, sha: CommitS
 }
 
 /** Cancelled, archived or deleted: jobs are cancelled, the agent is stopped, branch and workspace stay. */
-function gone(draft: Draft): Ruling | null {
+function gone(draft: Draft): Step | null {
   const { task } = draft;
   const item = draft.from.item;
   if (item === null || task.stage === 'done' || !isGone(item)) return null;
   const known = task.stage === 'cancelled';
-  if (known && task.handled['cancelled_seen'] !== undefined) return null;
-  task.handled['cancelled_seen'] = 'yes';
+  if (known && task.progress.cancelled?.seen === true) return null;
   const why = item.present ? 'the work item was cancelled' : 'the work item is gone (deleted, archived or moved)';
-  if (known) return commit(draft, 'world.cancelled-seen', why, 'mirror', { item: item.itemId });
+  if (known) {
+    task.progress.cancelled = { stage: task.progress.cancelled?.stage ?? 'created', seen: true };
+    return commit(draft, 'world.cancelled-seen', why, 'mirror', { item: item.itemId });
+  }
   stopJob(draft);
-  task.handled['cancelled_in'] = task.stage;
+  task.progress.cancelled = { stage: task.stage, seen: true };
   task.stage = 'cancelled';
   task.stageSince = draft.now;
   task.hold = null;
-  if (item.present) tell(draft, { event: 'cancelled', by: 'plane' });
+  if (item.present) notify(draft, { event: 'cancelled', by: 'plane' });
   task.phase = 'cancelled';
   return commit(draft, 'world.cancelled', why, 'mirror', { item: item.itemId });
 }
@@ -74,65 +76,66 @@ function isGone(item: ItemMirror): boolean {
   return !item.present || item.stateGroup === 'cancelled';
 }
 
-/** Taken up again in Plane: resumes at its stage. Only after the cancellation itself was seen there. */
-function reopened(draft: Draft): Ruling | null {
+/** Reopened by a person: resumes at its stage. Only after the cancellation itself was seen in the item. */
+function reopened(draft: Draft): Step | null {
   const { task } = draft;
   const item = draft.from.item;
-  if (task.stage !== 'cancelled' || task.handled['cancelled_seen'] === undefined || item === null) return null;
+  const { cancelled } = task.progress;
+  if (task.stage !== 'cancelled' || cancelled?.seen !== true || item === null) return null;
   if (isGone(item) || item.stateGroup === 'completed') return null;
-  const stage = task.handled['cancelled_in'];
-  if (stage === undefined || !isStage(stage)) return null;
-  delete task.handled['cancelled_seen'];
-  delete task.handled['cancelled_in'];
-  delete task.handled['start_branch'];
+  const { stage } = cancelled;
+  task.progress.cancelled = null;
+  task.progress.branchEffect = null;
   task.stage = stage;
   task.stageSince = draft.now;
   task.hold = null;
   task.phase = null;
   showPhase(draft, 'in_progress');
-  tell(draft, { event: 'stage_changed', from: 'cancelled', to: stage, by: null });
-  return commit(draft, 'world.reopened', `the work item was taken up again; the task resumes in ${stage}`, 'mirror', {
+  notify(draft, { event: 'stage_changed', from: 'cancelled', to: stage, by: null });
+  return commit(draft, 'world.reopened', `the work item was reopened; the task resumes in ${stage}`, 'mirror', {
     item: item.itemId,
   });
 }
 
 /** Set to Done by a person while orch is not done with it. */
-function closedByHand(draft: Draft): Ruling | null {
+function closedByHand(draft: Draft): Step | null {
   const { task } = draft;
   const item = draft.from.item;
   if (item === null || isFinal(task.stage)) return null;
   const closed = item.stateGroup === 'completed';
-  if (task.hold?.cause === 'closed_by_hand' && !closed && item.stateGroup === 'started' && item.updatedByAllowed) {
+  if (isHeldFor(draft, holds.closedByHand) && !closed && item.stateGroup === 'started' && item.updatedByAllowed) {
     return liftHold(draft, item.updatedBy ?? 'a person', 'mirror');
   }
-  if (!closed || task.hold?.cause === 'closed_by_hand') return null;
+  if (!closed || isHeldFor(draft, holds.closedByHand)) return null;
   stopJob(draft);
   // The item shows Done; Blocked over it would hide what the person did.
   task.phase = 'blocked';
-  holdTask(draft, 'closed_by_hand', 'the work item was set to a completed state by hand');
+  holdTask(draft, holds.closedByHand, 'the work item was set to a completed state by hand');
   return commit(draft, 'world.closed-by-hand', 'the work item was set to a completed state by hand', 'mirror', {
     item: item.itemId,
   });
 }
 
 /** A card moved from Blocked or Needs Input to a started state, by a person who may approve, is a retry. */
-function movedCard(draft: Draft): Ruling | null {
+function movedCard(draft: Draft): Step | null {
   const { task, visit, policy } = draft;
   const item = draft.from.item;
   const phase = task.hold?.phase;
   if (item === null || task.hold === null || (phase !== 'blocked' && phase !== 'needs_input')) return null;
   // What was said together with the move comes first: it may be the answer that is waited for.
   if (draft.from.message !== null) return null;
+  const { shownHold } = task.progress;
+  const known = shownHold?.phase === phase && shownHold.since === task.hold.since;
   const shown = item.stateName.toLowerCase() === policy.states[phase].toLowerCase();
   if (shown) {
-    if (task.handled['phase_seen'] === `${phase}:${task.hold.since}`) return null;
-    task.handled['phase_seen'] = `${phase}:${task.hold.since}`;
+    if (known) return null;
+    task.progress.shownHold = { phase, since: task.hold.since };
     return commit(draft, 'world.card-seen', `the work item shows ${item.stateName}`, 'mirror');
   }
-  if (task.handled['phase_seen'] !== `${phase}:${task.hold.since}`) return null;
+  if (!known) return null;
   if (item.stateGroup !== 'started' || isWaitingState(item.stateName, policy)) return null;
   if (task.hold.cause === 'answers' && (visit?.answers.length ?? 0) > 0) return null;
-  delete task.handled['phase_seen'];
+  task.progress.shownHold = null;
   // Forgotten at once, so that a later edit by somebody else is not taken for the move.
   if (!item.updatedByAllowed)
     return commit(
@@ -151,32 +154,32 @@ function isWaitingState(name: string, policy: ProjectPolicy): boolean {
 }
 
 /** The branch was deleted on the server before it was merged. */
-function lostBranch(draft: Draft): Ruling | null {
+function lostBranch(draft: Draft): Step | null {
   const { task, visit } = draft;
   const branch = draft.from.branch;
   if (branch === null || isFinal(task.stage) || branch.branch !== task.branch) return null;
-  const held = task.hold?.cause === 'branch_deleted';
+  const held = isHeldFor(draft, holds.branchDeleted);
   if (branch.sha !== null) {
     if (!held) return null;
     task.hold = null;
     showPhase(draft, 'in_progress');
     return commit(draft, 'world.branch-restored', 'the branch is back', 'mirror', { sha: branch.sha });
   }
-  if (held || task.hold?.cause === 'closed_by_hand') return null;
+  if (held || isHeldFor(draft, holds.closedByHand)) return null;
   if (visit?.merge?.merged === true || task.mergedSha !== null) return null;
   stopJob(draft);
-  holdTask(draft, 'branch_deleted', `branch ${task.branch} was deleted on the server`);
+  holdTask(draft, holds.branchDeleted, `branch ${task.branch} was deleted on the server`);
   return commit(draft, 'world.branch-deleted', `branch ${task.branch} was deleted on the server`, 'mirror');
 }
 
 /** Closed without a merge. Reopening it lifts the hold. */
-function closedPullRequest(draft: Draft): Ruling | null {
+function closedPullRequest(draft: Draft): Step | null {
   const { task, visit } = draft;
   const pr = draft.from.pr;
   if (pr === null || pr.number !== task.prNumber || isFinal(task.stage)) return null;
-  // One fact at a time, the graver first: two that replaced each other's hold would do so for ever.
-  if (task.hold?.cause === 'branch_deleted' || task.hold?.cause === 'closed_by_hand') return null;
-  const held = task.hold?.cause === 'pr_closed';
+  // One fact at a time, the more serious first: two that replaced each other's hold would do so forever.
+  if (isHeldFor(draft, holds.branchDeleted) || isHeldFor(draft, holds.closedByHand)) return null;
+  const held = isHeldFor(draft, holds.pullClosed);
   if (pr.state === 'open') {
     if (!held) return null;
     task.hold = null;
@@ -184,7 +187,7 @@ function closedPullRequest(draft: Draft): Ruling | null {
     return commit(draft, 'world.pr-reopened', `pull request #${pr.number} is open again`, 'mirror');
   }
   if (held || pr.merged || visit?.merge?.merged === true) return null;
-  holdTask(draft, 'pr_closed', `pull request #${pr.number} was closed without a merge`);
+  holdTask(draft, holds.pullClosed, `pull request #${pr.number} was closed without a merge`);
   return commit(draft, 'world.pr-closed', `pull request #${pr.number} was closed without a merge`, 'mirror', {
     pr: String(pr.number),
   });

@@ -1,9 +1,11 @@
-import type { CommitSha, Evidence, Orders, Stage, Visit, WorkStage } from '../model/index.ts';
-import { isWorkStage, roleOfStage } from '../model/index.ts';
-import { hashesOf } from './artifacts.ts';
-import type { Draft } from './draft.ts';
-import { requestAgent, showPhase, tell } from './draft.ts';
-import { holdTask } from './holds.ts';
+import type { CommitSha, Evidence, Orders, Stage, Visit, WorkStage } from '../../model/index.ts';
+import { isWorkStage } from '../../model/index.ts';
+import { hashesOf } from '../artifacts.ts';
+import type { Draft } from '../draft.ts';
+import { notify, requestAgent, showPhase } from '../draft.ts';
+import type { BounceKind } from '../stages/stage.ts';
+import { holds, holdTask } from './holds.ts';
+import { codeStage } from './order.ts';
 
 /** Head, artifacts and code tree of one commit: the baseline of the next visit. */
 export function baselineOf(evidence: Evidence): Visit['baseline'] | null {
@@ -19,12 +21,12 @@ export function openVisit(
   baseline: Visit['baseline'],
   why: string,
   bounced: Orders['sections'] | null,
-): void {
+): Visit {
   draft.task.stage = stage;
   draft.task.visit += 1;
   draft.task.stageSince = draft.now;
   draft.task.hold = null;
-  draft.visit = {
+  const visit: Visit = {
     n: draft.task.visit,
     stage,
     startedAt: draft.now,
@@ -34,7 +36,7 @@ export function openVisit(
     approved: null,
     askedAgain: 0,
     requests: 0,
-    directive: null,
+    order: null,
     answers: [],
     bounce: bounced !== null,
     ciSince: null,
@@ -42,9 +44,11 @@ export function openVisit(
     why,
     sections: bounced ?? [],
   };
+  draft.visit = visit;
+  return visit;
 }
 
-/** Goes on to a stage and starts its agent. Deploy with the merge by orch starts its deployer only after the merge. */
+/** Goes on to a stage and starts its agent, unless the stage's own rules start it later. */
 export function advanceTo(
   draft: Draft,
   stage: Stage,
@@ -54,16 +58,16 @@ export function advanceTo(
 ): void {
   const from = draft.task.stage;
   if (!isWorkStage(stage)) return complete(draft);
-  openVisit(draft, stage, baseline, why, null);
-  tell(
+  const facts = draft.stageFacts(stage);
+  const visit = openVisit(draft, stage, baseline, why, null);
+  notify(
     draft,
     from === 'created'
-      ? { event: 'intake_accepted', usualMinutes: draft.from.usualAnalystMinutes }
+      ? { event: 'intake_accepted', role: facts.role.name, usualMinutes: draft.from.usualAnalystMinutes }
       : { event: 'stage_changed', from, to: stage, by },
   );
   showPhase(draft, 'in_progress');
-  if (stage === 'deploy' && draft.policy.deploy.merge === 'orch') return;
-  requestAgent(draft, { why, sections: [] });
+  if (facts.agentFirst(draft.policy, visit)) requestAgent(draft, { why, sections: [] });
 }
 
 /** The task is done: nothing of it runs or waits any more. */
@@ -71,14 +75,13 @@ export function complete(draft: Draft): void {
   draft.task.stage = 'done';
   draft.task.stageSince = draft.now;
   draft.task.hold = null;
-  tell(draft, { event: 'done' });
+  notify(draft, { event: 'done' });
   showPhase(draft, 'done');
 }
 
 export interface Bounce {
   to: WorkStage;
-  /** Machine name: `changes_requested`, `red_ci`, `tests_failed` … */
-  cause: string;
+  kind: BounceKind;
   /** What the agent is told, one sentence. */
   why: string;
   /** Excerpt for people. */
@@ -89,7 +92,7 @@ export interface Bounce {
 /**
  * Sends the task back and runs that stage's agent again. Reruns of the developer share one budget, whatever sent the task
  * back (spec 3.3), taken here, in the commit that queues the run; other bounces pass `n` and `of` of their own cap. A shorter
- * pipeline without that stage (spec 3.4) has nobody to send it to: held where it stands.
+ * pipeline without that stage (spec 3.4) has nobody to send it to: the task is held where it is.
  */
 export function bounce(
   draft: Draft,
@@ -98,30 +101,55 @@ export function bounce(
   own: { n: number; of: number } | null,
 ): void {
   const { task, policy } = draft;
-  const role = roleOfStage[b.to];
+  const { cause } = b.kind;
   if (!task.pipelineStages.includes(b.to)) {
-    const cause = b.cause === 'base_conflict' ? 'base_conflict' : 'gate_failed';
-    holdTask(draft, cause, `${b.text}; this pipeline has no ${b.to}`, { cause: b.cause, tail: b.text });
+    const kind = b.kind === bounces.baseConflict ? holds.baseConflict : holds.gateFailed;
+    holdTask(draft, kind, `${b.text}; this pipeline has no ${b.to}`, { bounce: cause, tail: b.text });
     return;
   }
+  const { role } = draft.stageFacts(b.to);
   let count = own ?? { n: 1, of: 1 };
-  if (role === 'developer') {
+  if (role.writesCode) {
     const of = policy.caps.developerReruns;
     if (task.counters.developerReruns >= of) {
-      holdTask(draft, 'developer_budget', `${b.text}; all ${of} reruns of the developer are used`, { cause: b.cause });
+      const text = `${b.text}; all ${of} reruns of the ${role.name} are used`;
+      holdTask(draft, holds.developerBudget, text, { bounce: cause });
       return;
     }
     task.counters.developerReruns += 1;
     count = { n: task.counters.developerReruns, of };
   }
   // The alert is written before the rerun it announces (spec 3.3).
-  tell(draft, { event: 'bounce', role, cause: b.cause, text: b.text, n: count.n, of: count.of });
+  notify(draft, { event: 'bounce', role: role.name, cause, text: b.text, n: count.n, of: count.of });
   openVisit(draft, b.to, baseline, b.why, b.sections);
   showPhase(draft, 'in_progress');
   requestAgent(draft, { why: b.why, sections: [] });
 }
 
-/** The merge has happened: told once, and where orch merges the deployer starts now. */
+/** Sends the task to the stage that writes code, or to `development`, which a pipeline without code lacks. */
+export function bounceToCode(draft: Draft, baseline: Visit['baseline'], b: Omit<Bounce, 'to'>): void {
+  bounce(draft, baseline, { ...b, to: codeStage(draft) ?? 'development' }, null);
+}
+
+/** The bounces that several stages, or none in particular, can come to. */
+export const bounces = {
+  rejected: { cause: 'rejected', words: { en: 'rejected', ru: 'отклонено' } },
+  redCode: { cause: 'red_ci', words: { en: 'the checks are red', ru: 'проверки красные' } },
+  baseConflict: {
+    cause: 'base_conflict',
+    words: { en: 'a conflict with the base branch', ru: 'конфликт с базовой веткой' },
+  },
+  changesRequested: {
+    cause: 'changes_requested',
+    words: { en: 'changes were requested', ru: 'запрошены изменения' },
+  },
+  codeChanged: {
+    cause: 'code_changed',
+    words: { en: 'the code changed after its approval', ru: 'код изменился после одобрения' },
+  },
+} as const satisfies Record<string, BounceKind>;
+
+/** The merge has happened: people are notified once, and where orch merges the stage's agent starts now. */
 export function noteMerge(
   draft: Draft,
   visit: Visit,
@@ -137,7 +165,7 @@ export function noteMerge(
   };
   draft.task.mergedSha = sha;
   draft.task.hold = null;
-  tell(draft, { event: 'merged', number, by });
+  notify(draft, { event: 'merged', number, by });
   showPhase(draft, 'in_progress');
   if (visit.finished === null && draft.from.liveJob === null) requestAgent(draft, { why: visit.why, sections: [] });
 }

@@ -1,10 +1,12 @@
-import type { Evidence, Orders, Verdict, Visit } from '../../model/index.ts';
+import type { Evidence, EvidenceNeed, Orders, ProjectPolicy, Verdict, Visit } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { checkCause } from '../draft.ts';
 import { failedContexts, judgeCi } from '../gates/ci-green.ts';
 import { judgeLocalTests } from '../gates/tests-local.ts';
-import { bounce } from '../moves.ts';
-import { cannotSee, commit, hold, visitOf, type Ruling } from '../ruling.ts';
+import { cannotSee, commit, hold, visitOf, type Step } from '../step.ts';
+import { holds } from './holds.ts';
+import { bounces, bounceToCode } from './moves.ts';
+import { codeStage } from './order.ts';
 
 /** How the code of the head stands by the project's rule: CI, or its own tests. */
 export function judgeCode(draft: Draft, evidence: Evidence): Verdict {
@@ -31,25 +33,19 @@ export function failureSections(draft: Draft, evidence: Evidence): Orders['secti
 }
 
 /** Red code goes back to the developer, from whichever stage it is seen in, once per failed code tree (spec 3.3). */
-export function bounceRedCode(draft: Draft, evidence: Evidence, baseline: Visit['baseline'], verdict: Verdict): Ruling {
+export function bounceRedCode(draft: Draft, evidence: Evidence, baseline: Visit['baseline'], verdict: Verdict): Step {
   const from = draft.task.stage;
-  bounce(
-    draft,
-    baseline,
-    {
-      to: 'development',
-      cause: 'red_ci',
-      why: `${verdict.reason}.`,
-      text: verdict.reason,
-      sections: failureSections(draft, evidence),
-    },
-    null,
-  );
+  bounceToCode(draft, baseline, {
+    kind: bounces.redCode,
+    why: `${verdict.reason}.`,
+    text: verdict.reason,
+    sections: failureSections(draft, evidence),
+  });
   return commit(draft, `${from}.red-code`, verdict.reason, 'gate', verdict.subject);
 }
 
 /** Waits for CI: says after the grace period that none reported, holds after the limit (spec 3.1). */
-export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Ruling {
+export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Step {
   const visit = visitOf(draft);
   const { ci } = draft.policy;
   visit.ciSince ??= draft.now;
@@ -58,7 +54,7 @@ export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Ruli
   if (waited >= ci.limitMs)
     return hold(
       draft,
-      'ci_stuck',
+      holds.ciStuck,
       `${draft.task.stage}.ci-stuck`,
       `${verdict.reason} after ${minutes(ci.limitMs)} minutes`,
       { evidence },
@@ -66,24 +62,27 @@ export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Ruli
   if (silent && waited >= ci.graceMs) {
     return hold(
       draft,
-      'ci_silent',
+      holds.ciSilent,
       `${draft.task.stage}.ci-silent`,
       `no CI has reported for ${minutes(ci.graceMs)} minutes`,
       { evidence, wakeAt: visit.ciSince + ci.limitMs },
     );
   }
   const wakeAt = visit.ciSince + (silent ? Math.min(ci.graceMs, ci.limitMs) : ci.limitMs);
-  return hold(draft, 'ci', `${draft.task.stage}.ci-pending`, verdict.reason, { evidence, wakeAt });
+  return hold(draft, holds.ci, `${draft.task.stage}.ci-pending`, verdict.reason, { evidence, wakeAt });
 }
 
-/** Queues the project's test command on this code tree, once per tree for ever. */
-export function requestCheck(draft: Draft, codeTree: string): Ruling {
+/** Check jobs run under the settings of this role: its sandbox and environment. */
+const checkRole = 'tester';
+
+/** Queues the project's test command on this code tree, once per tree. */
+export function requestCheck(draft: Draft, codeTree: string): Step {
   const { task, policy } = draft;
   const visit = visitOf(draft);
   task.hold = null;
   draft.jobs.push({
     kind: 'check',
-    role: 'tester',
+    role: checkRole,
     taskId: task.id,
     projectId: task.projectId,
     cause: checkCause(draft, codeTree),
@@ -107,9 +106,9 @@ export function requestCheck(draft: Draft, codeTree: string): Ruling {
  * The rule of the code in every stage behind development, and in development itself: pass goes on (null), red goes back,
  * pending waits. In a stage that works on the same code the result is there already.
  */
-export function codeRule(draft: Draft, evidence: Evidence, baseline: Visit['baseline']): Ruling | null {
+export function codeRule(draft: Draft, evidence: Evidence, baseline: Visit['baseline']): Step | null {
   // A pipeline without development (an audit) has no code of its own to prove.
-  if (!draft.task.pipelineStages.includes('development')) return null;
+  if (codeStage(draft) === null) return null;
   const verdict = judgeCode(draft, evidence);
   if (verdict.status === 'pass') return null;
   if (verdict.status === 'fail') return bounceRedCode(draft, evidence, baseline, verdict);
@@ -119,27 +118,26 @@ export function codeRule(draft: Draft, evidence: Evidence, baseline: Visit['base
 }
 
 /** A branch that does not merge into its base goes to the developer, who merges the base in (spec 3.3). */
-export function mergeRule(draft: Draft, evidence: Evidence, baseline: Visit['baseline']): Ruling | null {
+export function mergeRule(draft: Draft, evidence: Evidence, baseline: Visit['baseline']): Step | null {
   if (evidence.merges === undefined || !evidence.merges.seen)
     return cannotSee(draft, evidence.merges?.reason ?? 'the base branch cannot be read');
   const { clean, conflicts } = evidence.merges.value;
   if (clean) return null;
   const base = draft.task.baseBranch;
-  bounce(
-    draft,
-    baseline,
-    {
-      to: 'development',
-      cause: 'base_conflict',
-      why: `The branch does not merge into ${base}. Merge ${base} into the branch (it is there as origin/${base}) and resolve the conflicts.`,
-      text: `the branch does not merge into ${base}: ${conflicts.join(', ')}`,
-      sections: [{ title: 'Files in conflict', text: conflicts.join('\n') }],
-    },
-    null,
-  );
+  bounceToCode(draft, baseline, {
+    kind: bounces.baseConflict,
+    why: `The branch does not merge into ${base}. Merge ${base} into the branch (it is there as origin/${base}) and resolve the conflicts.`,
+    text: `the branch does not merge into ${base}: ${conflicts.join(', ')}`,
+    sections: [{ title: 'Files in conflict', text: conflicts.join('\n') }],
+  });
   return commit(draft, `${draft.from.task.stage}.base-conflict`, `the branch does not merge into ${base}`, 'gate', {
     conflicts: conflicts.join(', '),
   });
+}
+
+/** What has to be collected to judge the code by the project's rule. */
+export function codeNeeds(policy: ProjectPolicy): EvidenceNeed[] {
+  return policy.gates.development === 'ci-green' ? ['statuses'] : [];
 }
 
 function minutes(ms: number): number {

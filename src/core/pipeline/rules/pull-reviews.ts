@@ -1,0 +1,45 @@
+import type { Evidence, Visit } from '../../model/index.ts';
+import type { Draft } from '../draft.ts';
+import { judgePrReviews, votes } from '../gates/pr-approved.ts';
+import { cannotSee, commit, hold, visitOf, type Step } from '../step.ts';
+import { holds } from './holds.ts';
+import { bounces, bounceToCode } from './moves.ts';
+import { openPullRequest } from './pull-request.ts';
+
+/**
+ * Waits for people's approval of the pull request; a request for changes goes to the developer. Null: approved, and what was
+ * judged is added to `subject`.
+ */
+export function pullReviewRule(
+  draft: Draft,
+  evidence: Evidence,
+  baseline: Visit['baseline'],
+  subject: Record<string, string>,
+): Step | null {
+  const { stage, prNumber } = draft.task;
+  // Forced past development: there is nothing to review yet.
+  if (prNumber === null) return openPullRequest(draft);
+  if (evidence.reviews === undefined || !evidence.reviews.seen)
+    return cannotSee(draft, evidence.reviews?.reason ?? 'the reviews cannot be read');
+  const { author, rows } = evidence.reviews.value;
+  const verdict = judgePrReviews(author, rows);
+  if (verdict.status === 'pending')
+    return hold(draft, holds.pullReview, `${stage}.waits`, verdict.reason, {
+      evidence: verdict.subject,
+      detail: { visit: visitOf(draft).n },
+    });
+  if (verdict.status === 'pass') {
+    Object.assign(subject, verdict.subject);
+    return null;
+  }
+  const against = votes(author, rows).filter((row) => row.state === 'REQUEST_CHANGES' && row.sameCode);
+  const by = against.map((row) => row.user).join(', ');
+  const text = against.map((row) => row.body).join('\n\n');
+  bounceToCode(draft, baseline, {
+    kind: bounces.changesRequested,
+    why: `Changes were requested by ${by}.`,
+    text,
+    sections: [{ title: `Findings of ${by}`, text }],
+  });
+  return commit(draft, `${stage}.changes-requested`, `changes requested by ${by}`, 'gate', verdict.subject);
+}
