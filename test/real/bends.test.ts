@@ -101,7 +101,7 @@ realPart('bends of the line on a real Gitea', missing, () => {
   const waitsForReview = (row: TaskRow): boolean => row.task.hold?.cause === 'pr_review';
 
   async function ci(id: TaskId, state: string): Promise<string> {
-    const sha = (await driver.task(id)).task.handled['code_sha'] ?? '';
+    const sha = (await driver.task(id)).task.progress.codeSha ?? '';
     await gitea.setStatus(repo, sha, { context: 'ci/test', state, target_url: 'https://ci.example.org/1' });
     return sha;
   }
@@ -123,7 +123,7 @@ realPart('bends of the line on a real Gitea', missing, () => {
     await driver.until(
       'another run of the developer',
       id,
-      (row) => waitsForCi(row) && row.task.handled['code_sha'] !== red,
+      (row) => waitsForCi(row) && row.task.progress.codeSha !== red,
     );
     const green = await ci(id, 'success');
     await driver.until('a review by a person', id, waitsForReview);
@@ -131,7 +131,7 @@ realPart('bends of the line on a real Gitea', missing, () => {
     await driver.until(
       'the developer to answer',
       id,
-      (row) => waitsForCi(row) && row.task.handled['code_sha'] !== green,
+      (row) => waitsForCi(row) && row.task.progress.codeSha !== green,
     );
     await ci(id, 'success');
     await driver.until('a second review', id, waitsForReview);

@@ -75,8 +75,8 @@ realPart('one work item through the whole line: real Gitea, real Claude Code CLI
     const green = new Set<string>();
     const done = await driver.until('the end', id, (row) => {
       // CI, as a pipeline would report it: every head that orch waits for turns green.
-      const sha = row.task.handled['code_sha'];
-      if (row.task.hold?.cause === 'ci' && sha !== undefined && !green.has(sha)) {
+      const sha = row.task.progress.codeSha;
+      if (row.task.hold?.cause === 'ci' && sha !== null && !green.has(sha)) {
         green.add(sha);
         void world.gitea.setStatus(world.repo, sha, { context: 'ci/test', state: 'success' });
       }

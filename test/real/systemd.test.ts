@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { roles } from '../../src/core/model/index.ts';
+import { roleNames as roles } from '../../src/core/pipeline/stages/index.ts';
 import { startCi } from '../../src/sandbox/gitea/ci.ts';
 import { writeAgentScript } from '../../src/sandbox/agent/script.ts';
 import type { WorkItem } from '../../src/sandbox/plane/state.ts';

@@ -22,7 +22,7 @@ import type {
   TaskId,
   Visit,
 } from '../../src/core/model/index.ts';
-import { noCounters } from '../../src/core/model/index.ts';
+import { noCounters, noProgress } from '../../src/core/model/index.ts';
 import type { Clock } from '../../src/core/platform/clock.ts';
 
 /** A clock that only the test moves. */
@@ -74,7 +74,8 @@ export function task(over: Partial<Task> = {}): Task {
     prNumber: null,
     mergedSha: null,
     counters: noCounters,
-    handled: {},
+    ownStages: [],
+    progress: noProgress(),
     createdAt: start,
     updatedAt: start,
     stageSince: start,
@@ -117,7 +118,7 @@ export function visit(n: number, over: Partial<Visit> = {}): Visit {
     approved: null,
     askedAgain: 0,
     requests: 0,
-    directive: null,
+    order: null,
     answers: [],
     bounce: false,
     ciSince: null,

@@ -1,4 +1,5 @@
-import { type Role, roles } from '../../src/core/model/index.ts';
+import type { Role } from '../../src/core/model/index.ts';
+import { roleNames as roles } from '../../src/core/pipeline/stages/index.ts';
 import type { Answer, Failure, Script, ScriptRequest } from './messages-api.ts';
 
 /** One agent's run as the team saw it. */
@@ -142,7 +143,7 @@ function filesOf(run: TeamRun, options: TeamOptions, head: string | null): Recor
         [`${folder}/13-test-report.md`]: `---\nresult: ${result}\n---\n\n# Test report, round ${round}\n\n1 case run.\n`,
       };
     }
-    case 'deployer':
+    default:
       return {};
   }
 }

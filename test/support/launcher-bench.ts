@@ -1,3 +1,4 @@
+import { productsOf } from '../../src/core/pipeline/stages/index.ts';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -79,6 +80,7 @@ export function launcherBench(): LauncherBench {
       repo: 'acme/shop' as RepoSlug,
       branch: 'feature/ET-012-x',
       baseBranch: 'main',
+      products: productsOf(overrides.stage ?? null, overrides.role ?? 'analyst', [])('docs/work-items/ET-012'),
       stage: 'analysis',
       title: 'Add a basket',
       priority: 'high',

@@ -117,7 +117,7 @@ async function succeed(game: Game, held: RunningJob, choice: number): Promise<vo
   const { world, policy } = game;
   const { job } = held;
   if (job.kind === 'check') return endCheck(game, held, choice);
-  const [files, said] = pick(works[job.role], choice)(world.serial);
+  const [files, said] = pick(works[job.role] ?? [], choice)(world.serial);
   if (job.role === 'deployer' && said === 'success' && policy.deploy.merge === 'agent') {
     const open = openPull(world);
     if (open !== undefined && !world.refuses) merge(world, open);

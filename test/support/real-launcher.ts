@@ -1,5 +1,6 @@
 import { createLauncher } from '../../src/core/launcher/launcher.ts';
 import { type AgentSettings, defaultAllowedTools, defaultProtectedPaths } from '../../src/core/launcher/settings.ts';
+import { productsOf } from '../../src/core/pipeline/stages/index.ts';
 import type { CommitSha, LauncherPort, RepoSlug, RunId, RunSpec, TaskId } from '../../src/core/model/index.ts';
 import { systemClock } from '../../src/core/platform/clock.ts';
 import { silentLog } from '../../src/core/platform/log.ts';
@@ -62,6 +63,7 @@ export function analystRun(workspace: string, change: Partial<RunSpec> = {}): Ru
     attempt: 1,
     maxAttempts: 2,
     orders: { why: 'The work item was accepted.', sections: [] },
+    products: productsOf('analysis', 'analyst', [])('docs/work-items/ET-012'),
     command: null,
     timeoutMs: 60_000,
     budgetMicros: null,

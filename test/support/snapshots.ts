@@ -6,6 +6,7 @@ import type {
   Evidence,
   Hold,
   HoldCause,
+  HoldDetail,
   ItemId,
   ItemMirror,
   Job,
@@ -15,6 +16,7 @@ import type {
   MessageId,
   MessageOf,
   NoticeEvent,
+  OwnStage,
   PrMirror,
   ProjectId,
   ProjectPolicy,
@@ -28,13 +30,15 @@ import type {
   StatusRow,
   Task,
   TaskId,
+  TaskProgress,
   Visit,
 } from '../../src/core/model/index.ts';
-import { isWorkStage, noCounters, workStages } from '../../src/core/model/index.ts';
+import { isWorkStage, noCounters, noProgress } from '../../src/core/model/index.ts';
 import { decide } from '../../src/core/pipeline/decide.ts';
 import type { Draft } from '../../src/core/pipeline/draft.ts';
 import { draftOf } from '../../src/core/pipeline/draft.ts';
-import { holdTask } from '../../src/core/pipeline/holds.ts';
+import { holdTask } from '../../src/core/pipeline/rules/holds.ts';
+import { defaultPipeline, holdKind, stageDefinition } from '../../src/core/pipeline/stages/index.ts';
 
 /** One factory for each kind of row, consistent with the others: a task ET-012 of one project, at noon of some day. */
 export const noon = 1_760_000_000_000;
@@ -59,7 +63,8 @@ export function policy(over: Partial<ProjectPolicy> = {}): ProjectPolicy {
     baseBranch: 'main',
     approvers: [],
     intake: { label: null, states: [] },
-    pipelines: { default: { stages: workStages, label: null } },
+    pipelines: { default: { stages: [...defaultPipeline], label: null } },
+    ownStages: [],
     gates: { development: 'ci-green', review: ['reviewer-verdict'] },
     ci: { requiredContexts: [], graceMs: 10 * minute, limitMs: 60 * minute },
     tests: { command: ['make', 'test'], timeoutMs: 600_000 },
@@ -100,7 +105,8 @@ export function task(over: Partial<Task> = {}): Task {
     branch,
     baseBranch: 'main',
     pipeline: 'default',
-    pipelineStages: workStages,
+    pipelineStages: [...defaultPipeline],
+    ownStages: [],
     stage: 'development',
     visit: 3,
     hold: null,
@@ -109,12 +115,41 @@ export function task(over: Partial<Task> = {}): Task {
     prNumber: 7,
     mergedSha: null,
     counters: { ...noCounters },
-    handled: {},
+    progress: noProgress(),
     createdAt: noon - 100 * minute,
     updatedAt: noon - minute,
     stageSince: noon - 10 * minute,
     ...over,
   };
+}
+
+/** A stage of a team's own, between review and testing (spec 3.5). */
+export const securityReview: OwnStage = {
+  name: 'security-review',
+  role: 'security-reviewer',
+  document: '14-security.md',
+  key: 'result',
+  pass: ['PASS'],
+  fail: ['FAIL'],
+  failTo: 'development',
+  maxFails: 2,
+  needs: ['ci'],
+  label: 'security review',
+  roleLabel: 'security reviewer',
+};
+const withSecurity = [...defaultPipeline];
+withSecurity.splice(withSecurity.indexOf('testing'), 0, securityReview.name);
+
+/** A task whose pipeline has that stage, and that is in it. */
+export const inSecurityReview: Partial<Task> = {
+  stage: securityReview.name,
+  pipelineStages: withSecurity,
+  ownStages: [securityReview],
+};
+
+/** Progress of a task that differs from none in these facts. */
+export function progress(over: Partial<TaskProgress>): TaskProgress {
+  return { ...noProgress(), ...over };
 }
 
 export function visit(over: Partial<Visit> = {}): Visit {
@@ -128,7 +163,7 @@ export function visit(over: Partial<Visit> = {}): Visit {
     approved: null,
     askedAgain: 0,
     requests: 1,
-    directive: null,
+    order: null,
     answers: [],
     bounce: false,
     ciSince: null,
@@ -301,9 +336,9 @@ export function message(body: MessageBody, id = '11'): Message {
 }
 
 /** A hold exactly as the rules make it. */
-export function held(cause: HoldCause, detail: Record<string, string> = {}, since = noon - minute): Hold {
-  const draft: Draft = draftOf(snapshot(), policy(), since);
-  holdTask(draft, cause, `held for ${cause}`, detail);
+export function held(cause: HoldCause, detail: HoldDetail = {}, since = noon - minute): Hold {
+  const draft: Draft = draftOf(snapshot(), policy(), since, (name) => stageDefinition(name, []));
+  holdTask(draft, holdKind(cause), `held for ${cause}`, detail);
   if (draft.task.hold === null) throw new Error('no hold was made');
   return draft.task.hold;
 }

@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import type { Stage, WorkStage } from '../../src/core/model/index.ts';
-import { edges, stageAfter } from '../../src/core/pipeline/table.ts';
+import { stageAfter } from '../../src/core/pipeline/rules/order.ts';
+import { edges } from '../../src/core/pipeline/stages/index.ts';
 import type { World } from '../../src/sandbox/world.ts';
 import { outsideViolations } from './violations-outside.ts';
 import { queueViolations } from './violations-queue.ts';

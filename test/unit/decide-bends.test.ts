@@ -17,6 +17,7 @@ import {
   outcome,
   phases,
   policy,
+  progress,
   pull,
   ran,
   review,
@@ -234,18 +235,18 @@ describe(':rejected:', () => {
 
   it('is held after three, with the order kept for the retry', () => {
     const order = { kind: 'rejected', by: 'Lead', reason: 'no', commentId: 'c-1' } as const;
-    const cap = go({ task: { stage: 'review', counters: counters({ rejections: 3 }) }, visit: { directive: order } });
+    const cap = go({ task: { stage: 'review', counters: counters({ rejections: 3 }) }, visit: { order } });
     expect(cap.task.hold).toMatchObject({ cause: 'rejections', detail: { tail: 'no' } });
     const lifted = mustDecide(
       snapshot({
         task: cap.task,
-        visit: { directive: order },
+        visit: { order },
         message: { kind: 'command', name: 'retry', by: 'op' },
       }),
     );
     expect(lifted.task.counters.rejections).toBe(0);
     expect(lifted.jobs).toEqual([]);
-    const decision = mustDecide(snapshot({ task: lifted.task, visit: lifted.visit ?? { directive: order } }));
+    const decision = mustDecide(snapshot({ task: lifted.task, visit: lifted.visit ?? { order } }));
     expect(jobs(decision)).toEqual(['developer:visit:4:1']);
   });
 
@@ -466,7 +467,7 @@ describe('deploy', () => {
   });
 
   it('never merges other code than what was reviewed', () => {
-    const decision = go({ task: { ...deploy, handled: { approved_code: 'tree-1' } }, visit: { finished: null } });
+    const decision = go({ task: { ...deploy, progress: progress({ approvedCode: { review: 'tree-1' } }) }, visit: { finished: null } });
     expectRerun(decision, 'reviewer', 'review', 1, 1);
     expect(decision.effects.some((effect) => effect.body.kind === 'gitea.merge')).toBe(false);
   });
@@ -671,7 +672,7 @@ describe('facts of the outside', () => {
     const decision = go({ evidence: { lineage: seen({ intact: false, reference: sha('1') }) } });
     expect(decision.task.hold).toMatchObject({ cause: 'force_pushed', detail: { head: sha('2') } });
     const lifted = mustDecide(snapshot({ task: decision.task, message: { kind: 'command', name: 'retry', by: 'op' } }));
-    expect(lifted.task.handled['accepted_head']).toBe(sha('2'));
+    expect(lifted.task.progress.acceptedHead).toBe(sha('2'));
   });
 
   it('a card moved out of Blocked by a person who may approve is a retry', () => {

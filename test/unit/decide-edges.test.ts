@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Decision, Evidence, Snapshot, Stage } from '../../src/core/model/index.ts';
-import { stages, workStages } from '../../src/core/model/index.ts';
 import { decide, isJudged, needs } from '../../src/core/pipeline/decide.ts';
-import { edges, gateOfStage, stageAfter, stageBefore } from '../../src/core/pipeline/table.ts';
+import { stageAfter, stageBefore } from '../../src/core/pipeline/rules/order.ts';
+import {
+  defaultPipeline,
+  edges,
+  gateNames,
+  stageNames as stages,
+} from '../../src/core/pipeline/stages/index.ts';
 import {
   decided,
   evidence,
@@ -15,6 +20,7 @@ import {
   noon,
   phases,
   policy,
+  progress,
   seen,
   settled,
   sha,
@@ -45,7 +51,7 @@ const ways: Record<string, Way[]> = {
     [
       'the branch was made',
       {
-        task: { stage: 'created', visit: 0, prNumber: null, handled: { start_branch: 'k' } },
+        task: { stage: 'created', visit: 0, prNumber: null, progress: progress({ branchEffect: 'k' }) },
         message: settled('git.start_branch', { result: { sha: sha('1'), code_tree: 'tree-1' } }),
       },
       {},
@@ -53,7 +59,7 @@ const ways: Record<string, Way[]> = {
     ],
   ],
   'analysis>analysis': [
-    ['rejected', { task: { stage: 'analysis' }, visit: { directive: rejection } }, { files: four }, 'rejected'],
+    ['rejected', { task: { stage: 'analysis' }, visit: { order: rejection } }, { files: four }, 'rejected'],
     [
       'answers',
       {
@@ -74,7 +80,7 @@ const ways: Record<string, Way[]> = {
   ],
   'architecture>analysis': [
     ['conflict', { task: { stage: 'architecture' } }, { files: [file('10-conflict.md')] }, 'architecture.conflict'],
-    ['rejected', { task: { stage: 'architecture' }, visit: { directive: rejection } }, {}, 'rejected'],
+    ['rejected', { task: { stage: 'architecture' }, visit: { order: rejection } }, {}, 'rejected'],
   ],
   'architecture>development': [
     ['done', { task: { stage: 'architecture' } }, { files: [file('06-adr/1.md')] }, 'architecture.done'],
@@ -83,7 +89,7 @@ const ways: Record<string, Way[]> = {
     ['red CI', {}, red, 'development.red-code'],
     ['base conflict', {}, { merges: seen({ clean: false, conflicts: ['a'] }) }, 'development.base-conflict'],
   ],
-  'development>architecture': [['rejected', { visit: { directive: rejection } }, {}, 'rejected']],
+  'development>architecture': [['rejected', { visit: { order: rejection } }, {}, 'rejected']],
   'development>review': [['green', {}, {}, 'development.green']],
   'review>development': [
     [
@@ -93,7 +99,7 @@ const ways: Record<string, Way[]> = {
       'review.changes-requested',
     ],
     ['red CI', { task: { stage: 'review' } }, red, 'review.red-code'],
-    ['rejected', { task: { stage: 'review' }, visit: { directive: rejection } }, {}, 'rejected'],
+    ['rejected', { task: { stage: 'review' }, visit: { order: rejection } }, {}, 'rejected'],
   ],
   'review>testing': [['approved', { task: { stage: 'review' } }, { files: [approved] }, 'review.approved']],
   'testing>development': [
@@ -106,10 +112,10 @@ const ways: Record<string, Way[]> = {
     ['red CI', { task: { stage: 'testing' } }, red, 'testing.red-code'],
   ],
   'testing>review': [
-    ['rejected', { task: { stage: 'testing' }, visit: { directive: rejection } }, {}, 'rejected'],
+    ['rejected', { task: { stage: 'testing' }, visit: { order: rejection } }, {}, 'rejected'],
     [
       'other code than approved',
-      { task: { stage: 'testing', handled: { approved_code: 'tree-1' } } },
+      { task: { stage: 'testing', progress: progress({ approvedCode: { review: 'tree-1' } }) } },
       { files: [passed] },
       'testing.code-changed',
     ],
@@ -117,7 +123,7 @@ const ways: Record<string, Way[]> = {
   'testing>deploy': [
     [
       'passed',
-      { task: { stage: 'testing', handled: { approved_code: 'tree-2' } } },
+      { task: { stage: 'testing', progress: progress({ approvedCode: { review: 'tree-2' } }) } },
       { files: [passed] },
       'testing.passed',
     ],
@@ -146,12 +152,12 @@ const ways: Record<string, Way[]> = {
   'deploy>review': [
     [
       'other code than approved',
-      { task: { stage: 'deploy', handled: { approved_code: 'tree-1' } } },
+      { task: { stage: 'deploy', progress: progress({ approvedCode: { review: 'tree-1' } }) } },
       {},
       'deploy.code-changed',
     ],
   ],
-  'deploy>testing': [['rejected', { task: { stage: 'deploy' }, visit: { directive: rejection } }, {}, 'rejected']],
+  'deploy>testing': [['rejected', { task: { stage: 'deploy' }, visit: { order: rejection } }, {}, 'rejected']],
   'deploy>done': [
     [
       'merged and deployed',
@@ -419,14 +425,14 @@ describe('purity', () => {
 
 describe('table', () => {
   it('has a gate for every stage that has a next', () => {
-    expect(Object.keys(gateOfStage)).toEqual(['created', ...workStages]);
+    expect([...gateNames.keys()]).toEqual(['created', ...defaultPipeline]);
   });
 
   it('knows what comes after and before', () => {
-    expect(stageAfter('created', workStages)).toBe('analysis');
-    expect(stageAfter('deploy', workStages)).toBe('done');
+    expect(stageAfter('created', [...defaultPipeline])).toBe('analysis');
+    expect(stageAfter('deploy', [...defaultPipeline])).toBe('done');
     expect(stageAfter('analysis', ['analysis', 'testing'])).toBe('testing');
-    expect(stageBefore('analysis', workStages)).toBe('analysis');
+    expect(stageBefore('analysis', [...defaultPipeline])).toBe('analysis');
     expect(stageBefore('testing', ['analysis', 'testing'])).toBe('analysis');
     expect(stageBefore('analysis', [])).toBeNull();
   });

@@ -1,21 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import type { HoldCause, NoticeEvent } from '../../src/core/model/index.ts';
-import { holdCauses } from '../../src/core/model/index.ts';
 import { channels } from '../../src/core/pipeline/channels.ts';
-import { draftOf, tell } from '../../src/core/pipeline/draft.ts';
-import { holdKinds } from '../../src/core/pipeline/holds.ts';
+import { draftOf, notify } from '../../src/core/pipeline/draft.ts';
+import { holdKind, holdKinds, stageDefinition } from '../../src/core/pipeline/stages/index.ts';
 import {
   decided,
   evidence,
   file,
   fourDocuments,
   held,
+  inSecurityReview,
   item,
   jobs,
   minute,
   mustDecide,
   noon,
   noticeOf,
+  progress,
   outcome,
   phases,
   policy,
@@ -47,8 +48,10 @@ const fault = (cause: string) => outcome({ kind: 'own_fault', cause, detail: 'we
 const refusedJob = (reason: 'run_cap' | 'cost_cap') =>
   ({ kind: 'job_refused', jobId: '9' as never, role: 'developer', reason }) as const;
 
-/** One situation for every cause for which a task stands still. */
-const situations: Record<HoldCause, [Start, Proof?, Partial<ReturnType<typeof policy>>?]> = {
+/** One situation for every cause for which a task does not move. */
+type Situation = [Start, Proof?, Partial<ReturnType<typeof policy>>?];
+
+const situations: Record<HoldCause, Situation> = {
   approval: [{ task: { stage: 'analysis' } }, { files: fourDocuments.map((path) => file(path)) }],
   answers: [{ task: { stage: 'analysis' } }, { files: [questions] }],
   ci: [{}, { rows: [] }],
@@ -64,7 +67,7 @@ const situations: Record<HoldCause, [Start, Proof?, Partial<ReturnType<typeof po
   rejections: [
     {
       task: { counters: spent },
-      visit: { directive: { kind: 'rejected', by: 'Lead', reason: 'no', commentId: 'c' } },
+      visit: { order: { kind: 'rejected', by: 'Lead', reason: 'no', commentId: 'c' } },
     },
   ],
   conflict_rounds: [{ task: { stage: 'architecture', counters: spent } }, { files: [file('10-conflict.md')] }],
@@ -100,19 +103,30 @@ const situations: Record<HoldCause, [Start, Proof?, Partial<ReturnType<typeof po
   closed_by_hand: [{ item: item({ stateGroup: 'completed' }) }],
   effect_refused: [{ message: settled('plane.comment', { ok: false, error: 'HTTP 400' }) }],
   unpushed: [{ message: ran({ published: null, notPublished: 'the branch moved' }) }],
+  no_result: [{ task: inSecurityReview, visit: { askedAgain: 1 } }],
+  stage_fails: [
+    { task: { ...inSecurityReview, progress: progress({ fails: { 'security-review': 2 } }) } },
+    { files: [file('14-security.md', '---\nresult: FAIL\n---\nAn open redirect.')] },
+  ],
   agent_alive: [{ message: ran({ exhausted: 'refused', published: null, outcome: fault('agent_alive') }) }],
 };
 
 /** Waits that are told by a notice of their own, or are nobody's business. */
+function situationOf(cause: HoldCause): Situation {
+  const found = situations[cause];
+  if (found === undefined) throw new Error(`no situation leads to the hold ${cause}`);
+  return found;
+}
+
 const silent: HoldCause[] = ['approval', 'answers', 'ci', 'cannot_see', 'outside', 'intake_refused'];
-const causes = [...holdCauses];
+const causes = [...holdKinds.keys()];
 
 describe('every cause for which a task stands still', () => {
   it.each(causes)('%s says who can clear it, what clears it, and the command', (cause) => {
-    const [start, proof, rules] = situations[cause];
+    const [start, proof, rules] = situationOf(cause);
     const decision = mustDecide(snapshot(start), evidence(proof), policy(rules));
     const { hold } = decision.task;
-    const kind = holdKinds[cause];
+    const kind = holdKind(cause);
     expect(hold).toMatchObject({ cause, blocking: kind.blocking, owner: kind.owner, phase: kind.phase, since: noon });
     expect(hold?.text).not.toBe('');
     expect(hold?.clearedBy.length).toBeGreaterThan(5);
@@ -125,7 +139,7 @@ describe('every cause for which a task stands still', () => {
   });
 
   it.each(causes)('%s is told once, with what lifts it', (cause) => {
-    const [start, proof, rules] = situations[cause];
+    const [start, proof, rules] = situationOf(cause);
     const s = snapshot(start);
     const decision = mustDecide(s, evidence(proof), policy(rules));
     if (silent.includes(cause)) {
@@ -149,15 +163,15 @@ describe('every cause for which a task stands still', () => {
   });
 
   it('is a wait or blocks; waits have a way out without a command', () => {
-    const waits = causes.filter((cause) => !holdKinds[cause].blocking);
-    expect(waits).toEqual([...silent.slice(0, 3), 'ci_silent', 'pr_review', ...silent.slice(3), 'ci_stuck']);
+    const waits = causes.filter((cause) => !holdKind(cause).blocking);
+    expect(waits.sort()).toEqual([...silent, 'ci_silent', 'pr_review', 'ci_stuck'].sort());
   });
 
-  it.each(causes.filter((cause) => holdKinds[cause].blocking))('orch retry lifts %s', (cause) => {
-    const stage = situations[cause][0]?.task?.stage ?? 'development';
+  it.each(causes.filter((cause) => holdKind(cause).blocking))('orch retry lifts %s', (cause) => {
+    const { stage = 'development', ownStages = [] } = situationOf(cause)[0]?.task ?? {};
     const decision = mustDecide(
       snapshot({
-        task: { stage, hold: held(cause, { tail: 'the end of the log' }), phase: 'blocked' },
+        task: { stage, ownStages, hold: held(cause, { tail: 'the end of the log' }), phase: 'blocked' },
         // Not seen again since: a fact that was undone outside is lifted without a command.
         item: null,
         branch: null,
@@ -167,7 +181,7 @@ describe('every cause for which a task stands still', () => {
     expect(decision.task.hold).toBeNull();
     expect(decision.why).toMatchObject({ rule: 'command.retry', cause: 'operator:op', evidence: { hold: cause } });
     expect(phases(decision)).toEqual(['in_progress']);
-    const rerun = holdKinds[cause].lift === 'rerun';
+    const rerun = holdKind(cause).lift === 'rerun';
     expect(jobs(decision)).toHaveLength(rerun ? 1 : 0);
     if (rerun)
       expect(decision.jobs[0]?.orders.sections).toEqual([{ title: 'What was seen last', text: 'the end of the log' }]);
@@ -218,8 +232,8 @@ describe('channels', () => {
   };
 
   it.each(Object.entries(table))('%s → %s', (event, wanted) => {
-    const draft = draftOf(snapshot(), policy(), noon);
-    tell(draft, { event } as NoticeEvent);
+    const draft = draftOf(snapshot(), policy(), noon, (name) => stageDefinition(name, []));
+    notify(draft, { event } as NoticeEvent);
     const found = told({ effects: draft.effects } as never);
     expect(found).toEqual([`${event}@${wanted}`]);
   });

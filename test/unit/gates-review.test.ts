@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { StatusRow } from '../../src/core/model/index.ts';
 import { failedContexts, judgeCi, newestPerContext } from '../../src/core/pipeline/gates/ci-green.ts';
 import { judgePrReviews, votes, type ReviewOnCode } from '../../src/core/pipeline/gates/pr-approved.ts';
-import { judgeReviewerVerdict } from '../../src/core/pipeline/gates/reviewer-verdict.ts';
-import { judgeReport } from '../../src/core/pipeline/gates/tests-passed.ts';
+import { judgeDocument } from '../../src/core/pipeline/gates/document.ts';
+import { reviewerVerdict } from '../../src/core/pipeline/stages/review.ts';
+import { testResult } from '../../src/core/pipeline/stages/testing.ts';
 import { hashesOf } from '../../src/core/pipeline/artifacts.ts';
 import { file, review, seen, sha, status, unseen, visit } from '../support/snapshots.ts';
 
@@ -55,8 +56,8 @@ describe('ci-green', () => {
 });
 
 describe('reviewer-verdict', () => {
-  const judge = (text: string, commit: Parameters<typeof judgeReviewerVerdict>[2] = seen(null)) =>
-    judgeReviewerVerdict(visit({ stage: 'review' }), [file('12-review.md', text)], commit);
+  const judge = (text: string, commit: Parameters<typeof judgeDocument>[3] = seen(null)) =>
+    judgeDocument(reviewerVerdict, visit({ stage: 'review' }), [file('12-review.md', text)], commit);
 
   it.each<[string, string, string, boolean]>([
     ['APPROVED', '---\nverdict: APPROVED\n---\nGood.', 'pass', true],
@@ -93,13 +94,13 @@ describe('reviewer-verdict', () => {
   it('never counts what stood there before the visit', () => {
     const old = file('12-review.md', '---\nverdict: APPROVED\n---\n');
     const stay = visit({ baseline: { sha: sha('1'), artifacts: hashesOf([old]), codeTree: 't' } });
-    expect(judgeReviewerVerdict(stay, [old], seen(null))).toMatchObject({ status: 'fail', readable: false });
+    expect(judgeDocument(reviewerVerdict, stay, [old], seen(null))).toMatchObject({ status: 'fail', readable: false });
     const changed = file('12-review.md', '---\nverdict: APPROVED\n---\nonce more');
-    expect(judgeReviewerVerdict(stay, [changed], seen(null))).toMatchObject({
+    expect(judgeDocument(reviewerVerdict, stay, [changed], seen(null))).toMatchObject({
       status: 'pass',
       subject: { '12-review.md': changed.blob, verdict: 'APPROVED' },
     });
-    expect(judgeReviewerVerdict(stay, [], seen(null))).toMatchObject({ status: 'fail', readable: false });
+    expect(judgeDocument(reviewerVerdict, stay, [], seen(null))).toMatchObject({ status: 'fail', readable: false });
   });
 
   it('cuts an unknown verdict that would fill the screen', () => {
@@ -147,7 +148,7 @@ describe('pr-approved', () => {
 });
 
 describe('tests-passed', () => {
-  const judge = (text: string) => judgeReport(visit({ stage: 'testing' }), [file('13-test-report.md', text)]);
+  const judge = (text: string) => judgeDocument(testResult, visit({ stage: 'testing' }), [file('13-test-report.md', text)], undefined);
   it.each<[string, string, string, boolean]>([
     ['PASS', '---\nresult: PASS\n---\n', 'pass', true],
     ['pass', '---\nresult: pass\n---\n', 'pass', true],
@@ -165,6 +166,6 @@ describe('tests-passed', () => {
   it('never counts the report of the last round', () => {
     const old = file('13-test-report.md', '---\nresult: PASS\n---\n');
     const stay = visit({ baseline: { sha: sha('1'), artifacts: hashesOf([old]), codeTree: 't' } });
-    expect(judgeReport(stay, [old])).toMatchObject({ status: 'fail', readable: false });
+    expect(judgeDocument(testResult, stay, [old], undefined)).toMatchObject({ status: 'fail', readable: false });
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Artifact, Snapshot } from '../../src/core/model/index.ts';
-import { judgeAnalysis } from '../../src/core/pipeline/gates/analysis-approved.ts';
-import { judgeArchitecture } from '../../src/core/pipeline/gates/architecture-done.ts';
-import { judgeDeployed } from '../../src/core/pipeline/gates/deployed.ts';
-import { judgeIntake } from '../../src/core/pipeline/gates/intake.ts';
+import { hashesOf } from '../../src/core/pipeline/artifacts.ts';
 import { judgeLocalTests } from '../../src/core/pipeline/gates/tests-local.ts';
-import { approvalSubject, hashesOf } from '../../src/core/pipeline/artifacts.ts';
+import { approvalSubject, judgeAnalysis } from '../../src/core/pipeline/stages/analysis.ts';
+import { judgeArchitecture } from '../../src/core/pipeline/stages/architecture.ts';
+import { judgeIntake } from '../../src/core/pipeline/stages/created.ts';
+import { judgeDeployed } from '../../src/core/pipeline/stages/deploy.ts';
 import { file, fourDocuments, item, sha, visit } from '../support/snapshots.ts';
 
 const description = '<p>The cart shows a wrong total.</p>';

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { roles } from '../../src/core/model/index.ts';
-import { documents } from '../../src/core/pipeline/artifacts.ts';
+import { builtInStages, roleNames as roles } from '../../src/core/pipeline/stages/index.ts';
 import { frontMatter } from '../../src/core/pipeline/front-matter.ts';
 import { packageRoot } from '../../src/core/platform/files.ts';
 import { launcherBench } from '../support/launcher-bench.ts';
@@ -18,12 +17,13 @@ it.each(roles)('the %s is told where the orders are, how to end, and what not to
 });
 
 it('names every file that a gate reads to the role that writes it', () => {
-  for (const file of [...documents.analyst, documents.questions]) expect(promptOf('analyst')).toContain(file);
-  for (const file of [documents.decisions, documents.infrastructure, documents.conflict]) {
-    expect(promptOf('architect')).toContain(file);
+  for (const stage of builtInStages) {
+    const files = [...stage.products('').join(' ').matchAll(/\d{2}-[\w-]+(?:\.md|\.yaml|\/)/g)].map(([file]) => file);
+    for (const file of [...files, ...stage.reads]) expect(promptOf(stage.role.name)).toContain(file);
   }
-  expect(promptOf('reviewer')).toContain(documents.review);
-  expect(promptOf('tester')).toContain(documents.report);
+  const named = builtInStages.flatMap((stage) => stage.products('')).join(' ');
+  for (const file of ['01-brd.md', '04-test-plan.yaml', '01-questions.md', '06-adr/', '12-review.md', '13-test-report.md'])
+    expect(named).toContain(file);
   expect(promptOf('deployer')).toContain('"rolled_back"');
   expect(promptOf('developer')).toContain('nothing_to_do');
 });

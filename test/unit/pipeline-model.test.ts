@@ -10,9 +10,9 @@ import type {
   Visit,
   WorkStage,
 } from '../../src/core/model/index.ts';
-import { isFinal, workStages } from '../../src/core/model/index.ts';
+import { isFinal } from '../../src/core/model/index.ts';
 import { newTask } from '../../src/core/pipeline/intake.ts';
-import { edges } from '../../src/core/pipeline/table.ts';
+import { defaultPipeline, edges } from '../../src/core/pipeline/stages/index.ts';
 import type { Clock } from '../../src/core/platform/clock.ts';
 import { silentLog } from '../../src/core/platform/log.ts';
 import { emptyImage, memoryStore, type MemoryStore } from '../support/memory-database.ts';
@@ -101,7 +101,7 @@ function check(game: Game, before: Moment, { task, meta }: Moment, decision: Dec
   const from = before.task.stage;
   const to = task.stage;
   if (from !== to && !offTable.includes(why.rule)) {
-    const first = task.pipelineStages.length < workStages.length;
+    const first = task.pipelineStages.length < defaultPipeline.length;
     if (!first) expect(edges.map((edge) => `${edge.from}>${edge.to}`)).toContain(`${from}>${to}`);
     expect(Object.keys(why.evidence), `${why.rule} names what it judged`).not.toEqual([]);
   }
@@ -150,7 +150,7 @@ function checkMerge({ world }: Game, task: TaskRow['task'], decision: Decision):
   for (const { body } of decision.effects) {
     if (body.kind !== 'gitea.merge') continue;
     expect(body.head).toBe(world.heads[branch]);
-    const approved = task.handled['approved_code'];
+    const approved = task.progress.approvedCode['review'];
     if (approved !== undefined && task.pipelineStages.includes('review')) expect(headCode(world)).toBe(approved);
   }
 }
@@ -241,7 +241,7 @@ async function settleInCrashes(game: Game, after: NonNullable<Around['after']>):
 }
 
 const lines: Record<string, WorkStage[]> = {
-  all: workStages,
+  all: [...defaultPipeline],
   audit: ['analysis', 'testing'],
   short: ['development', 'review', 'deploy'],
 };
@@ -270,7 +270,7 @@ const rulesOf = fc
   } as const)
   .map(({ line, development, review, merge, runs }) =>
     policy({
-      pipelines: { default: { stages: lines[line] ?? workStages, label: null } },
+      pipelines: { default: { stages: lines[line] ?? [...defaultPipeline], label: null } },
       gates: { development, review: [...review] as ProjectPolicy['gates']['review'] },
       deploy: { merge, mergeStyle: 'merge' },
       caps: { ...policy().caps, runs },

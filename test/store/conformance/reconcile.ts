@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PrMirror, TaskId } from '../../../src/core/model/index.ts';
+import { noProgress } from '../../../src/core/model/index.ts';
 import type { Bench } from '../bench.ts';
 import {
   branchMirror,
@@ -38,7 +39,7 @@ export function reconcileSuite(get: () => Bench): void {
         visit: 1,
         prNumber: 4,
         paused: true,
-        handled: { ci: 'x' },
+        progress: { ...noProgress(), approvedCode: { review: 'x' } },
         phase: 'in_progress',
       });
       const made = { task: next, visit: visit(1), jobs: [newJob()], effects: [comment('c1')] };

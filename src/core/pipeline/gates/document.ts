@@ -58,5 +58,5 @@ function unreadableReason(gate: DocumentGate, value: string | undefined): string
   const wanted = [...gate.pass, ...gate.fail].map((one) => `\`${gate.key}: ${one}\``).join(' or ');
   return value === undefined
     ? `${gate.document} has no ${wanted} in its front matter`
-    : `${gate.document} has the unknown ${gate.key} "${value.slice(0, maxQuoted)}" in place of ${wanted}`;
+    : `${gate.document} has the unknown ${gate.key} "${value.slice(0, maxQuoted)}"`;
 }
