@@ -12,7 +12,7 @@ function typeText(key: ConfigKey): string {
     integer: 'whole number',
     boolean: 'true/false',
     list: 'list',
-    json: 'list',
+    json: 'JSON',
   };
   const choices = key.choices.map(code).join(', ');
   const base = choices === '' ? names[key.type] : key.type === 'list' ? `list of ${choices}` : choices;
@@ -107,16 +107,19 @@ ${rows.join('\n')}
 `;
 }
 
+/** Keys that one variable replaces as a whole. */
+const whole = ['projects', 'stages'];
+
 /** `docs/configuration.md`: every key with type, default, variable and meaning. */
 export function configurationPage(): string {
   const schema = settingsJsonSchema();
   const all = configKeys(schema);
   const keys = withOneRole(all);
   const sections = sectionDescriptions(schema);
-  const general = keys.filter((key) => !key.path.includes('.') && key.path !== 'projects');
+  const general = keys.filter((key) => !key.path.includes('.') && !whole.includes(key.path));
   const parts = [...sections].flatMap(([name, about]) => {
     const own = keys.filter((key) => key.path.startsWith(`${name}.`) || key.path.startsWith(`${name}[`));
-    const list = keys.filter((key) => key.path === name && name === 'projects');
+    const list = keys.filter((key) => key.path === name && whole.includes(name));
     return own.length === 0 ? [] : [`## \`${name}\`\n\n${about}\n\n${table([...list, ...own])}\n`];
   });
   return [intro, `## General\n\n${table(general)}\n`, ...parts, secretsPart(), legacyPart(all)].join('\n');

@@ -24,7 +24,10 @@ describe('keys', () => {
     expect(new Set(variables).size).toBe(variables.length);
     expect(variables).toContain('ORCH_WORKER_MAX_CONCURRENCY');
     expect(variables).toContain('ORCH_AGENT_ROLES_TESTER_TIMEOUT_MINUTES');
-    expect(keys.filter((key) => key.variable === null && !key.path.startsWith('projects[]'))).toEqual([]);
+    // Lists and records of the team's own are given as a whole.
+    expect(variables).toEqual(expect.arrayContaining(['ORCH_PROJECTS_JSON', 'ORCH_STAGES_JSON']));
+    const single = keys.filter((key) => !key.path.startsWith('projects[]') && !key.path.startsWith('stages.<name>'));
+    expect(single.filter((key) => key.variable === null)).toEqual([]);
   });
 
   it('have defaults that the schema itself accepts', () => {

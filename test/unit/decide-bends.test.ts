@@ -467,7 +467,10 @@ describe('deploy', () => {
   });
 
   it('never merges other code than what was reviewed', () => {
-    const decision = go({ task: { ...deploy, progress: progress({ approvedCode: { review: 'tree-1' } }) }, visit: { finished: null } });
+    const decision = go({
+      task: { ...deploy, progress: progress({ approvedCode: { review: 'tree-1' } }) },
+      visit: { finished: null },
+    });
     expectRerun(decision, 'reviewer', 'review', 1, 1);
     expect(decision.effects.some((effect) => effect.body.kind === 'gitea.merge')).toBe(false);
   });

@@ -2,12 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Decision, Evidence, Snapshot, Stage } from '../../src/core/model/index.ts';
 import { decide, isJudged, needs } from '../../src/core/pipeline/decide.ts';
 import { stageAfter, stageBefore } from '../../src/core/pipeline/rules/order.ts';
-import {
-  defaultPipeline,
-  edges,
-  gateNames,
-  stageNames as stages,
-} from '../../src/core/pipeline/stages/index.ts';
+import { defaultPipeline, edges, gateNames, stageNames as stages } from '../../src/core/pipeline/stages/index.ts';
 import {
   decided,
   evidence,

@@ -191,7 +191,11 @@ describe('approvals', () => {
   it('are asked for anew when the request was refused and the card is moved, not when orch retry sends it again', () => {
     const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
     const hold = held('effect_refused');
-    const task = { stage: 'analysis', hold, progress: progress({ shownHold: { phase: 'blocked', since: hold.since } }) } as const;
+    const task = {
+      stage: 'analysis',
+      hold,
+      progress: progress({ shownHold: { phase: 'blocked', since: hold.since } }),
+    } as const;
     const moved = mustDecide(snapshot({ task, visit }));
     expect(moved.visit?.approval).toBeNull();
     const retried = mustDecide(snapshot({ task, visit, message: { kind: 'command', name: 'retry', by: 'op' } }));

@@ -148,7 +148,8 @@ describe('pr-approved', () => {
 });
 
 describe('tests-passed', () => {
-  const judge = (text: string) => judgeDocument(testResult, visit({ stage: 'testing' }), [file('13-test-report.md', text)], undefined);
+  const judge = (text: string) =>
+    judgeDocument(testResult, visit({ stage: 'testing' }), [file('13-test-report.md', text)], undefined);
   it.each<[string, string, string, boolean]>([
     ['PASS', '---\nresult: PASS\n---\n', 'pass', true],
     ['pass', '---\nresult: pass\n---\n', 'pass', true],

@@ -18,11 +18,23 @@ it.each(roles)('the %s is told where the orders are, how to end, and what not to
 
 it('names every file that a gate reads to the role that writes it', () => {
   for (const stage of builtInStages) {
-    const files = [...stage.products('').join(' ').matchAll(/\d{2}-[\w-]+(?:\.md|\.yaml|\/)/g)].map(([file]) => file);
+    const files = [
+      ...stage
+        .products('')
+        .join(' ')
+        .matchAll(/\d{2}-[\w-]+(?:\.md|\.yaml|\/)/g),
+    ].map(([file]) => file);
     for (const file of [...files, ...stage.reads]) expect(promptOf(stage.role.name)).toContain(file);
   }
   const named = builtInStages.flatMap((stage) => stage.products('')).join(' ');
-  for (const file of ['01-brd.md', '04-test-plan.yaml', '01-questions.md', '06-adr/', '12-review.md', '13-test-report.md'])
+  for (const file of [
+    '01-brd.md',
+    '04-test-plan.yaml',
+    '01-questions.md',
+    '06-adr/',
+    '12-review.md',
+    '13-test-report.md',
+  ])
     expect(named).toContain(file);
   expect(promptOf('deployer')).toContain('"rolled_back"');
   expect(promptOf('developer')).toContain('nothing_to_do');

@@ -26,6 +26,8 @@ function ownStagesOf(settings: Settings, pipelines: ProjectPolicy['pipelines']):
     .map(([name, { promptFile: _promptFile, label, roleLabel, ...stage }]) => ({
       ...stage,
       name,
+      pass: stage.pass.map((value) => value.toUpperCase()),
+      fail: stage.fail.map((value) => value.toUpperCase()),
       label: label ?? name.replaceAll('-', ' '),
       roleLabel: roleLabel ?? stage.role.replaceAll('-', ' '),
     }));

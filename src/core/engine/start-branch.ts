@@ -40,12 +40,7 @@ export async function startBranch(body: EffectOf<'git.start_branch'>, deps: Star
     links === undefined ? '' : `${links.plane}/${links.workspace}/projects/${body.projectId}/issues/${body.itemId}`;
   const content = await businessRequest(body.taskId, item.name, url, item.descriptionHtml ?? '');
   const message = `docs(${body.taskId}): business request\n\nOrch-Task: ${body.taskId}\n${itemTrailer(body.itemId)}\n`;
-  const sha = await git.commitFiles(
-    body.repo,
-    base,
-    [{ path: `${body.folder}/${requestFile}`, content }],
-    message,
-  );
+  const sha = await git.commitFiles(body.repo, base, [{ path: `${body.folder}/${requestFile}`, content }], message);
   const pushed = await git.push(body.repo, sha, body.branch, null);
   if (pushed === 'moved')
     return { kind: 'retry', error: `branch ${body.branch} appeared meanwhile`, afterMs: retryPolicies.effect.raceMs };

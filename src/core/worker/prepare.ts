@@ -86,8 +86,7 @@ async function specOf(context: RunContext, workspace: string, baseSha: CommitSha
     attempt: job.attempts + 1,
     maxAttempts: job.maxAttempts,
     orders: job.orders,
-    products:
-      task === null ? [] : productsOf(task.stage, job.role, task.ownStages)(documentFolder(task.id)),
+    products: task === null ? [] : productsOf(task.stage, job.role, task.ownStages)(documentFolder(task.id)),
     command: job.kind === 'check' ? job.command : null,
     timeoutMs: job.timeoutMs ?? deps.timeoutOf(job.role, projectId),
     budgetMicros: claim.budgetMicros,

@@ -19,9 +19,7 @@ const pipeline = z.strictObject({
 /** Built-in stages keep their order; the team's own may stand anywhere among them, once each. */
 function inOrder(stages: string[]): boolean {
   const places = stages.map((stage) => inOrderNames.indexOf(stage)).filter((place) => place >= 0);
-  return (
-    new Set(stages).size === stages.length && places.every((place, i) => i === 0 || place > (places[i - 1] ?? -1))
-  );
+  return new Set(stages).size === stages.length && places.every((place, i) => i === 0 || place > (places[i - 1] ?? -1));
 }
 
 const stateName = (standard: string) => z.string().min(1, 'must not be empty').default(standard);

@@ -11,8 +11,7 @@ export function name() {
 
 const value = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/, 'must be up to 40 letters, digits, underscores and dashes, a letter first')
-  .transform((text) => text.toUpperCase());
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/, 'must be up to 40 letters, digits, underscores and dashes, a letter first');
 
 const label = z.string().min(1).max(60);
 

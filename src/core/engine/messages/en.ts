@@ -30,7 +30,9 @@ function message(body: NoticeEvent, names: Names): MessageText {
         'Edit the item; it is looked at again by itself.',
       ]);
     case 'stage_changed':
-      return text('🔄', `${names.stage(body.from)} → ${names.stage(body.to)}`, [body.by === null ? '' : `By ${body.by}.`]);
+      return text('🔄', `${names.stage(body.from)} → ${names.stage(body.to)}`, [
+        body.by === null ? '' : `By ${body.by}.`,
+      ]);
     case 'agent_started':
       return text(
         '🚀',

@@ -30,7 +30,9 @@ function message(body: NoticeEvent, names: Names): MessageText {
         'Исправьте задачу — она будет проверена снова сама.',
       ]);
     case 'stage_changed':
-      return text('🔄', `${names.stage(body.from)} → ${names.stage(body.to)}`, [body.by === null ? '' : `Кто: ${body.by}.`]);
+      return text('🔄', `${names.stage(body.from)} → ${names.stage(body.to)}`, [
+        body.by === null ? '' : `Кто: ${body.by}.`,
+      ]);
     case 'agent_started':
       return text(
         '🚀',

@@ -65,7 +65,13 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
       sections: [...(tail === undefined ? [] : [{ title: 'What was seen last', text: tail }]), ...said],
     });
   }
-  return commit(draft, 'command.retry', `${by} lifted the hold "${held.cause}"${reset === undefined ? '' : `; ${reset}`}`, cause, { hold: held.cause });
+  return commit(
+    draft,
+    'command.retry',
+    `${by} lifted the hold "${held.cause}"${reset === undefined ? '' : `; ${reset}`}`,
+    cause,
+    { hold: held.cause },
+  );
 }
 
 /** What lifting a hold resets, by its cause; half a sentence for the journal. */

@@ -42,7 +42,8 @@ export function decideComment(draft: Draft, comment: Comment): Step {
 function approved(draft: Draft, comment: Comment, cause: string): Step {
   const { visit, task } = draft;
   const request = visit?.approval ?? null;
-  if (visit === null || request === null || !currentStage(draft).takesApproval) return approvedElsewhere(draft, comment, cause);
+  if (visit === null || request === null || !currentStage(draft).takesApproval)
+    return approvedElsewhere(draft, comment, cause);
   if (request.askedAt === null) {
     request.early = { by: comment.actorName, commentId: comment.commentId, updatedAt: comment.updatedAt };
     const sentence = `${comment.actorName} approved while the request was being sent; it is judged when that is known`;

@@ -48,8 +48,7 @@ export function judgeIntake(item: ItemMirror): Verdict & { defects: IntakeDefect
   if (title > maxTitle) defects.push('title_long');
   if (description < minDescription) defects.push('description_short');
   const subject = { item: item.itemId };
-  if (defects.length === 0)
-    return { status: 'pass', reason: 'title and description are sufficient', subject, defects };
+  if (defects.length === 0) return { status: 'pass', reason: 'title and description are sufficient', subject, defects };
   return { status: 'fail', reason: defects.join(', '), subject, defects };
 }
 
