@@ -23,7 +23,7 @@ export function applyDecision(
     f.messages.handled(decision.handled, now);
   }
   f.tasks.update(decision.task, version, now);
-  if (decision.visit !== null) f.visits.put(taskId, decision.visit);
+  if (decision.visit !== null) f.visits.put(taskId, decision.visit, decision.task.ownStages);
   for (const jobId of decision.cancelJobs) {
     if (f.jobs.find(jobId)?.taskId !== taskId)
       throw new Error(`job ${jobId} to be cancelled does not belong to ${taskId}`);

@@ -2,7 +2,7 @@ import type { Job, JobId, JobState, NewJob, QueueCounts, TaskId } from '../model
 import { liveStates, slotPhases, waitingState } from '../queue/claim.ts';
 import { decode, decodeOrNull, encodeOrNull, inList, rowId } from './codec.ts';
 import type { Sql } from './connection.ts';
-import { asJobKind, asName } from './words.ts';
+import { asJobKind, asRole } from './words.ts';
 
 export interface JobColumns {
   id: number;
@@ -80,7 +80,7 @@ function encodeJob(job: NewJob, now: number): Record<string, string | number | n
   const availableAt = job.availableAt ?? now;
   return {
     kind: asJobKind(job.kind),
-    role: asName(job.role),
+    role: asRole(job.role),
     task_id: job.taskId,
     project_id: job.projectId,
     cause: job.cause,

@@ -1,7 +1,7 @@
 import type { Stage, Task, TaskId, TaskMeta, WorkStage } from '../model/index.ts';
 import { bit, decode, decodeOrNull, encodeOrNull } from './codec.ts';
 import type { Sql } from './connection.ts';
-import { asHoldCause, asName, asPhase } from './words.ts';
+import { asHoldCause, asPhase, asStage } from './words.ts';
 
 export interface TaskColumns {
   id: string;
@@ -89,9 +89,9 @@ function encodeTask(task: Task): Record<string, string | number | null> {
     branch: task.branch,
     base_branch: task.baseBranch,
     pipeline: task.pipeline,
-    pipeline_stages: JSON.stringify(task.pipelineStages.map(asName)),
+    pipeline_stages: JSON.stringify(task.pipelineStages.map((name) => asStage(name, task.ownStages))),
     own_stages: JSON.stringify(task.ownStages),
-    stage: asName(task.stage),
+    stage: asStage(task.stage, task.ownStages),
     visit: task.visit,
     hold: encodeOrNull(task.hold),
     paused: bit(task.paused),

@@ -1,7 +1,7 @@
-import type { TaskId, Visit } from '../model/index.ts';
+import type { OwnStage, TaskId, Visit } from '../model/index.ts';
 import { decode } from './codec.ts';
 import type { Sql } from './connection.ts';
-import { asName } from './words.ts';
+import { asStage } from './words.ts';
 
 /** Stays of a task in its stages; what a visit holds beside its number is one JSON value. */
 export function visitStatements(sql: Sql) {
@@ -15,11 +15,11 @@ export function visitStatements(sql: Sql) {
         .all(taskId)
         .map((row) => decode<Visit>(row.body));
     },
-    put(taskId: TaskId, visit: Visit): void {
+    put(taskId: TaskId, visit: Visit, own: OwnStage[]): void {
       sql(
         `INSERT INTO visits (task_id, n, stage, started_at, body) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (task_id, n) DO UPDATE SET stage = excluded.stage, started_at = excluded.started_at, body = excluded.body`,
-      ).run(taskId, visit.n, asName(visit.stage), visit.startedAt, JSON.stringify(visit));
+      ).run(taskId, visit.n, asStage(visit.stage, own), visit.startedAt, JSON.stringify(visit));
     },
   };
 }

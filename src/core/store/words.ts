@@ -5,11 +5,14 @@ import type {
   JobKind,
   MessageBody,
   MirrorKind,
+  OwnStage,
   PlanePhase,
   ProcessRow,
+  Role,
+  Stage,
 } from '../model/index.ts';
 import { planePhases } from '../model/index.ts';
-import { holdKinds } from '../pipeline/stages/index.ts';
+import { holdKinds, stageNames } from '../pipeline/stages/index.ts';
 
 // Lists of words that grow with the program are checked here, where a row is written, and not by a CHECK of the schema:
 // one word more is then no rebuild of a table. The compiler keeps the lists equal to their types. A word that is not in
@@ -19,6 +22,7 @@ import { holdKinds } from '../pipeline/stages/index.ts';
 const jobKinds = { agent: true, check: true, adhoc: true } satisfies Record<JobKind, true>;
 const mirrorKinds = { item: true, branch: true, pr: true, reviews: true, statuses: true } satisfies Record<
   MirrorKind,
+  OwnStage,
   true
 >;
 const processKinds = { poller: true, worker: true } satisfies Record<ProcessRow['kind'], true>;
@@ -43,9 +47,14 @@ const effectKinds = {
   'gitea.review': true,
 } satisfies Record<EffectKind, true>;
 
-/** Name of a stage or a role. The names are open, since a team may define its own: only their form is checked. */
-export function asName(word: string): string {
-  return /^[a-z][a-z0-9-]*$/.test(word) ? word : refuse('name', word);
+/** Name of a stage: one of the product, or one that the task's team defined. */
+export function asStage(word: string, own: OwnStage[]): Stage {
+  return stageNames.includes(word) || own.some((stage) => stage.name === word) ? word : refuse('stage', word);
+}
+
+/** Name of a role. A team may have roles of its own, so only the form is checked. */
+export function asRole(word: string): Role {
+  return /^[a-z][a-z0-9-]*$/.test(word) ? word : refuse('role', word);
 }
 
 export function asHoldCause(word: string): HoldCause {
