@@ -22,7 +22,6 @@ import { holdKinds, stageNames } from '../pipeline/stages/index.ts';
 const jobKinds = { agent: true, check: true, adhoc: true } satisfies Record<JobKind, true>;
 const mirrorKinds = { item: true, branch: true, pr: true, reviews: true, statuses: true } satisfies Record<
   MirrorKind,
-  OwnStage,
   true
 >;
 const processKinds = { poller: true, worker: true } satisfies Record<ProcessRow['kind'], true>;
