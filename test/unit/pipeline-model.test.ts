@@ -176,10 +176,10 @@ async function decisionsOf({ store }: MemoryStore): Promise<DecisionRow[]> {
 
 async function stuck(data: MemoryStore): Promise<string> {
   const { task, meta } = await rowOf(data);
-  const { stage, hold, handled } = task;
+  const { stage, hold, progress } = task;
   const last = (await decisionsOf(data)).slice(-12).map((row) => `${row.version} ${row.why.rule}: ${row.why.sentence}`);
   const stay = (await data.store.load(taskId))?.visit;
-  return JSON.stringify({ stage, hold, handled, stay, last, wakeAt: meta.wakeAt }, null, 1);
+  return JSON.stringify({ stage, hold, progress, stay, last, wakeAt: meta.wakeAt }, null, 1);
 }
 
 type Manner = 'plain' | 'crash' | 'race';
