@@ -23,4 +23,19 @@ export default tseslint.config(
     ignores: ['src/ui/**'],
     rules: { 'no-console': 'error' },
   },
+  {
+    // A test waits for a condition through test/support/until.ts, which says what it waited for, for how long.
+    files: ['test/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...["[object.name='vi'][property.name=/^wait/]", "[object.name='expect'][property.name='poll']"].map(
+          (what) => ({
+            selector: `MemberExpression${what}`,
+            message: 'Use until() of test/support/until.ts.',
+          }),
+        ),
+      ],
+    },
+  },
 );

@@ -9,6 +9,7 @@ import { packageRoot } from '../../src/core/platform/files.ts';
 import { writeAgentScript } from '../../src/sandbox/agent/script.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 import { orch, startOrch } from '../support/orch.ts';
+import { until } from '../support/until.ts';
 
 /** What every command must do with a database that it cannot use; those that need no more than the file come first. */
 const commands = {
@@ -327,17 +328,15 @@ process.stdout.write('held');
 process.stdin.resume().on('end', () => process.exit(0));`;
 
 async function untilStored(test: (db: Database.Database) => boolean): Promise<void> {
-  const end = Date.now() + 60_000;
-  for (;;) {
+  const ask = (): boolean => {
     const db = new Database(file, { readonly: true, timeout: 5000 });
     try {
-      if (test(db)) return;
+      return test(db);
     } finally {
       db.close();
     }
-    if (Date.now() > end) throw new Error('it did not come into the database');
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  };
+  await until('a row in the database', ask, 60_000, 100);
 }
 
 describe.skipIf(!mayMount())('a disk that is full', () => {

@@ -3,13 +3,14 @@ import { startCrashWorld } from '../support/crash-world.ts';
 import { treesOf } from '../support/processes.ts';
 import { explain, progress, rage, type Weather } from '../support/storm.ts';
 import { violations } from '../support/violations.ts';
+import { testSeed } from '../support/seed.ts';
 
 /** The long form is a command (`npm run test:crash`), the short one runs with every test. */
 const long = process.env['ORCH_CRASH_LONG'] === '1';
 const minutes = 60_000;
-/** To see a storm again (`ORCH_STORM_SEED`), or a smaller or larger one. */
+/** A smaller or larger storm. */
 const given = (name: string, usual: number): number => Number(process.env[`ORCH_STORM_${name}`] ?? usual);
-const seed = given('SEED', Date.now() % 1_000_000);
+const seed = testSeed(Date.now() % 1_000_000);
 
 const weather: Omit<Weather, 'signal' | 'longStopMs'> = {
   seed,
@@ -25,7 +26,7 @@ const weather: Omit<Weather, 'signal' | 'longStopMs'> = {
 // The storm of stopped processes belongs to the long form.
 for (const signal of long ? (['SIGKILL', 'SIGSTOP'] as const) : (['SIGKILL'] as const)) {
   test(
-    `a storm of ${signal} over pollers, workers, supervisors and agents loses nothing and doubles nothing`,
+    `a storm of ${signal} over pollers, workers, supervisors and agents loses nothing and doubles nothing, seed ${seed}`,
     async () => {
       const longStopMs = signal === 'SIGSTOP' ? 130_000 : null;
       const whole: Weather = { ...weather, signal, longStopMs };

@@ -15,13 +15,13 @@ import type { Act, Table } from '../support/queue-play.ts';
 import { leaseMs, limits, sequences, taskIds } from '../support/queue-steps.ts';
 import type { Pair, Step } from '../support/queue-steps.ts';
 import { itemMirror, start, task, testClock, type TestClock } from './bench.ts';
+import { testSeeds } from '../support/seed.ts';
 
 /*
  * Random games on a real database file through two connections, each step compared row by row with a model written from
  * the specification. Workers are real processes, because the liveness of a lease's owner is asked of the kernel.
  */
 
-const seeds = (process.env['ORCH_QUEUE_SEEDS'] ?? '1,2,3').split(',').map(Number);
 const runsPerSeed = Number(process.env['ORCH_QUEUE_RUNS'] ?? 90);
 
 let folder: string;
@@ -270,7 +270,7 @@ async function whole(steps: (Step | Pair)[]): Promise<void> {
   }
 }
 
-test.each([...seeds, Date.now() % 1_000_000])(
+test.each(testSeeds([1, 2, 3, Date.now() % 1_000_000]))(
   'random games of the queue agree with the model, seed %i',
   async (seed) => {
     await fc.assert(fc.asyncProperty(sequences, whole), {

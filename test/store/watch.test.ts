@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/core/store/open.ts';
 import { watchDatabase } from '../../src/core/store/watch.ts';
 import { adhoc, testClock } from './bench.ts';
+import { until } from '../support/until.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -25,7 +26,7 @@ describe('watchDatabase', () => {
       const store = await open();
       const before = calls;
       await store.enqueue(adhoc(n));
-      await vi.waitFor(() => expect(calls).toBeGreaterThan(before), { timeout: 5000, interval: 5 });
+      await until('a call', () => calls > before, 5000, 5);
       // The last connection removes the -wal file.
       await store.close();
     }

@@ -19,6 +19,7 @@ import { emptyImage, memoryStore, type MemoryStore } from '../support/memory-dat
 import { headCode, rowOf, steps, type Game, type StepName } from '../support/pipeline-play.ts';
 import { isAncestor, newWorld, peersOf, type WorldState } from '../support/pipeline-world.ts';
 import { branch, policy, taskId } from '../support/snapshots.ts';
+import { testSeed } from '../support/seed.ts';
 
 class Crash extends Error {}
 
@@ -377,7 +378,7 @@ describe('the pipeline as a whole', () => {
       {
         numRuns: Number(process.env['ORCH_MODEL_RUNS'] ?? 250),
         interruptAfterTimeLimit: 50_000,
-        seed: Number(process.env['ORCH_MODEL_SEED'] ?? 20),
+        seed: testSeed(20),
       },
     );
     if (process.env['ORCH_MODEL_SHOW'] !== undefined) console.log([...seen].sort().join('\n'));

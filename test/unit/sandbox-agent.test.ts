@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { demoScript, writeAgentScript } from '../../src/sandbox/agent/script.ts';
 import type { AgentCall, AgentScript } from '../../src/sandbox/agent/script.ts';
 import { builtScript } from '../support/build.ts';
+import { until } from '../support/until.ts';
 
 const agent = builtScript('src/sandbox/agent/scripted-agent.ts');
 const docs = 'docs/work-items/ET-012';
@@ -254,12 +255,12 @@ describe('with a script', () => {
       stdio: 'ignore',
     });
     const record = path.join(folder, 'script', 'calls', 'ET-012.developer.2.json');
-    await expect.poll(() => existsSync(record) && readFileSync(record, 'utf8').endsWith('}')).toBe(true);
+    await until('the record of the call', () => existsSync(record) && readFileSync(record, 'utf8').endsWith('}'));
     const { grandchild } = call('ET-012.developer.2.json');
     try {
       expect(existsSync(path.join(workspace, 'src'))).toBe(false);
       writeFileSync(path.join(folder, 'go'), '');
-      await expect.poll(() => existsSync(path.join(workspace, '.orch', 'result.json'))).toBe(true);
+      await until('the result', () => existsSync(path.join(workspace, '.orch', 'result.json')));
       const ended = new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)));
       expect(child.exitCode).toBeNull();
       child.kill('SIGKILL');

@@ -6,6 +6,7 @@ import { failingFirst, startCi } from '../../src/sandbox/gitea/ci.ts';
 import { startGitea } from '../../src/sandbox/gitea/server.ts';
 import type { SandboxGitea } from '../../src/sandbox/gitea/server.ts';
 import type { GiteaUser, Pull, Repo } from '../../src/sandbox/gitea/state.ts';
+import { until } from '../support/until.ts';
 
 let root: string;
 let gitea: SandboxGitea;
@@ -132,13 +133,13 @@ describe('pull requests', () => {
     await open();
     const next = await gitea.pushFile(repo, 'feature/one', { 'b.txt': 'bb\n' }, 'bb', bot);
     expect((await inRepo('/pulls/1')).body).toMatchObject({ mergeable: false, head: { sha: next } });
-    await expect.poll(async () => (await inRepo('/pulls/1')).body['mergeable']).toBe(true);
+    await until('the conflict check', async () => (await inRepo('/pulls/1')).body['mergeable'] === true);
     await gitea.deleteBranch(repo, 'feature/one', bot);
     expect((await inRepo('/pulls/1')).body).toMatchObject({
       state: 'open',
       head: { ref: 'refs/pull/1/head', label: 'feature/one', sha: next },
     });
-    await expect.poll(async () => (await inRepo('/pulls/1')).body['state']).toBe('closed');
+    await until('the closing', async () => (await inRepo('/pulls/1')).body['state'] === 'closed');
     const reused = await gitea.pushFile(repo, 'feature/one', { 'c.txt': 'c\n' }, 'c', bot);
     expect((await inRepo('/pulls/1')).body['head']).toMatchObject({ sha: reused, ref: 'feature/one' });
   });
@@ -229,9 +230,9 @@ describe('reviews', () => {
     const row = gitea.reviewAs(owner, repo, gitea.pull(repo, 1), 'APPROVED');
     await gitea.pushFile(repo, 'feature/one', { 'docs/x.md': 'x\n' }, 'docs', bot);
     expect([row.stale, row.dismissed]).toEqual([false, false]);
-    await expect.poll(() => [row.stale, row.dismissed]).toEqual([true, true]);
+    await until('a stale, dismissed review', () => row.stale && row.dismissed);
     await gitea.forcePush(repo, 'feature/one', head, bot);
-    await expect.poll(() => row.stale).toBe(false);
+    await until('a review that is not stale any more', () => !row.stale);
   });
 });
 
@@ -293,9 +294,9 @@ describe('statuses', () => {
     const first = await gitea.pushFile(repo, 'feature/two', { 'c.txt': 'c\n' }, 'c', bot);
     const state = async (sha: string): Promise<unknown> => (await inRepo(`/commits/${sha}/status`)).body['state'];
     expect(await state(first)).toBe('pending');
-    await expect.poll(() => state(first)).toBe('failure');
+    await until('the failure', async () => (await state(first)) === 'failure');
     const second = await gitea.pushFile(repo, 'feature/two', { 'c.txt': 'cc\n' }, 'cc', bot);
-    await expect.poll(() => state(second)).toBe('success');
+    await until('the success', async () => (await state(second)) === 'success');
     stop();
     const third = await gitea.pushFile(repo, 'feature/two', { 'c.txt': 'ccc\n' }, 'ccc', bot);
     expect((await inRepo(`/commits/${third}/status`)).body['total_count']).toBe(0);
@@ -342,6 +343,6 @@ describe('branches', () => {
     await gitea.pushFile(repo, 'next', { 'n.txt': 'n\n' }, 'n', bot);
     const pull: Pull = await gitea.openPr(bot, repo, { head: 'feature/one', base: 'next', title: 'x' });
     await gitea.deleteBranch(repo, 'next', bot);
-    await expect.poll(() => pull.base).toBe('main');
+    await until('another base', () => pull.base === 'main');
   });
 });

@@ -7,6 +7,7 @@ import { git } from '../../src/sandbox/gitea/git.ts';
 import { startGitea } from '../../src/sandbox/gitea/server.ts';
 import type { SandboxGitea } from '../../src/sandbox/gitea/server.ts';
 import type { GiteaUser, Pull, Repo } from '../../src/sandbox/gitea/state.ts';
+import { until } from '../support/until.ts';
 
 let root: string;
 let gitea: SandboxGitea;
@@ -52,7 +53,7 @@ async function merge(
 const log = (range: string): Promise<string> => git(repo.dir, ['log', '--format=%s', range]);
 const parents = async (): Promise<number> =>
   (await git(repo.dir, ['show', '-s', '--format=%P', 'main'])).split(' ').length;
-const checked = (): Promise<void> => expect.poll(() => Date.now() >= pull.checkingUntil).toBe(true);
+const checked = (): Promise<void> => until('the conflict check', () => Date.now() >= pull.checkingUntil);
 
 describe('styles', () => {
   test('a merge commit with the message that was asked for, an empty answer, and a record of it', async () => {
@@ -189,9 +190,9 @@ describe('what goes wrong on the real server', () => {
     });
     request.on('error', () => {});
     request.end(JSON.stringify({ Do: 'squash' }));
-    await expect.poll(() => git(repo.dir, ['rev-parse', 'main']), { interval: 5 }).not.toBe(before);
+    await until('the moved base', async () => (await git(repo.dir, ['rev-parse', 'main'])) !== before, 30_000, 5);
     request.destroy();
-    await expect.poll(() => gitea.head(repo, 'main')).not.toBe(before);
+    await until('the server to see it', () => gitea.head(repo, 'main') !== before);
     expect([pull.state, pull.merged]).toEqual(['open', null]);
     const sha = gitea.head(repo, 'main') ?? '';
     expect((await merge({ Do: 'manually-merged', MergeCommitID: sha })).status).toBe(405);

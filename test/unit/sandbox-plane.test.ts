@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startPlane } from '../../src/sandbox/plane/server.ts';
 import type { SandboxPlane } from '../../src/sandbox/plane/server.ts';
 import type { PlaneUser, Project, WorkItem } from '../../src/sandbox/plane/state.ts';
+import { until } from '../support/until.ts';
 
 let plane: SandboxPlane;
 let lead: PlaneUser;
@@ -186,22 +187,23 @@ describe('items', () => {
     expect(patched.status).toBe(200);
     expect(plane.stateName(item)).toBe('Done');
     const answered = Date.parse(patched.body['updated_at'] as string);
-    await expect.poll(() => Math.floor(item.updatedAt / 1000)).toBeGreaterThan(answered);
+    await until('the background worker', () => Math.floor(item.updatedAt / 1000) > answered);
     expect(item.updatedBy).toBe(lead.id);
-    await expect
-      .poll(async () => results(await ask(`work-items/${item.id}/activities/`)).map((row) => row['new_value']))
-      .toEqual(['Done']);
+    const values = async (): Promise<unknown[]> =>
+      results(await ask(`work-items/${item.id}/activities/`)).map((row) => row['new_value']);
+    await until('the activity', async () => (await values()).length > 0);
+    expect(await values()).toEqual(['Done']);
   });
 
   test('a comment moves the item only when the worker runs', async () => {
-    await expect.poll(() => plane.state.worker.timers.size).toBe(0);
+    await until('the background worker', () => plane.state.worker.timers.size === 0);
     plane.stopWorker();
     const before = item.updatedAt;
     plane.commentAs(lead, item, '<p>hello</p>');
     expect(item.updatedAt).toBe(before);
     expect(plane.state.worker.backlog).toHaveLength(1);
     plane.startWorker();
-    await expect.poll(() => item.updatedAt).toBeGreaterThan(before);
+    await until('the item to move', () => item.updatedAt > before);
   });
 
   test('by key, case matters; deleted and archived are gone, archived ones still take writes', async () => {
