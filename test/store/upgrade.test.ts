@@ -1,0 +1,54 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import { expect, test } from 'vitest';
+import type { TaskId, TaskRow } from '../../src/core/model/index.ts';
+import { systemClock } from '../../src/core/platform/clock.ts';
+import { openStore } from '../../src/core/store/open.ts';
+
+const fixture = (name: string) =>
+  readFileSync(path.resolve(import.meta.dirname, '../fixtures/orch-0.1.0', name), 'utf8');
+
+function shown({ task, liveJob: job, queuedMessages }: TaskRow) {
+  return {
+    what: task.title,
+    stage: task.stage,
+    visit: task.visit,
+    hold: task.hold?.cause ?? null,
+    paused: task.paused,
+    counters: task.counters,
+    job: job === null ? null : `${job.role} ${job.state}`,
+    messages: queuedMessages,
+  };
+}
+
+test('a database of version 0.1.0 is migrated, whole, and says of every task what it said before', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'orch-upgrade-'));
+  const file = path.join(folder, 'orch.db');
+  const db = new Database(file);
+  db.exec(fixture('database.sql'));
+  const store = await openStore({ file, clock: systemClock, mode: 'command' });
+  try {
+    expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(db.pragma('foreign_key_check')).toEqual([]);
+    const rows = await store.tasks({});
+    expect(Object.fromEntries(rows.map((row) => [row.task.id, shown(row)]))).toEqual(JSON.parse(fixture('tasks.json')));
+    for (const { task } of rows) {
+      const taskId: TaskId = task.id;
+      const snapshot = await store.load(taskId);
+      expect(snapshot?.task).toEqual(task);
+      expect(await store.taskOfItem(task.itemId)).toBe(taskId);
+      expect((await store.visits(taskId)).length).toBeGreaterThanOrEqual(Math.min(task.visit, 1));
+      expect((await store.decisions({ taskId, limit: 500 })).length).toBe(snapshot?.meta.version);
+      expect((await store.runs({ taskId, limit: 500 })).length).toBe(snapshot?.meta.runs);
+    }
+    expect((await store.runningJobs(null)).map(({ run }) => run.phase)).toEqual(['preparing', 'running', 'publishing']);
+    expect(await store.effectsInFlight()).toHaveLength(1);
+    expect((await store.totals()).effects.map(({ state }) => state)).toEqual(['done', 'pending']);
+  } finally {
+    await store.close();
+    db.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
