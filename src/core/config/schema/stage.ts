@@ -44,5 +44,3 @@ export const stageSection = z
     roleLabel: label.optional().describe('What people read of its role. Default: the name with spaces.'),
   })
   .describe("A stage of the team's own.");
-
-export type StageSection = z.output<typeof stageSection>;

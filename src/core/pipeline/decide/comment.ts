@@ -40,7 +40,7 @@ export function decideComment(draft: Draft, comment: Comment): Step {
 }
 
 function approved(draft: Draft, comment: Comment, cause: string): Step {
-  const { visit, task } = draft;
+  const { visit } = draft;
   const request = visit?.approval ?? null;
   if (visit === null || request === null || !currentStage(draft).takesApproval)
     return approvedElsewhere(draft, comment, cause);
