@@ -20,7 +20,7 @@ beforeEach(() => {
   mkdirSync(path.join(workspace, '.orch'), { recursive: true });
   writeFileSync(
     path.join(workspace, '.orch', 'task.md'),
-    '# Orders\n\nWork item: ET-012\nTitle: Count things\nStage: review\n',
+    '# Orders\n\nWork item: ET-012\nTitle: Count things\nRole: reviewer\nStage: review\n',
   );
   git('init', '-q', '-b', 'main');
   git('-c', 'user.name=a', '-c', 'user.email=a@example.org', 'commit', '-q', '--allow-empty', '-m', 'base');

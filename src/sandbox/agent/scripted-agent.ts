@@ -16,15 +16,6 @@ import type { Work } from './work.ts';
  * starts at once.
  */
 
-const stageRoles: Record<string, string> = {
-  analysis: 'analyst',
-  architecture: 'architect',
-  development: 'developer',
-  review: 'reviewer',
-  testing: 'tester',
-  deploy: 'deployer',
-};
-
 function ordersOf(cwd: string): string {
   const file = path.join(cwd, '.orch', 'task.md');
   return existsSync(file) ? readFileSync(file, 'utf8') : '';
@@ -38,10 +29,10 @@ function fact(orders: string, name: string): string {
 
 function workHere(cwd: string): Work {
   const orders = ordersOf(cwd);
-  const role = process.env['ORCH_ROLE'] ?? (fact(orders, 'role') || stageRoles[fact(orders, 'stage').toLowerCase()]);
+  const role = process.env['ORCH_ROLE'] ?? fact(orders, 'role');
   const named = /[A-Z][A-Z0-9]*-\d{3,}/.exec(fact(orders, 'work item') || fact(orders, 'task') || orders);
   const task = process.env['ORCH_TASK'] ?? named?.[0] ?? '';
-  return { cwd, role: (role ?? '') || 'developer', task, title: fact(orders, 'title'), orders, n: 1 };
+  return { cwd, role: role || 'developer', task, title: fact(orders, 'title'), orders, n: 1 };
 }
 
 function optionOf(argv: string[], name: string): string | undefined {

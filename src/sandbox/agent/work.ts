@@ -117,13 +117,23 @@ function plain(work: Work, docs: string): Product {
       return reviewer(work, docs, 'APPROVED', 'The change does what the criteria ask for.');
     case 'tester':
       return tester(work, docs, 'PASS', 'All cases of the test plan pass.');
-    default:
+    case 'deployer':
       return {
         files: {},
         result: success('Deployed, smoke test passed.', { rolled_back: false }),
         summary: 'Deployed.',
       };
+    default:
+      return ownRole(work);
   }
+}
+
+/** A role of a team's own: its document with the first value that its orders name, which passes. */
+function ownRole(work: Work): Product {
+  const wanted = /`(docs\/work-items\/[\w./-]+\.md)` with the front matter `([\w-]+: [\w-]+)`/.exec(work.orders);
+  const [, file = `docs/reports/${work.role}.md`, line = 'result: PASS'] = wanted ?? [];
+  const content = `---\n${line}\ncommit: ${headOf(work.cwd)}\n---\n# ${work.role}\n\nRound ${round(work)}.\n`;
+  return { files: { [file]: content }, result: success('The document is written.'), summary: `Said ${line}.` };
 }
 
 /** What an act leaves in the workspace. */
