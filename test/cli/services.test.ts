@@ -98,6 +98,56 @@ describe('a worker that is asked to stop', () => {
   );
 });
 
+describe('a worker whose agent program is missing', () => {
+  const missing = '/nonexistent/agent';
+  const reason = /^analyst cannot be started: .*\/nonexistent\/agent/;
+  const look = async (...args: string[]): Promise<Record<string, unknown>> =>
+    JSON.parse((await host.run(['status', '--json', ...args])).stdout) as Record<string, unknown>;
+  const workers = async (): Promise<unknown[]> =>
+    ((await look()) as { services: { workers: unknown[] } }).services.workers;
+  const install = (command: string[]): void => {
+    const config = JSON.parse(readFileSync(host.file, 'utf8')) as { agent: { command: string[] } };
+    writeFileSync(
+      host.file,
+      JSON.stringify({ ...config, agent: { ...config.agent, command, preflightCacheSeconds: 1 } }),
+    );
+  };
+
+  it('is seen in status while it serves, its job stays queued, and it starts by itself once the program is there', async () => {
+    await queued();
+    const program = path.join(root, 'installed-later');
+    const { command } = (world.config as { agent: { command: string[] } }).agent;
+    install([program]);
+    start(['run-worker']);
+    const failed = {
+      state: 'live',
+      preflight_failed: true,
+      preflight_error: expect.stringContaining(program) as string,
+    };
+    await until('the failed preflight', async () => JSON.stringify(await workers()).includes(program));
+    expect(await workers()).toMatchObject([failed]);
+    expect((await host.run(['status'])).stdout).toMatch(/^worker\tlive\t/m);
+    expect(await look('--queue')).toMatchObject({
+      jobs: { queued: 1, running: 0 },
+      preflight_failed: [{ worker: 'worker', role: 'analyst', reason: expect.stringContaining(program) as string }],
+    });
+    expect(runs()).toEqual([]);
+    writeFileSync(program, `#!/bin/sh\nexec ${command.map((word) => `'${word}'`).join(' ')} "$@"\n`, { mode: 0o755 });
+    await working();
+    await until('a worker that claims', async () => !JSON.stringify(await workers()).includes(program));
+    expect(await workers()).toMatchObject([{ state: 'live', preflight_failed: false, preflight_error: null }]);
+  });
+
+  it('is seen in status after one run from cron', async () => {
+    await queued();
+    install([missing]);
+    expect(await host.run(['run-worker', '--once'])).toMatchObject({ code: 0 });
+    expect(await workers()).toMatchObject([
+      { preflight_failed: true, preflight_error: expect.stringMatching(reason) as string },
+    ]);
+  });
+});
+
 describe('pollers', () => {
   const everySecond = ['serve-poller', '--schedule', '* * * * * *'];
 

@@ -16,7 +16,7 @@ import { openStore } from '../../src/core/store/open.ts';
 import { createPoller } from '../../src/pollers/schedule.ts';
 import { dollars } from '../../src/ui/format.ts';
 import { flow, wrap } from '../../src/ui/wrap.ts';
-import { adhoc, claimOn, holdOn, start, task, testClock, visit, type TestClock } from '../store/bench.ts';
+import { adhoc, claimOn, holdOn, start, task, testClock, visit, workerDetail, type TestClock } from '../store/bench.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -56,11 +56,13 @@ describe('who is alive', () => {
   });
 
   it('is a worker whose process lives and was seen within a lease', async () => {
-    await store.heartbeat({ name: 'here', owner: ownerId(), kind: 'worker', detail: {} });
-    await store.heartbeat({ name: 'other', owner: 'h9|boot|1|1', kind: 'worker', detail: { intake: 'preflight' } });
+    await store.heartbeat({ name: 'here', owner: ownerId(), kind: 'worker', detail: workerDetail() });
+    const failed = workerDetail({ kind: 'preflight_failed', role: 'analyst', reason: 'no such file' });
+    await store.heartbeat({ name: 'other', owner: 'h9|boot|1|1', kind: 'worker', detail: failed });
     const dead = ownerId().replace(/\|\d+\|\d+$/, '|999999999|1');
-    await store.heartbeat({ name: 'ended', owner: dead, kind: 'worker', detail: {} });
-    const states = async () => (await alive()).workers.map(({ name, state, broken }) => [name, state, broken]);
+    await store.heartbeat({ name: 'ended', owner: dead, kind: 'worker', detail: workerDetail() });
+    const states = async () =>
+      (await alive()).workers.map(({ name, state, preflight }) => [name, state, preflight !== null]);
     expect(await states()).toEqual([
       ['ended', 'gone', false],
       ['here', 'live', false],

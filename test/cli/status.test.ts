@@ -4,7 +4,7 @@ import path from 'node:path';
 import stringWidth from 'string-width';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownerId } from '../../src/core/platform/processes.ts';
-import { comment, commitNow, present } from '../store/bench.ts';
+import { comment, commitNow, present, workerDetail } from '../store/bench.ts';
 import { bin, everyState, lookedAt, type LookedAt } from '../support/looked-at.ts';
 
 let world: LookedAt;
@@ -248,7 +248,7 @@ describe('exit codes', () => {
       expect(code()).toBe(7);
       const lease = present(await idle.store.acquireLease('poller', ownerId(), 120_000));
       expect(code()).toBe(7);
-      await idle.store.heartbeat({ name: 'worker@h', owner: ownerId(), kind: 'worker', detail: {} });
+      await idle.store.heartbeat({ name: 'worker@h', owner: ownerId(), kind: 'worker', detail: workerDetail() });
       expect(code()).toBe(0);
       await idle.add(1, { stage: 'analysis' });
       await idle.add(2, { stage: 'done' });

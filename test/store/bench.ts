@@ -1,6 +1,7 @@
 import type {
   BranchMirror,
   Claim,
+  ClaimState,
   CommitSha,
   Decision,
   Hold,
@@ -21,6 +22,7 @@ import type {
   Task,
   TaskId,
   Visit,
+  WorkerDetail,
 } from '../../src/core/model/index.ts';
 import { noCounters, noProgress } from '../../src/core/model/index.ts';
 import type { Clock } from '../../src/core/platform/clock.ts';
@@ -231,6 +233,11 @@ export function decision(of: Task, over: Partial<Decision> = {}): Decision {
     why: { rule: 'test.rule', sentence: 'it follows', cause: 'mirror', evidence: { head: 'a' } },
     ...over,
   };
+}
+
+/** What a worker says of itself; ready when nothing else is asked for. */
+export function workerDetail(claiming: ClaimState = { kind: 'ready' }): WorkerDetail {
+  return { concurrency: 1, runs: [], claiming };
 }
 
 export function observation(leader: NamedLease, over: Partial<Observation> = {}): Observation {

@@ -5,6 +5,7 @@ import type { JobId, JobNext, Run, TaskId } from '../../src/core/model/index.ts'
 import { bootId, readProcess } from '../../src/core/platform/processes.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
 import { recover } from '../../src/core/worker/repairs.ts';
+import { workerDetail } from '../store/bench.ts';
 import { until } from '../support/until.ts';
 import { repo } from '../support/worker-git.ts';
 import { branchOf, deadOwner, livingOwner, workerWorld, type WorkerWorld } from '../support/worker-world.ts';
@@ -149,7 +150,7 @@ describe('adoption', () => {
     expect(await worker.runOnce()).toBe('idle');
     // Its lease has lapsed, but its worker still reports.
     await world.store.renew(held.lease, -1);
-    const row = { name: 'worker', owner: there, kind: 'worker' as const, detail: {} };
+    const row = { name: 'worker', owner: there, kind: 'worker' as const, detail: workerDetail() };
     await world.store.heartbeat(row);
     expect(await worker.runOnce()).toBe('idle');
     // So long a silence that the last report counts no more.

@@ -1,5 +1,7 @@
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import type { App } from '../../app.ts';
+import type { RepairDeps } from '../../core/worker/repairs/repair.ts';
+import type { Worker } from '../../core/worker/worker.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
 
 function count(text: string): number {
@@ -48,18 +50,14 @@ async function work(
   await recover(deps, { dryRun: false });
   await decide();
   const worker = createWorker(deps);
-  // Under cron there is no process to see: the last one that ran says that the host is worked on.
   if (options.once === true || options.untilEmpty === true) {
-    await app.store.heartbeat({ name: `worker@${deps.host}`, owner: app.owner, kind: 'worker', detail: {} });
-  }
-  if (options.once === true) {
-    const result = await worker.runOnce(context.signal);
-    if (context.output.asJson) context.output.json({ result });
-    return;
-  }
-  if (options.untilEmpty === true) {
-    const runs = await worker.runUntilEmpty(context.signal);
-    if (context.output.asJson) context.output.json({ runs });
+    await report(app, deps, worker);
+    const done =
+      options.once === true
+        ? { result: await worker.runOnce(context.signal) }
+        : { runs: await worker.runUntilEmpty(context.signal) };
+    await report(app, deps, worker);
+    if (context.output.asJson) context.output.json(done);
     return;
   }
   const manager = serviceManager(context.env);
@@ -69,4 +67,10 @@ async function work(
   } finally {
     await manager.stopping('draining');
   }
+}
+
+/** Under cron there is no process to see: the last one that ran says that the host is worked on, and what kept it from that. */
+async function report(app: App, deps: RepairDeps, worker: Worker): Promise<void> {
+  const detail = { concurrency: deps.config.maxConcurrency, runs: [], claiming: worker.claiming() };
+  await app.store.heartbeat({ name: `worker@${deps.host}`, owner: app.owner, kind: 'worker', detail });
 }

@@ -1,4 +1,4 @@
-import type { NamedLease, ProcessRow, RunningJob, Store } from '../../core/model/index.ts';
+import type { NamedLease, ProcessRow, Role, RunningJob, Store } from '../../core/model/index.ts';
 import { ownerAlive, parseOwner } from '../../core/platform/processes.ts';
 import { pollerLease } from '../../pollers/lease.ts';
 import { rfc3339, rfc3339OrNull } from '../../ui/format.ts';
@@ -23,8 +23,8 @@ export interface WorkerState {
   seenAt: number;
   /** `silent`: not seen for longer than a lease; `gone`: its process has ended. */
   state: 'live' | 'silent' | 'gone';
-  /** Whether it leaves jobs alone because the agent's command does not start there (its preflight failed). */
-  broken: boolean;
+  /** Which agent's program does not start there, and why: it leaves its jobs queued. Null where the preflight passed. */
+  preflight: { role: Role; reason: string } | null;
 }
 
 /** Who lives of the services, from what they left in the database. */
@@ -35,30 +35,34 @@ export interface Alive {
   working: boolean;
 }
 
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+type WorkerRow = Extract<ProcessRow, { kind: 'worker' }>;
+
+export function preflightText({ role, reason }: NonNullable<WorkerState['preflight']>): string {
+  return `${role} cannot be started: ${reason}`;
+}
 
 function pollerState(leases: NamedLease[], processes: ProcessRow[], now: number): PollerState {
   const lease = leases.find(({ name }) => name === pollerLease.name);
-  const detail = processes.find(({ kind, owner }) => kind === 'poller' && owner === lease?.owner)?.detail ?? {};
+  const leader = processes.filter((row) => row.kind === 'poller').find(({ owner }) => owner === lease?.owner);
   return {
     state: lease === undefined ? 'none' : lease.expiresAt > now ? 'live' : 'late',
     lastTick: lease === undefined ? null : lease.expiresAt - pollerLease.ms,
     leaseExpiresAt: lease?.expiresAt ?? null,
     host: lease === undefined ? null : (parseOwner(lease.owner)?.host ?? lease.owner),
-    behind: texts(detail['behind']),
-    problems: texts(detail['problems']),
+    behind: leader?.detail.behind ?? [],
+    problems: leader?.detail.problems ?? [],
   };
 }
 
-function workerState(row: ProcessRow, leaseMs: number, now: number): WorkerState {
+function workerState(row: WorkerRow, leaseMs: number, now: number): WorkerState {
   const owner = parseOwner(row.owner);
+  const { claiming } = row.detail;
   return {
     name: row.name,
     host: owner?.host ?? row.owner,
     pid: owner?.pid ?? null,
     startedAt: row.startedAt,
-    broken: row.detail['intake'] === 'preflight',
+    preflight: claiming.kind === 'preflight_failed' ? { role: claiming.role, reason: claiming.reason } : null,
     seenAt: row.seenAt,
     // A process of this host can be looked at; of another host only the lease says anything.
     state: !ownerAlive(row.owner) ? 'gone' : row.seenAt + leaseMs > now ? 'live' : 'silent',
@@ -96,7 +100,8 @@ export function aliveDocument({ poller, workers, working }: Alive): Record<strin
       host: worker.host,
       pid: worker.pid,
       state: worker.state,
-      preflight_failed: worker.broken,
+      preflight_failed: worker.preflight !== null,
+      preflight_error: worker.preflight === null ? null : preflightText(worker.preflight),
       started_at: rfc3339(worker.startedAt),
       seen_at: rfc3339(worker.seenAt),
     })),

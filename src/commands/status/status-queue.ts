@@ -1,7 +1,9 @@
 import type { AgentBreaker, Effect, Job, QueueCounts, Store } from '../../core/model/index.ts';
+import type { Config } from '../../core/config/config.ts';
 import type { Output } from '../../ui/output.ts';
 import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 import { wrap } from '../../ui/wrap.ts';
+import { preflightText, readAlive, type WorkerState } from '../shared/alive.ts';
 import { breakerDocument, jobDocument } from '../shared/documents.ts';
 import { breakerText } from './status-services.ts';
 import { printRows, title } from './status-view.ts';
@@ -14,6 +16,8 @@ export interface QueueFacts {
   counts: QueueCounts;
   concurrency: number;
   breaker: AgentBreaker;
+  /** Living workers that cannot start an agent's program. */
+  unable: WorkerState[];
   /** Newest first. */
   jobs: Job[];
   pending: OpenEffect[];
@@ -23,15 +27,18 @@ export interface QueueFacts {
 const newestJobs = 10;
 const mostEffects = 50;
 
-export async function readQueue(store: Store, concurrency: number): Promise<QueueFacts> {
-  const [counts, breaker, jobs, pending, dead] = await Promise.all([
+export async function readQueue(store: Store, { worker }: Pick<Config, 'worker'>): Promise<QueueFacts> {
+  const [counts, breaker, jobs, pending, dead, running] = await Promise.all([
     store.queueCounts(),
     store.agentBreaker(),
     store.recentJobs(newestJobs),
     store.effects({ state: 'pending', limit: mostEffects }),
     store.effects({ state: 'dead', limit: mostEffects }),
+    store.runningJobs(null),
   ]);
-  return { now: store.now(), counts, concurrency, breaker, jobs, pending, dead };
+  const { workers } = await readAlive(store, worker.leaseMs, running);
+  const unable = workers.filter(({ state, preflight }) => state === 'live' && preflight !== null);
+  return { now: store.now(), counts, concurrency: worker.maxConcurrency, breaker, unable, jobs, pending, dead };
 }
 
 export function queueDocument(q: QueueFacts): Record<string, unknown> {
@@ -53,6 +60,7 @@ export function queueDocument(q: QueueFacts): Record<string, unknown> {
     concurrency: q.concurrency,
     oldest_queued_at: rfc3339OrNull(q.counts.oldestQueuedAt),
     agent_breaker: breakerDocument(q.breaker),
+    preflight_failed: q.unable.map(({ name, host, preflight }) => ({ worker: name, host, ...preflight })),
     last_jobs: q.jobs.map(jobDocument),
     effects: { pending: q.pending.map(effect), dead: q.dead.map(effect) },
   };
@@ -68,11 +76,16 @@ export async function printQueue(output: Output, q: QueueFacts): Promise<void> {
   );
   output.line({ text: `${byState.done} done, ${byState.failed} failed, ${byState.cancelled} cancelled`, style: 'dim' });
   const paused = breakerText(q.breaker, q.now);
-  if (paused === null) output.line({ text: symbols.good, style: 'good' }, ' agents may start');
-  else for (const line of wrap(`agents ${paused}`, out.width())) output.line({ text: line, style: 'bad' });
+  const trouble = [...(paused === null ? [] : [`agents ${paused}`]), ...q.unable.map(unableText)];
+  if (trouble.length === 0) output.line({ text: symbols.good, style: 'good' }, ' agents may start');
+  for (const text of trouble) for (const line of wrap(text, out.width())) output.line({ text: line, style: 'bad' });
   await printJobs(output, q);
   await printEffects(output, 'Refused for good', q.dead, q.now);
   await printEffects(output, 'Not delivered yet', q.pending, q.now);
+}
+
+function unableText({ name, host, preflight }: WorkerState): string {
+  return `${name} on ${host}: ${preflight === null ? '' : preflightText(preflight)}`;
 }
 
 async function printJobs(output: Output, { jobs, now }: QueueFacts): Promise<void> {
@@ -112,11 +125,12 @@ async function printEffects(output: Output, name: string, effects: OpenEffect[],
   if (task != null) output.line({ text: `orch retry ${task}`, style: 'accent' }, ' delivers them again');
 }
 
-function rowsOf({ counts, concurrency, breaker, jobs, pending, dead }: QueueFacts): string[][] {
+function rowsOf({ counts, concurrency, breaker, unable, jobs, pending, dead }: QueueFacts): string[][] {
   return [
     ...Object.entries(counts.byState).map(([state, n]) => ['jobs', state, String(n)]),
     ['concurrency', String(counts.running), String(concurrency)],
     ['agent_breaker', breaker.state, rfc3339OrNull(breaker.until) ?? '', breaker.reason ?? '', breaker.detail],
+    ...unable.map((worker) => ['preflight_failed', worker.name, worker.host, unableText(worker)]),
     ...jobs.map((job) => [
       'job',
       job.id,

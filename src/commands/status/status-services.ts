@@ -3,7 +3,7 @@ import type { Output } from '../../ui/output.ts';
 import type { Piece, Style } from '../../ui/pieces.ts';
 import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 import { wrap } from '../../ui/wrap.ts';
-import type { PollerState, WorkerState } from '../shared/alive.ts';
+import { preflightText, type PollerState, type WorkerState } from '../shared/alive.ts';
 import { countEffects, type Overview, type Trouble } from '../shared/overview.ts';
 
 /** One line about a service: a mark, what it is about, and the sentence. */
@@ -27,8 +27,8 @@ function workerFact(worker: WorkerState, now: number): Fact {
   const seen = `${worker.name} on ${worker.host}, seen ${ago(worker.seenAt, now)}`;
   switch (worker.state) {
     case 'live':
-      if (worker.broken)
-        return { tone: 'bad', about: 'worker', text: `${seen}: the agent does not start there; its log says why` };
+      if (worker.preflight !== null)
+        return { tone: 'bad', about: 'worker', text: `${seen}: ${preflightText(worker.preflight)}` };
       return { tone: 'good', about: 'worker', text: seen };
     case 'silent':
       return { tone: 'warning', about: 'worker', text: `${seen}: silent for longer than its lease` };

@@ -135,7 +135,7 @@ async function showTask(output: Output, store: Store, config: Config, text: stri
 
 async function showQueue(output: Output, store: Store, config: Config): Promise<Look> {
   const { readQueue, queueDocument, printQueue } = await import('./status-queue.ts');
-  const queue = await readQueue(store, config.worker.maxConcurrency);
+  const queue = await readQueue(store, config);
   if (output.asJson) output.json(queueDocument(queue));
   else await printQueue(output, queue);
   return lookOf(store, config);

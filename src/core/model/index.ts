@@ -11,6 +11,7 @@ export * from './message.ts';
 export * from './mirror.ts';
 export * from './notice.ts';
 export * from './policy.ts';
+export * from './process.ts';
 export * from './agent-ports.ts';
 export * from './git-ports.ts';
 export * from './peer-ports.ts';

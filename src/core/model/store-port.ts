@@ -6,6 +6,7 @@ import type { EffectId, ItemId, JobId, ProjectId, RepoSlug, RunId, TaskId } from
 import type { Job, JobKind, JobState, NewJob, OutcomeKind, Run, RunOutcome, RunPhase } from './job.ts';
 import type { NewMessage } from './message.ts';
 import type { Mirror } from './mirror.ts';
+import type { ProcessReport, ProcessRow } from './process.ts';
 import type { Role, Stage } from './stages.ts';
 import type { Task, TaskMeta } from './task.ts';
 import type { Visit } from './visit.ts';
@@ -132,16 +133,6 @@ export interface Totals {
   effects: { state: string; n: number }[];
 }
 
-/** Liveness of a service process, for `status`. */
-export interface ProcessRow {
-  name: string;
-  owner: string;
-  kind: 'poller' | 'worker';
-  startedAt: number;
-  seenAt: number;
-  detail: Record<string, unknown>;
-}
-
 /**
  * Everything durable. Every method is one atomic command with plain data; the driver holds the clock. Methods that write
  * under a lease take it and answer `lost` when another owner has it. Throws OrchError `database_*` when the database
@@ -218,6 +209,6 @@ export interface Store {
   totals(): Promise<Totals>;
   leases(): Promise<NamedLease[]>;
   /** Records that a service process lives; one row per owner, stale ones are dropped. */
-  heartbeat(row: Omit<ProcessRow, 'seenAt' | 'startedAt'>): Promise<void>;
+  heartbeat(report: ProcessReport): Promise<void>;
   processes(): Promise<ProcessRow[]>;
 }

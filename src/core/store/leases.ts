@@ -1,4 +1,4 @@
-import type { NamedLease, ProcessRow } from '../model/index.ts';
+import type { NamedLease, ProcessReport, ProcessRow } from '../model/index.ts';
 import { decode } from './codec.ts';
 import type { Sql } from './connection.ts';
 import { asProcessKind } from './words.ts';
@@ -62,6 +62,13 @@ interface ProcessColumns {
   detail: string;
 }
 
+function decodeProcess(row: ProcessColumns): ProcessRow {
+  const facts = { name: row.name, owner: row.owner, startedAt: row.started_at, seenAt: row.seen_at };
+  return row.kind === 'worker'
+    ? { ...facts, kind: 'worker', detail: decode(row.detail) }
+    : { ...facts, kind: 'poller', detail: decode(row.detail) };
+}
+
 /** A silent process stays in sight for a day; one that another of its name has replaced, for five minutes. */
 const forgetMs = 24 * 3_600_000;
 const replacedMs = 5 * 60_000;
@@ -69,7 +76,7 @@ const replacedMs = 5 * 60_000;
 /** Liveness of the service processes. */
 export function processStatements(sql: Sql) {
   return {
-    beat(row: Omit<ProcessRow, 'seenAt' | 'startedAt'>, now: number): void {
+    beat(row: ProcessReport, now: number): void {
       sql(
         `INSERT INTO processes (owner, name, kind, started_at, seen_at, detail) VALUES (@owner, @name, @kind, @now, @now, @detail)
          ON CONFLICT (owner) DO UPDATE SET name = @name, kind = @kind, seen_at = @now, detail = @detail`,
@@ -85,16 +92,7 @@ export function processStatements(sql: Sql) {
       ).run({ name: row.name, owner: row.owner, now, forget: forgetMs, replaced: replacedMs });
     },
     list(): ProcessRow[] {
-      return sql<ProcessColumns>('SELECT * FROM processes ORDER BY kind, name, started_at')
-        .all()
-        .map((row) => ({
-          name: row.name,
-          owner: row.owner,
-          kind: row.kind as ProcessRow['kind'],
-          startedAt: row.started_at,
-          seenAt: row.seen_at,
-          detail: decode(row.detail),
-        }));
+      return sql<ProcessColumns>('SELECT * FROM processes ORDER BY kind, name, started_at').all().map(decodeProcess);
     },
   };
 }

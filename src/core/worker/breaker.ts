@@ -23,7 +23,7 @@ export interface SharedBreaker {
    * Whether an agent may be started now. `probe`: this claim is the one probe of an open breaker, reserved under the
    * worker's name; it must be given to a run with `assign`, or dropped with `assign(null)`.
    */
-  admit(): Promise<'go' | 'probe' | 'wait'>;
+  admit(): Promise<{ kind: 'go' } | { kind: 'probe' } | { kind: 'wait'; until: number | null }>;
   assign(runId: RunId | null): Promise<void>;
   /** Reports what an agent's process came to. */
   report(runId: RunId, outcome: RunOutcome): Promise<void>;
@@ -86,14 +86,16 @@ export function createSharedBreaker(deps: WorkerDeps): SharedBreaker {
     async admit() {
       const breaker = await store.agentBreaker();
       const allowed = admission(breaker, store.now());
-      if (allowed.kind === 'go') return 'go';
-      if (breaker.reason === 'authentication' && breaker.state === 'open' && (await checkLogin())) return 'go';
-      if (allowed.kind !== 'probe' || !(await store.hasDueJob())) return 'wait';
+      if (allowed.kind === 'go') return allowed;
+      if (breaker.reason === 'authentication' && breaker.state === 'open' && (await checkLogin()))
+        return { kind: 'go' };
+      if (allowed.kind !== 'probe' || !(await store.hasDueJob()))
+        return { kind: 'wait', until: breaker.state === 'open' ? breaker.until : null };
       // Reserved before the claim: a claimed job could not be given back without spending one of the task's runs.
       const mine = await changeBreaker(deps, (now) =>
         admission(now, store.now()).kind === 'probe' ? beginProbe(now, reservation(deps.owner)) : null,
       );
-      return mine === null ? 'wait' : 'probe';
+      return mine === null ? { kind: 'wait', until: null } : allowed;
     },
     async assign(runId) {
       await changeBreaker(deps, (breaker) => {

@@ -1,38 +1,40 @@
-import type { Claim } from '../model/index.ts';
+import type { Claim, ClaimState } from '../model/index.ts';
 import { roleNames } from '../pipeline/stages/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import type { WorkerDeps } from './deps.ts';
 import type { SharedBreaker } from './breaker.ts';
 
-/** Why nothing was claimed, for `status`; `empty` also when the host has no free slot. */
-export type Claiming =
-  { kind: 'claimed'; claim: Claim } | { kind: 'empty' } | { kind: 'breaker' } | { kind: 'preflight'; reason: string };
+/** A claim, or what keeps this worker from one; `ready` when nothing is due or the host has no free slot. */
+export type Claiming = { kind: 'claimed'; claim: Claim } | Exclude<ClaimState, { kind: 'starting' }>;
+
+const ready = { kind: 'ready' } as const;
 
 /**
  * Takes the next due job: preflight first, so that a broken installation leaves the jobs queued, then the agents' breaker,
  * then the claim, which enforces the host's limit.
  */
 export async function claimNext(deps: WorkerDeps, breaker: SharedBreaker): Promise<Claiming> {
-  if (!(await deps.store.hasDueJob())) return { kind: 'empty' };
+  if (!(await deps.store.hasDueJob())) return ready;
   const broken = await preflight(deps);
-  if (broken !== null) return { kind: 'preflight', reason: broken };
+  if (broken !== null) return broken;
   const admitted = await breaker.admit();
-  if (admitted === 'wait') return { kind: 'breaker' };
+  if (admitted.kind === 'wait') return { kind: 'paused', until: admitted.until };
   const { host, owner, config } = deps;
   const claim = await deps.store.claim({ host, owner, leaseMs: config.leaseMs, maxConcurrency: config.maxConcurrency });
   if (claim !== null) crashPoint('claim.after');
-  if (admitted === 'probe') await breaker.assign(claim === null || claim.job.kind === 'check' ? null : claim.run.id);
-  return claim === null ? { kind: 'empty' } : { kind: 'claimed', claim };
+  if (admitted.kind === 'probe')
+    await breaker.assign(claim === null || claim.job.kind === 'check' ? null : claim.run.id);
+  return claim === null ? ready : { kind: 'claimed', claim };
 }
 
 /** How many of the newest jobs are searched for what waits; a longer queue asks for every role. */
 const maxJobs = 200;
 
 /**
- * The reason why an agent that a job waits for cannot be started here; null when all can. Only the roles of waiting jobs
+ * Which agent that a job waits for cannot be started here, and why; null when all can. Only the roles of waiting jobs
  * are asked, so that a broken one that nobody needs now stops no other. The launcher caches the answers.
  */
-async function preflight(deps: WorkerDeps): Promise<string | null> {
+async function preflight(deps: WorkerDeps): Promise<Extract<ClaimState, { kind: 'preflight_failed' }> | null> {
   const jobs = await deps.store.recentJobs(maxJobs);
   const waiting = jobs.filter((job) => job.state === 'queued' || job.state === 'delayed');
   const agents = waiting.filter((job) => job.kind !== 'check');
@@ -42,7 +44,7 @@ async function preflight(deps: WorkerDeps): Promise<string | null> {
       : roleNames.map((role) => ({ role, projectId: null }));
   for (const { role, projectId } of asked) {
     const answer = await deps.launcher.preflight(role, projectId);
-    if (!answer.ok) return `${role}: ${answer.reason}`;
+    if (!answer.ok) return { kind: 'preflight_failed', role, reason: answer.reason };
   }
   return null;
 }

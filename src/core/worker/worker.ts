@@ -1,8 +1,9 @@
-import { OrchError, errorText } from '../model/index.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { OrchError, errorText, type Claim, type ClaimState } from '../model/index.ts';
 import { createActiveRuns } from './active-runs.ts';
 import { findAdoptable, takeOver } from './adopt.ts';
 import { createSharedBreaker } from './breaker.ts';
-import { claimNext, type Claiming } from './claim.ts';
+import { claimNext } from './claim.ts';
 import type { WorkerDeps } from './deps.ts';
 import { createClockGuard, createNotifier, watchOwners } from './watching.ts';
 
@@ -10,6 +11,8 @@ import { createClockGuard, createNotifier, watchOwners } from './watching.ts';
 const adoptEveryMs = 5_000;
 
 export interface Worker {
+  /** Whether jobs are claimed here, as of the last try. */
+  claiming(): ClaimState;
   /** One job to its end, publishing included; the run of a dead worker goes before a new one. */
   runOnce(signal?: AbortSignal): Promise<'ran' | 'idle'>;
   /** Until nothing is due; delayed jobs are left. Answers how many runs it saw to their end. */
@@ -36,10 +39,10 @@ export function createWorker(deps: WorkerDeps): Worker {
   let finished = 0;
   let adoptedAt = Number.NEGATIVE_INFINITY;
   let seenAt = Number.NEGATIVE_INFINITY;
-  /** Why nothing was claimed in the last round: shown by `status`. */
-  let intake = 'starting';
+  let claiming: ClaimState = { kind: 'starting' };
+  let reported: ClaimState['kind'] | null = null;
 
-  function start(claim: Parameters<typeof runs.start>[0], entry: 'claimed' | 'adopted', signal: AbortSignal): void {
+  function start(claim: Claim, entry: 'claimed' | 'adopted', signal: AbortSignal): void {
     void runs.start(claim, entry, signal, notifier.notify).then((end) => {
       if (end === 'settled') finished++;
     });
@@ -52,25 +55,32 @@ export function createWorker(deps: WorkerDeps): Worker {
     }
   }
 
-  /** Claims until nothing more can be had here; logs the reason when it changes, not in every round. */
-  async function claimAll(signal: AbortSignal): Promise<void> {
-    let claiming: Claiming | null = null;
-    while (!signal.aborted) {
-      claiming = await claimNext(deps, breaker);
-      if (claiming.kind !== 'claimed') break;
-      start(claiming.claim, 'claimed', signal);
+  /** The next job; when there is none, the reason is kept for `status`, and logged when it changes, not in every round. */
+  async function claimOne(): Promise<Claim | null> {
+    const next = await claimNext(deps, breaker);
+    if (next.kind === 'claimed') return next.claim;
+    if (next.kind === 'preflight_failed' && !isDeepStrictEqual(next, claiming)) {
+      deps.log.warn('the agent cannot be started here, jobs stay queued', { role: next.role, reason: next.reason });
     }
-    const before = intake;
-    intake = claiming === null ? 'stopped' : claiming.kind === 'preflight' ? claiming.reason : claiming.kind;
-    if (claiming?.kind === 'preflight' && intake !== before) {
-      deps.log.warn('the agent cannot be started here, jobs stay queued', { reason: intake });
+    claiming = next;
+    return null;
+  }
+
+  /** Claims until nothing more can be had here. */
+  async function claimAll(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const claim = await claimOne();
+      if (claim === null) return;
+      start(claim, 'claimed', signal);
     }
   }
 
+  /** The heartbeat that `status` reads; at once when jobs begin or cease to be claimed. */
   async function reportAlive(now: number): Promise<void> {
-    if (now - seenAt < deps.config.heartbeatMs) return;
+    if (now - seenAt < deps.config.heartbeatMs && claiming.kind === reported) return;
     seenAt = now;
-    const detail = { concurrency: deps.config.maxConcurrency, runs: [...runs.ids()], intake };
+    reported = claiming.kind;
+    const detail = { concurrency: deps.config.maxConcurrency, runs: [...runs.ids()], claiming };
     await deps.store.heartbeat({ name: 'worker', owner: deps.owner, kind: 'worker', detail });
   }
 
@@ -90,9 +100,11 @@ export function createWorker(deps: WorkerDeps): Worker {
       await breaker.freeLostProbe();
     }
     await claimAll(signal);
+    await reportAlive(now);
   }
 
   return {
+    claiming: () => claiming,
     async runOnce(signal = never) {
       if (signal.aborted) return 'idle';
       const orphan = (await findAdoptable(deps, runs.ids()))[0];
@@ -101,9 +113,9 @@ export function createWorker(deps: WorkerDeps): Worker {
         await runs.start(adopted, 'adopted', signal, () => {});
         return 'ran';
       }
-      const claiming = await claimNext(deps, breaker);
-      if (claiming.kind !== 'claimed') return 'idle';
-      await runs.start(claiming.claim, 'claimed', signal, () => {});
+      const claim = await claimOne();
+      if (claim === null) return 'idle';
+      await runs.start(claim, 'claimed', signal, () => {});
       return 'ran';
     },
     async runUntilEmpty(signal = never) {

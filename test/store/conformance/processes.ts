@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Bench } from '../bench.ts';
-import { present, start } from '../bench.ts';
+import { present, start, workerDetail } from '../bench.ts';
 
 export function processSuite(get: () => Bench): void {
   describe('named leases', () => {
@@ -61,8 +61,9 @@ export function processSuite(get: () => Bench): void {
   describe('heartbeat', () => {
     it('keeps one row an owner and drops those that were replaced or are long silent', async () => {
       const { store, clock } = get();
+      const failing = workerDetail({ kind: 'preflight_failed', role: 'analyst', reason: 'claude not found' });
       const beat = async (owner: string, name = 'worker@h1') =>
-        store.heartbeat({ name, owner, kind: 'worker', detail: { jobs: 1 } });
+        store.heartbeat({ name, owner, kind: 'worker', detail: failing });
       await beat('w1');
       clock.at += 1000;
       await beat('w1');
@@ -73,8 +74,11 @@ export function processSuite(get: () => Bench): void {
         kind: 'worker',
         startedAt: start,
         seenAt: start + 1000,
-        detail: { jobs: 1 },
+        detail: failing,
       });
+      const detail = { behind: ['Shop'], problems: ['Shop: 503'] };
+      await store.heartbeat({ name: 'poller@h1', owner: 'q1', kind: 'poller', detail });
+      expect((await store.processes()).find((row) => row.owner === 'q1')).toMatchObject({ kind: 'poller', detail });
       clock.at += 6 * 60_000;
       await beat('w2');
       expect((await store.processes()).map((row) => row.owner)).toEqual(['q1', 'w2']);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Hold, Store } from '../../../src/core/model/index.ts';
 import type { Bench } from '../bench.ts';
-import { adhoc, comment, commitNow, holdOn, itemMirror, message, newJob, task, visit } from '../bench.ts';
+import { adhoc, comment, commitNow, holdOn, itemMirror, message, newJob, task, visit, workerDetail } from '../bench.ts';
 
 const wrong = 'nonsense' as never;
 const held = (over: Partial<Hold>) => task({ hold: holdOn('rejections', over) });
@@ -22,7 +22,7 @@ const writes: [what: string, write: (store: Store) => Promise<unknown>][] = [
     'kind of mirror',
     (store) => store.addTask(task({ id: 'ET-003' as never, itemId: 'i3' as never }), { kind: wrong } as never),
   ],
-  ['kind of process', (store) => store.heartbeat({ name: 'n', owner: 'o', kind: wrong, detail: {} })],
+  ['kind of process', (store) => store.heartbeat({ name: 'n', owner: 'o', kind: wrong, detail: workerDetail() })],
   [
     'reason of the circuit breaker',
     async (store) => store.setAgentBreaker({ ...(await store.agentBreaker()), reason: wrong }),
