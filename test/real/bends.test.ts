@@ -128,11 +128,7 @@ realPart('bends of the line on a real Gitea', missing, () => {
     const green = await ci(id, 'success');
     await driver.until('a review by a person', id, waitsForReview);
     await review(id, 'REQUEST_CHANGES', 'Please name the constant.');
-    await driver.until(
-      'the developer to answer',
-      id,
-      (row) => waitsForCi(row) && row.task.progress.codeSha !== green,
-    );
+    await driver.until('the developer to answer', id, (row) => waitsForCi(row) && row.task.progress.codeSha !== green);
     await ci(id, 'success');
     await driver.until('a second review', id, waitsForReview);
     await review(id, 'APPROVED', '');

@@ -78,7 +78,9 @@ async function login({ parts }: Subject, crews: Crew[]): Promise<Finding[]> {
 
 async function sandbox(subject: Subject): Promise<Finding> {
   const modes = new Set(
-    places(subject).flatMap((project) => roleNames.map((role) => subject.config.agent.roleSettings(role, project).sandbox)),
+    places(subject).flatMap((project) =>
+      roleNames.map((role) => subject.config.agent.roleSettings(role, project).sandbox),
+    ),
   );
   const open = "agents can read everything this user can, orch's tokens and database included";
   if (!modes.has('auto') && !modes.has('bwrap'))

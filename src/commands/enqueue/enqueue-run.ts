@@ -49,7 +49,9 @@ export async function enqueue(
 /** @throws OrchError `usage` for a role that neither orch nor the configuration knows */
 async function withRole(context: CommandContext, role: Role, work: (app: App) => Promise<void>): Promise<void> {
   return withApp(context, 'command', async (app) => {
-    const known = [...new Set([...roleNames, ...app.config.projects.flatMap((p) => p.ownStages.map((own) => own.role))])];
+    const known = [
+      ...new Set([...roleNames, ...app.config.projects.flatMap((p) => p.ownStages.map((own) => own.role))]),
+    ];
     if (!known.includes(role)) throw usage(`there is no role "${role}"`, `Roles: ${known.join(', ')}.`);
     await work(app);
   });

@@ -12,10 +12,14 @@ export interface Migration {
 /** The numbered files beside this one, in order; they lie there in the source tree and in `dist` alike. */
 export function migrations(): Migration[] {
   const folder = path.join(import.meta.dirname, 'migrations');
-  return readdirSync(folder)
+  const steps = readdirSync(folder)
     .filter((name) => /^\d{4}_\w+\.sql$/.test(name))
     .sort()
     .map((name) => ({ number: Number(name.slice(0, 4)), sql: readFileSync(path.join(folder, name), 'utf8') }));
+  // The second of two files with one number would be skipped in silence.
+  const gap = steps.findIndex(({ number }, at) => number !== at + 1);
+  if (gap >= 0) throw new Error(`the migrations are not numbered 1 to ${steps.length}: look at number ${gap + 1}`);
+  return steps;
 }
 
 export function newestSchema(steps: Migration[]): number {
