@@ -77,7 +77,7 @@ function work(
 
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'orch-processes-'));
-  compile(['src/core/model', 'src/core/platform', 'src/core/store']);
+  compile(['model', 'pipeline', 'platform', 'queue', 'store'].map((room) => `src/core/${room}`));
   writeFileSync(path.join(folder, 'worker.js'), worker);
 });
 afterAll(() => {

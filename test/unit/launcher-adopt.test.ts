@@ -31,7 +31,11 @@ await launcher.follow(folder, { beat: async () => 'go', everyMs: 100, signal: ne
 `;
 
 async function startAndKillWorker(settings: AgentSettings, spec: RunSpec): Promise<string> {
-  transpileRooms(bench.root, ['src/core/model', 'src/core/platform', 'src/core/launcher']);
+  const rooms = ['model', 'platform', 'pipeline', 'pipeline/gates', 'pipeline/rules', 'pipeline/stages', 'launcher'];
+  transpileRooms(
+    bench.root,
+    rooms.map((room) => `src/core/${room}`),
+  );
   const program = path.join(bench.root, 'worker.js');
   writeFileSync(program, worker);
   const child = spawn(process.execPath, [program, JSON.stringify({ runsDir: bench.runsDir, settings, spec })], {
