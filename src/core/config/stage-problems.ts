@@ -4,7 +4,7 @@ import type { Problem } from './problems.ts';
 type Entry = Record<string, unknown>;
 
 function entriesOf(value: unknown): [string, Entry][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
+  if (!isEntry(value)) return [];
   return Object.entries(value).filter((entry): entry is [string, Entry] => isEntry(entry[1]));
 }
 

@@ -8,7 +8,7 @@ import { advanceTo, baselineOf, bounce } from '../rules/moves.ts';
 import { stageAfter } from '../rules/order.ts';
 import { cannotSeeBranch, commit, hold, rest, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
-import { blocking, waiting } from './stage.ts';
+import { blocking, waiting, defaultRole } from './stage.ts';
 
 const questionsFile = '01-questions.md';
 /** The documents a person approves; an approval is for exactly these contents. */
@@ -46,11 +46,9 @@ export const analysis: StageDefinition = {
   name: 'analysis',
   words: { en: 'analysis', ru: 'анализ' },
   role: {
+    ...defaultRole,
     name: 'analyst',
     words: { en: 'analyst', ru: 'аналитик' },
-    model: null,
-    timeoutMinutes: null,
-    writesCode: false,
   },
   gate: 'analysis-approved',
   products: (folder) => [

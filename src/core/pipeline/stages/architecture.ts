@@ -7,7 +7,7 @@ import { advanceTo, baselineOf, bounce } from '../rules/moves.ts';
 import { stageAfter } from '../rules/order.ts';
 import { cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
-import { blocking } from './stage.ts';
+import { blocking, defaultRole } from './stage.ts';
 
 const decisionsFolder = '06-adr/';
 const infrastructureFile = '07-infra-requirements.md';
@@ -30,11 +30,10 @@ export const architecture: StageDefinition = {
   name: 'architecture',
   words: { en: 'architecture', ru: 'архитектура' },
   role: {
+    ...defaultRole,
     name: 'architect',
     words: { en: 'architect', ru: 'архитектор' },
     model: 'opus',
-    timeoutMinutes: null,
-    writesCode: false,
   },
   gate: 'architecture-done',
   products: (folder) => [

@@ -10,7 +10,7 @@ import { postVerdict } from '../rules/posted-verdict.ts';
 import { openPullRequest } from '../rules/pull-request.ts';
 import { cannotSee, cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
-import { blocking } from './stage.ts';
+import { blocking, defaultRole } from './stage.ts';
 
 const deployFailed = blocking(
   'deploy_failed',
@@ -32,11 +32,9 @@ export const deploy: StageDefinition = {
   name: 'deploy',
   words: { en: 'deploy', ru: 'развёртывание' },
   role: {
+    ...defaultRole,
     name: 'deployer',
     words: { en: 'deployer', ru: 'деплоер' },
-    model: null,
-    timeoutMinutes: null,
-    writesCode: false,
   },
   gate: 'deployed',
   products: () => [

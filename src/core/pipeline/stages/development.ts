@@ -6,7 +6,7 @@ import { stageAfter } from '../rules/order.ts';
 import { openPullRequest } from '../rules/pull-request.ts';
 import { cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
-import { blocking } from './stage.ts';
+import { blocking, defaultRole } from './stage.ts';
 
 const noNewCode = blocking(
   'no_new_code',
@@ -21,10 +21,9 @@ export const development: StageDefinition = {
   name: 'development',
   words: { en: 'development', ru: 'разработка' },
   role: {
+    ...defaultRole,
     name: 'developer',
     words: { en: 'developer', ru: 'разработчик' },
-    model: null,
-    timeoutMinutes: null,
     writesCode: true,
   },
   gate: 'ci-green or tests-local',

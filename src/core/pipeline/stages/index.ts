@@ -9,7 +9,7 @@ import { deploy } from './deploy.ts';
 import { development } from './development.ts';
 import { ownHolds, ownStage, stageFailed } from './own.ts';
 import { review } from './review.ts';
-import type { BounceKind, HoldKind, RoleFacts } from './stage.ts';
+import { defaultRole, type BounceKind, type HoldKind, type RoleFacts } from './stage.ts';
 import { testing } from './testing.ts';
 
 /** The built-in work stages, in the order of the default pipeline (spec 3). A new one is added here and nowhere else. */
@@ -46,7 +46,7 @@ export const roleNames: readonly Role[] = builtInRoles.map((role) => role.name);
 /** The role of that name, or the plainest one: a team's own writes documents. */
 export function roleFacts(name: Role): RoleFacts {
   const known = builtInRoles.find((role) => role.name === name);
-  return known ?? { name, words: { en: name, ru: name }, model: null, timeoutMinutes: null, writesCode: false };
+  return known ?? { ...defaultRole, name, words: { en: name, ru: name } };
 }
 
 /** The definition of a work stage of a task. @throws Error when there is none: a defect, or a newer database */

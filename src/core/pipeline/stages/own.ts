@@ -11,7 +11,7 @@ import { stageAfter } from '../rules/order.ts';
 import { pullReviewRule } from '../rules/pull-reviews.ts';
 import { cannotSee, cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
-import { blocking, type BounceKind, type HoldKind } from './stage.ts';
+import { blocking, defaultRole, type BounceKind, type HoldKind } from './stage.ts';
 
 /** Holds and bounces of every team's own stages. */
 export const ownHolds = {
@@ -51,13 +51,7 @@ export function ownStage(own: OwnStage): StageDefinition {
     ...defaultFacts,
     name: own.name,
     words: { en: own.label, ru: own.label },
-    role: {
-      name: own.role,
-      words: { en: own.roleLabel, ru: own.roleLabel },
-      model: null,
-      timeoutMinutes: null,
-      writesCode: false,
-    },
+    role: { ...defaultRole, name: own.role, words: { en: own.roleLabel, ru: own.roleLabel } },
     gate: `${own.key} of ${own.document}`,
     products: (folder) => [`\`${folder}/${own.document}\` with the front matter ${values}, and \`commit:\``],
     reads: [own.document],

@@ -12,7 +12,7 @@ import { postVerdict } from '../rules/posted-verdict.ts';
 import { pullReviewRule } from '../rules/pull-reviews.ts';
 import { cannotSee, cannotSeeBranch, commit, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
-import { blocking } from './stage.ts';
+import { blocking, defaultRole } from './stage.ts';
 
 /** `verdict:` in the front matter of a review of this visit, for the head's code (spec 3.1). */
 export const reviewerVerdict: DocumentGate = {
@@ -37,11 +37,10 @@ export const review: StageDefinition = {
   name: 'review',
   words: { en: 'review', ru: 'ревью' },
   role: {
+    ...defaultRole,
     name: 'reviewer',
     words: { en: 'reviewer', ru: 'ревьюер' },
     model: 'opus',
-    timeoutMinutes: null,
-    writesCode: false,
   },
   gate: 'reviewer-verdict and/or pr-approved',
   products: (folder) => [

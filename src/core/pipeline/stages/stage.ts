@@ -46,6 +46,9 @@ export interface RoleFacts {
   writesCode: boolean;
 }
 
+/** What most roles have in common; each names what is different. */
+export const defaultRole = { model: null, timeoutMinutes: null, writesCode: false } satisfies Partial<RoleFacts>;
+
 /** What is known of a work stage without running its rules; everything outside of the pipeline derives from it. */
 export interface StageFacts {
   name: WorkStage;

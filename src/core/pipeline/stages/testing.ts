@@ -11,7 +11,7 @@ import { advanceTo, baselineOf, bounceToCode } from '../rules/moves.ts';
 import { codeStage, stageAfter } from '../rules/order.ts';
 import { cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
-import { blocking } from './stage.ts';
+import { blocking, defaultRole } from './stage.ts';
 
 /** `result:` in the front matter of a test report of this visit (spec 3.1). */
 export const testResult: DocumentGate = {
@@ -37,12 +37,11 @@ export const testing: StageDefinition = {
   name: 'testing',
   words: { en: 'testing', ru: 'тестирование' },
   role: {
+    ...defaultRole,
     name: 'tester',
     words: { en: 'tester', ru: 'тестировщик' },
-    model: null,
     // The testers of the system that orch replaced took 25 of their 30 minutes.
     timeoutMinutes: 45,
-    writesCode: false,
   },
   gate: 'tests-passed',
   products: (folder) => [
