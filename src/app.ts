@@ -78,10 +78,9 @@ export async function openApp(options: AppOptions): Promise<App> {
     ...workerParts(config, { store, launcher, git, workspaces, clock, log, owner }),
     onTask,
     runsDir: config.runsDir,
-    reposDir: config.reposDir,
-    workspacesDir: config.workspacesDir,
     repos: [...new Set(config.projects.map((project) => project.repo))],
     workspaceRetentionMs: config.retention.workspacesMs,
+    runRetentionMs: config.retention.runsMs,
   });
   return {
     ...parts,
@@ -129,7 +128,7 @@ type WorkerParts = Pick<RepairDeps, 'store' | 'launcher' | 'git' | 'workspaces' 
 function workerParts(
   config: Config,
   parts: WorkerParts,
-): Omit<RepairDeps, 'onTask' | 'runsDir' | 'reposDir' | 'workspacesDir' | 'repos' | 'workspaceRetentionMs'> {
+): Omit<RepairDeps, 'onTask' | 'runsDir' | 'repos' | 'workspaceRetentionMs' | 'runRetentionMs'> {
   const { git, store } = parts;
   return {
     ...parts,

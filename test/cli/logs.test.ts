@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFormatter } from '../../src/commands/logs/log-lines.ts';
+import { checkFolder } from '../../src/commands/logs/log-read.ts';
+import type { Run } from '../../src/core/model/index.ts';
 import { bin, lookedAt, type LookedAt } from '../support/looked-at.ts';
 
 let world: LookedAt;
@@ -124,6 +127,11 @@ describe('logs', () => {
     expect(gone.status).toBe(3);
     expect(gone.stderr).toContain(`the folder of run ${run.id} is not here: ${run.folder}`);
     expect(gone.stderr).toContain('retention.runDays');
+    const removed = { ...run, host: hostname(), phase: 'settled' } as Run;
+    const [now, day] = [Date.now(), 86_400_000];
+    expect(() => checkFolder({ ...removed, endedAt: now - 120 * day }, now, 90 * day)).toThrow(
+      `the folder of run ${run.id} was removed: it ended 120 days ago, and folders are kept for 90 days`,
+    );
   });
 });
 

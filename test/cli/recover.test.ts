@@ -114,7 +114,7 @@ it('mends what was broken by kills and by hand: says so first, does it once, and
   expect(everything()).toEqual(before);
   expect(dry.fixed).toEqual([]);
   const lines = dry.found.join('\n');
-  for (const part of ['its worker is dead', 'no repository any more', 'feature_x.git-4242', '4711'])
+  for (const part of ['its worker is dead', 'is not a repository any more', 'feature_x.git-4242', '4711'])
     expect(lines).toContain(part);
 
   const done = await recover();

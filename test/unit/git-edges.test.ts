@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CommitSha, PublishResult } from '../../src/core/model/index.ts';
+import type { CommitSha, Published } from '../../src/core/model/index.ts';
 import { gitBench, slug, type GitBench } from '../support/git-server.ts';
 
 const branch = 'feature/ET-012-totals';
@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.stop());
 
-const commit = (base: CommitSha, allowed: (file: string) => boolean = () => true): Promise<PublishResult> =>
+const commit = (base: CommitSha, allowed: (file: string) => boolean = () => true): Promise<Published> =>
   bench.workspaces.commit({
     baseBranch: 'main',
     repo: slug,

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CommitSha, PublishResult } from '../../src/core/model/index.ts';
+import type { CommitSha, Published } from '../../src/core/model/index.ts';
 import { gitBench, slug, type GitBench } from '../support/git-server.ts';
 
 const branch = 'feature/ET-012-totals';
@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.stop());
 
-const commit = (): Promise<PublishResult> =>
+const commit = (): Promise<Published> =>
   bench.workspaces.commit({
     baseBranch: 'main',
     repo: slug,
@@ -45,7 +45,7 @@ async function wholeRound(plant: () => void): Promise<CommitSha> {
   plant();
   await bench.workspaces.unpushed(slug, branch);
   const { sha } = await commit();
-  await bench.workspaces.deliver(slug, branch, sha);
+  await bench.workspaces.exportCommit(slug, branch, sha);
   expect(await bench.git.push(slug, sha, branch, base)).toBe('ok');
   await bench.workspaces.unpushed(slug, branch);
   expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: sha, state: 'clean' });

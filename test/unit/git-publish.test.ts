@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CommitSha, PublishResult } from '../../src/core/model/index.ts';
+import type { CommitSha, Published } from '../../src/core/model/index.ts';
 import { gitBench, slug, type GitBench } from '../support/git-server.ts';
 
 const branch = 'feature/ET-012-totals';
@@ -35,7 +35,7 @@ const put = (file: string | Buffer, content: string | Buffer): void => {
   mkdirSync(path.dirname(target.toString('latin1')).replace(/[^\0-\x7f]/g, ''), { recursive: true });
   writeFileSync(target, content);
 };
-const commit = (allowed: (file: string) => boolean = () => true): Promise<PublishResult> =>
+const commit = (allowed: (file: string) => boolean = () => true): Promise<Published> =>
   bench.workspaces.commit({ baseBranch: 'main', repo: slug, branch, base, allowed, message, patchFile: patchFile() });
 const docsOnly = (file: string): boolean => file.startsWith('docs/');
 /** `A path` lines of what the commit changed; octal escapes for odd bytes. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CommitSha, PublishResult, RepoSlug } from '../../src/core/model/index.ts';
+import type { CommitSha, Published, RepoSlug } from '../../src/core/model/index.ts';
 import { gitBench, slug, type GitBench } from '../support/git-server.ts';
 
 const branch = 'feature/ET-012-totals';
@@ -20,7 +20,7 @@ const put = (file: string, content: string): void => {
 };
 const read = (file: string): string => readFileSync(path.join(bench.workspaces.pathOf(slug, branch), file), 'utf8');
 const agent = (...args: string[]): string => bench.inFolder(bench.workspaces.pathOf(slug, branch), ...args);
-const commit = (base: CommitSha): Promise<PublishResult> =>
+const commit = (base: CommitSha): Promise<Published> =>
   bench.workspaces.commit({
     baseBranch: 'main',
     repo: slug,
@@ -32,7 +32,7 @@ const commit = (base: CommitSha): Promise<PublishResult> =>
   });
 const publish = async (base: CommitSha): Promise<CommitSha> => {
   const { sha } = await commit(base);
-  await bench.workspaces.deliver(slug, branch, sha);
+  await bench.workspaces.exportCommit(slug, branch, sha);
   expect(await bench.git.push(slug, sha, branch, base)).toBe('ok');
   return sha;
 };
@@ -142,7 +142,7 @@ describe('prepare', () => {
     const { head } = await bench.workspaces.prepare(slug, branch);
     put('src/mine.txt', 'mine\n');
     const { sha } = await commit(head);
-    await bench.workspaces.deliver(slug, branch, sha);
+    await bench.workspaces.exportCommit(slug, branch, sha);
     expect(await bench.workspaces.unpushed(slug, branch)).toBe(true);
     expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head, state: 'dirty' });
     expect(read('src/mine.txt')).toBe('mine\n');

@@ -8,8 +8,9 @@ import { OrchError } from '../../core/model/index.ts';
 import type { Clock } from '../../core/platform/clock.ts';
 import { taskOf } from '../shared/tasks.ts';
 
-/** How often a followed file is looked at, milliseconds. */
+/** How often a followed file is polled, milliseconds. */
 const everyMs = 250;
+const dayMs = 86_400_000;
 
 /**
  * The run that a command line names: its number, or a task, whose newest run it is then.
@@ -33,21 +34,27 @@ export async function findRun(store: Store, text: string): Promise<Run> {
   });
 }
 
-/** @throws OrchError `run_folder_missing` when a run that has a folder, or ended without one, has none here */
-export function checkFolder(run: Run): void {
+/**
+ * @param now ms since the epoch; `keptMs`: how long folders are kept (`retention.runDays`)
+ * @throws OrchError `run_folder_missing` when a run that has a folder, or ended without one, has none here
+ */
+export function checkFolder(run: Run, now: number, keptMs: number): void {
   if (run.folder === '' ? run.phase !== 'settled' : existsSync(run.folder)) return;
-  const elsewhere = run.host !== hostname();
-  throw new OrchError(
-    run.folder === ''
-      ? `run ${run.id} never got as far as a folder`
-      : `the folder of run ${run.id} is not here: ${run.folder}`,
-    {
-      code: 'run_folder_missing',
-      hint: elsewhere
-        ? `It ran on ${run.host}: ask there.`
-        : `Folders are removed some time after their runs (retention.runDays); \`orch status ${run.taskId ?? 'TASK'}\` still knows how it ended.`,
-    },
-  );
+  throw new OrchError(missingFolder(run, now, keptMs), {
+    code: 'run_folder_missing',
+    hint:
+      run.host === hostname()
+        ? `Folders are removed some time after their runs (retention.runDays); \`orch status ${run.taskId ?? 'TASK'}\` still knows how it ended.`
+        : `It ran on ${run.host}: ask there.`,
+  });
+}
+
+function missingFolder(run: Run, now: number, keptMs: number): string {
+  if (run.folder === '') return `run ${run.id} never got as far as a folder`;
+  const days = (ms: number): number => Math.floor(ms / dayMs);
+  if (run.endedAt !== null && run.host === hostname() && now - run.endedAt > keptMs)
+    return `the folder of run ${run.id} was removed: it ended ${days(now - run.endedAt)} days ago, and folders are kept for ${days(keptMs)} days`;
+  return `the folder of run ${run.id} is not here: ${run.folder}`;
 }
 
 export interface ReadRequest {

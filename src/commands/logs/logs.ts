@@ -43,9 +43,9 @@ async function logs(context: CommandContext, text: string, options: LogOptions):
   ]);
   await withStore(
     context,
-    async (store) => {
+    async (store, config) => {
       const run = await read.findRun(store, text);
-      read.checkFolder(run);
+      read.checkFolder(run, store.now(), config.retention.runsMs);
       const follow = options.follow === true;
       const request: ReadRequest = {
         store,

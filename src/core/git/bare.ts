@@ -28,14 +28,9 @@ const mark = 'orch-bare';
 /** Never published: orders and results of runs. */
 const excluded = '/.orch/\n';
 
-/** Where a repository's bare copy lies. */
-export function bareFolder(reposDir: string, repo: RepoSlug): string {
-  return path.resolve(reposDir, `${parseRepoSlug(repo)}.git`);
-}
-
 export function createBare(options: { reposDir: string; timeouts: GitTimeouts; identity: GitIdentity }): Bare {
   const making = new Map<string, Promise<string>>();
-  const pathOf = (repo: RepoSlug): string => bareFolder(options.reposDir, repo);
+  const pathOf = (repo: RepoSlug): string => path.resolve(options.reposDir, `${parseRepoSlug(repo)}.git`);
 
   async function make(repo: RepoSlug): Promise<string> {
     const folder = pathOf(repo);

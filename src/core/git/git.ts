@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommitSha, GitIdentity, GitPort, RepoSlug } from '../model/index.ts';
 import { OrchError, parseCommitSha } from '../model/index.ts';
 import { createCircuits } from '../platform/circuit.ts';
@@ -6,6 +7,7 @@ import type { Log } from '../platform/log.ts';
 import { retrying, retryPolicies } from '../platform/retry.ts';
 import { coalesce } from '../platform/coalesce.ts';
 import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts';
+import { bareLeftovers, isBroken, moveBroken } from './leftovers.ts';
 import { isCrowded, packBare } from './packing.ts';
 import { reads } from './reads.ts';
 import { explainRemote } from './remote-error.ts';
@@ -54,7 +56,23 @@ function listedNothing(repo: RepoSlug): OrchError {
   });
 }
 
-/** Where the bare copy keeps in mind that the server has had a commit. */
+/** Waits between tries while another process holds a lock of the bare copy, milliseconds; together a slow fetch. */
+const lockWaits = [50, 150, 400, 1000, 2000];
+
+/** Repeats what another process's lock stopped: git's own locks are held for moments. */
+async function pastLocks<T>(work: () => Promise<T>): Promise<T> {
+  for (const wait of lockWaits) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof OrchError) || error.code !== 'git_locked') throw error;
+    }
+    await sleep(wait);
+  }
+  return work();
+}
+
+/** Where the bare copy records that the server has had a commit. */
 export function pushedRef(sha: CommitSha): string {
   return `refs/orch/pushed/${sha}`;
 }
@@ -197,6 +215,9 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     push,
     crowded: (repo, now) => isCrowded(bare.pathOf(repo), now),
     pack: (repo, needed, now) => packBare(bare, repo, needed, now),
+    leftovers: (before) => Promise.resolve(bareLeftovers(options.reposDir, before)),
+    isBroken: (repo) => Promise.resolve(isBroken(bare.pathOf(repo))),
+    moveBroken: (repo, now) => Promise.resolve(moveBroken(bare.pathOf(repo), now)),
     ...read,
   };
 }

@@ -1,16 +1,16 @@
-import { constants } from 'node:fs';
-import { lstat, open } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, RepoSlug } from '../model/index.ts';
 import { isCommitSha, OrchError } from '../model/index.ts';
+import { readSmall } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
-import { mergedTree } from './reads.ts';
+import { isAncestor, mergedTree } from './reads.ts';
 
-/** What of an agent's own references is read at most, bytes. */
-const mostReferences = 16 * 1024 * 1024;
+/** Upper bound of an agent's own references that are read, bytes. */
+const maxReferenceBytes = 16 * 1024 * 1024;
 /** Of a merge's heads: more of them than anybody merges at once, bytes. */
-const mostMergeHead = 41 * 32;
+const maxMergeHeadBytes = 41 * 32;
 
 /**
  * Commits of the server that the agent merged into its work, or moved it onto, such as the base branch's head: kept as
@@ -28,7 +28,7 @@ export async function foreignParents(
 ): Promise<CommitSha[]> {
   const gitFolder = path.join(folder, '.git');
   if ((await lstat(gitFolder).catch(() => null))?.isDirectory() !== true) return [];
-  const head = await headOf(gitFolder);
+  const head = headOf(gitFolder);
   if (head !== null && (await onServer(bare, repo, head)) && !(await isAncestor(bare, repo, base, head))) {
     throw new OrchError(
       `${folder} has ${head.slice(0, 12)} checked out, which the work of ${base.slice(0, 12)} is not in`,
@@ -38,7 +38,9 @@ export async function foreignParents(
       },
     );
   }
-  const merging = (await readSmall(path.join(gitFolder, 'MERGE_HEAD'), mostMergeHead)).split('\n').filter(isCommitSha);
+  const merging = (readSmall(path.join(gitFolder, 'MERGE_HEAD'), maxMergeHeadBytes) ?? '')
+    .split('\n')
+    .filter(isCommitSha);
   const hints = new Set<CommitSha>();
   for (const tip of new Set([...(head === null ? [] : [head]), ...merging])) {
     const found = (await onServer(bare, repo, tip)) ? [tip] : await leftServerAt(bare, repo, gitFolder, tip, log);
@@ -102,7 +104,7 @@ export async function committedPaths(
   log: Log,
 ): Promise<string[]> {
   const gitFolder = path.join(folder, '.git');
-  const head = (await lstat(gitFolder).catch(() => null))?.isDirectory() === true ? await headOf(gitFolder) : null;
+  const head = (await lstat(gitFolder).catch(() => null))?.isDirectory() === true ? headOf(gitFolder) : null;
   if (head === null || head === base) return [];
   const args = ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--diff-filter=A', base, head];
   const out = await withObjectsOf(bare, repo, gitFolder, args, log);
@@ -110,33 +112,17 @@ export async function committedPaths(
 }
 
 /** What the workspace has checked out, read without running git there; null when it cannot be told. */
-async function headOf(gitFolder: string): Promise<CommitSha | null> {
-  const text = (await readSmall(path.join(gitFolder, 'HEAD'))).trim();
+function headOf(gitFolder: string): CommitSha | null {
+  const read = (name: string): string => (readSmall(path.join(gitFolder, name), maxReferenceBytes) ?? '').trim();
+  const text = read('HEAD');
   if (isCommitSha(text)) return text;
   const ref = /^ref: (refs\/.+)$/.exec(text)?.[1];
   if (ref === undefined || ref.split('/').includes('..')) return null;
-  const loose = (await readSmall(path.join(gitFolder, ref))).trim();
+  const loose = read(ref);
   if (isCommitSha(loose)) return loose;
-  const packed = (await readSmall(path.join(gitFolder, 'packed-refs'))).split('\n');
+  const packed = read('packed-refs').split('\n');
   const sha = packed.find((line) => line.slice(41) === ref)?.slice(0, 40) ?? '';
   return isCommitSha(sha) ? sha : null;
-}
-
-/** Beginning of a regular file, else nothing; neither follows a link nor waits for the writer of a pipe. */
-async function readSmall(file: string, most = mostReferences): Promise<string> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => null);
-  if (handle === null) return '';
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) return '';
-    const bytes = Buffer.alloc(Math.min(stat.size, most));
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
-    return bytes.subarray(0, bytesRead).toString('utf8');
-  } catch {
-    return '';
-  } finally {
-    await handle.close();
-  }
 }
 
 /** The commits of the server's branches on which a commit of the agent's own stands. */
@@ -169,11 +155,6 @@ async function onServer(bare: Bare, repo: RepoSlug, sha: CommitSha): Promise<boo
   const args = ['for-each-ref', '--count=1', '--format=%(refname)', `--contains=${sha}`, 'refs/heads/'];
   const answer = await bare.run(repo, args, { answers: [0, 128, 129] });
   return answer.code === 0 && answer.stdout.trim() !== '';
-}
-
-async function isAncestor(bare: Bare, repo: RepoSlug, ancestor: CommitSha, descendant: CommitSha): Promise<boolean> {
-  const args = ['merge-base', '--is-ancestor', ancestor, descendant];
-  return (await bare.run(repo, args, { answers: [0, 1, 128] })).code === 0;
 }
 
 /** Without those that others contain already. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { appendFile, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { CommitSha, PublishResult, RepoSlug, WorkspacePort } from '../model/index.ts';
+import type { CommitSha, Published, RepoSlug, WorkspacePort } from '../model/index.ts';
 import { parseCommitSha } from '../model/index.ts';
 import { privateFolder, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -17,7 +17,7 @@ type Request = Parameters<WorkspacePort['commit']>[0];
  * back. Every step can be repeated: the patch and its list are complete before the first file is taken back, and the same
  * work under the same message is the same commit.
  */
-export async function commitFolder(bare: Bare, folder: string, request: Request, log: Log): Promise<PublishResult> {
+export async function commitFolder(bare: Bare, folder: string, request: Request, log: Log): Promise<Published> {
   const { repo, base } = request;
   const merged = await foreignParents(bare, repo, folder, base, log);
   const found = await ofBranch(bare, repo, merged, request.baseBranch);

@@ -33,6 +33,16 @@ export async function mergedTree(
   return { tree, clean: answer.code === 0, conflicts };
 }
 
+export async function isAncestor(
+  bare: Bare,
+  repo: RepoSlug,
+  ancestor: CommitSha,
+  descendant: CommitSha,
+): Promise<boolean> {
+  const args = ['merge-base', '--is-ancestor', ancestor, descendant];
+  return (await bare.run(repo, args, { answers: [0, 1, 128] })).code === 0;
+}
+
 /** UTF-8 text of the first bytes, cut before a character that would not be whole; null when the bytes are none. */
 function textOf(bytes: Buffer, most: number): string | null {
   try {
@@ -132,12 +142,6 @@ export function reads(bare: Bare): Reads {
       .map((text) => ({ sha: parseCommitSha(text.slice(0, 40)), message: utf8(text.slice(41)) }));
   }
 
-  async function isAncestor(repo: RepoSlug, ancestor: CommitSha, descendant: CommitSha): Promise<boolean> {
-    return (
-      (await bare.run(repo, ['merge-base', '--is-ancestor', ancestor, descendant], { answers: [0, 1, 128] })).code === 0
-    );
-  }
-
   async function mergeTree(
     repo: RepoSlug,
     base: CommitSha,
@@ -153,5 +157,15 @@ export function reads(bare: Bare): Reads {
     return found === undefined ? null : parseCommitSha(found.slice(0, 40));
   }
 
-  return { has, head, readFile, listTree, codeTree, commitsSince, isAncestor, mergeTree, findCommit };
+  return {
+    has,
+    head,
+    readFile,
+    listTree,
+    codeTree,
+    commitsSince,
+    isAncestor: (...of) => isAncestor(bare, ...of),
+    mergeTree,
+    findCommit,
+  };
 }

@@ -1,5 +1,6 @@
 import { lstat, rm } from 'node:fs/promises';
 import { OrchError } from '../model/index.ts';
+import { runCommand } from '../platform/command.ts';
 import { diskFull } from '../platform/disk-error.ts';
 import { printable } from '../platform/printable.ts';
 
@@ -13,7 +14,7 @@ export interface GitCall {
   timeoutMs: number;
   /** Exit codes that are an answer and no failure; default only 0. */
   answers?: number[];
-  /** Output beyond this is cut off, bytes. Default: more than `mostOutput` is a failure. */
+  /** Output beyond this is cut off, bytes. Default: more than `maxOutputBytes` is a failure. */
   cutAt?: number;
   /** The error of a failure that is no lock of another process; default: what git said. */
   explain?: (answer: GitAnswer) => OrchError;
@@ -27,7 +28,7 @@ export interface GitAnswer {
 }
 
 /** Largest output of one call that is read, bytes. */
-const mostOutput = 64 * 1024 * 1024;
+const maxOutputBytes = 64 * 1024 * 1024;
 /** Between asking git to end and ending it, milliseconds. */
 const killAfterMs = 5000;
 /** No call lasts as long: a lock this old was left by a process that is dead, milliseconds. */
@@ -108,39 +109,34 @@ export async function runGit(call: GitCall): Promise<GitAnswer> {
 }
 
 async function callGit(call: GitCall): Promise<GitAnswer> {
-  const { execa } = await import('execa');
-  // A group of its own, ended as a whole: the transport below git holds the pipes open when git alone is killed, and a
-  // server that never answers would be waited for without end.
-  const child = execa('git', call.args, {
+  const end = await runCommand({
+    file: 'git',
+    args: call.args,
     ...(call.cwd === undefined ? {} : { cwd: call.cwd }),
+    ...(call.input === undefined ? {} : { input: call.input }),
     env: { ...gitEnvironment(), ...call.env },
-    extendEnv: false,
-    ...(call.input === undefined ? { stdin: 'ignore' as const } : { input: call.input }),
-    detached: true,
+    timeoutMs: call.timeoutMs,
+    killAfterMs,
+    maxBytes: call.cutAt ?? maxOutputBytes,
     encoding: 'latin1',
-    maxBuffer: call.cutAt ?? mostOutput,
-    reject: false,
-    stripFinalNewline: false,
   });
-  const end = endAfter(call.timeoutMs, child.pid);
-  const result = await child.finally(end.forget);
   const verb = verbOf(call.args);
-  if (end.happened())
+  if (end.timedOut)
     throw new OrchError(`git ${verb} did not end within ${Math.round(call.timeoutMs / 1000)} s`, {
       code: 'git_timeout',
     });
-  if (result.isMaxBuffer) {
-    if (call.cutAt !== undefined) return { code: 0, stdout: String(result.stdout), stderr: '' };
-    throw new OrchError(`git ${verb} answered more than ${mostOutput} bytes`, { code: 'git_too_large' });
+  if (end.tooLarge) {
+    if (call.cutAt !== undefined) return { code: 0, stdout: end.stdout, stderr: '' };
+    throw new OrchError(`git ${verb} answered more than ${maxOutputBytes} bytes`, { code: 'git_too_large' });
   }
-  if (result.signal !== undefined) throw killed(verb, `by ${result.signal}`);
-  if (result.exitCode === undefined) {
-    throw new OrchError(`git cannot be run: ${result.shortMessage}`, {
+  if (end.signal !== null) throw killed(verb, `by ${end.signal}`);
+  if (end.status === null) {
+    throw new OrchError(`git cannot be run: ${end.notStarted ?? 'unknown reason'}`, {
       code: 'git_missing',
       hint: 'Install git 2.38 or newer and put it on the PATH.',
     });
   }
-  return { code: result.exitCode, stdout: String(result.stdout), stderr: utf8(String(result.stderr)) };
+  return { code: end.status, stdout: end.stdout, stderr: utf8(end.stderr) };
 }
 
 /** Somebody killed git, or what it works with (out of memory, an operator, a service manager): nothing was refused. */
@@ -153,26 +149,6 @@ function killed(verb: string, how: string): OrchError {
 
 /** What git says when the program at its other end was killed. */
 const cutOff = /died of signal|early EOF|hung up unexpectedly|unexpected disconnect/i;
-
-/** Ends a process group when its time is over: asked first, then made to. */
-function endAfter(ms: number, pid: number | undefined): { happened: () => boolean; forget: () => void } {
-  let over = false;
-  let timer = setTimeout(() => {
-    over = true;
-    signalGroup(pid, 'SIGTERM');
-    timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), killAfterMs);
-  }, ms);
-  return { happened: () => over, forget: () => clearTimeout(timer) };
-}
-
-function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // It has ended by itself.
-  }
-}
 
 /** The command's name: the first word that is neither an option nor an option's value. */
 function verbOf(args: string[]): string {

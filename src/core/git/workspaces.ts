@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { lstat, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { CommitSha, GitIdentity, GitPort, PublishResult, RepoSlug, WorkspacePort } from '../model/index.ts';
+import type { CommitSha, GitIdentity, GitPort, Published, RepoSlug, WorkspacePort } from '../model/index.ts';
 import { errorText, isCommitSha, OrchError, parseRepoSlug } from '../model/index.ts';
 import { removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Bare } from './bare.ts';
 import { pushedRef, safeBranch } from './git.ts';
 import { checkOut, keepGitFolder, renewGitFolder } from './git-folder.ts';
+import { workspaceLeftovers } from './leftovers.ts';
 import { foreignParents } from './merge-parents.ts';
 import { commitFolder } from './publish.ts';
 import { withIndex } from './scratch.ts';
@@ -143,7 +144,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     return !(await look(repo, folder, await git.head(repo, branch))).clean;
   }
 
-  async function commit(request: Parameters<WorkspacePort['commit']>[0]): Promise<PublishResult> {
+  async function commit(request: Parameters<WorkspacePort['commit']>[0]): Promise<Published> {
     const folder = pathOf(request.repo, request.branch);
     await refuseLinks(folder);
     const result = await commitFolder(bare, folder, request, log);
@@ -152,7 +153,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   }
 
   // The commit was made in the bare copy itself; all that is left is to make sure that it is there.
-  async function deliver(repo: RepoSlug, _branch: string, sha: CommitSha): Promise<void> {
+  async function exportCommit(repo: RepoSlug, _branch: string, sha: CommitSha): Promise<void> {
     if (await git.has(repo, sha)) return;
     throw new OrchError(`commit ${sha} is not in the bare copy of ${repo}`, { code: 'commit_missing' });
   }
@@ -170,7 +171,10 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     return texts.map((text) => text.trim()).filter(isCommitSha);
   }
 
-  return { pathOf, prepare, unpushed, commit, deliver, remove, commits };
+  const leftovers: WorkspacePort['leftovers'] = (before) =>
+    Promise.resolve(workspaceLeftovers(options.workspacesDir, before));
+
+  return { pathOf, prepare, unpushed, commit, exportCommit, remove, commits, leftovers };
 }
 
 /** A workspace that was exchanged for a link would have its target's files published, or reset. */

@@ -2,12 +2,12 @@ import { statSync, watch as watchFolder } from 'node:fs';
 import type { FollowHooks, StopReason } from '../model/index.ts';
 import { errorText } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
-import { writeFileAtomic } from '../platform/files.ts';
+import { readSmall, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isAlive } from '../platform/processes.ts';
 import { killRun } from './kill.ts';
 import type { RunRecord } from './run-folder.ts';
-import { hasExit, readRecord, readSmall, readSupervisor, runFiles } from './run-folder.ts';
+import { hasExit, readRecord, readSupervisor, runFiles } from './run-folder.ts';
 import { findProcesses } from './run-processes.ts';
 import { cursorAt, isFinalResult, parseEvent, readLines } from './stream.ts';
 

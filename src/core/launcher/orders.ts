@@ -1,9 +1,8 @@
 import { lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AgentResult, RunSpec } from '../model/index.ts';
-import { removeTree } from '../platform/files.ts';
+import { readSmall, removeTree } from '../platform/files.ts';
 import { printable } from '../platform/log.ts';
-import { readSmall } from './run-folder.ts';
 
 /** A result is a few lines; more is not read (spec 7). */
 const resultLimit = 64 * 1024;

@@ -1,12 +1,13 @@
-import { execFile } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock } from '../platform/clock.ts';
+import { runCommand, type CommandEnd } from '../platform/command.ts';
 import { oneLine } from './orders.ts';
 
 /** Longest wait for `--version` (spec 7). */
 const versionMs = 5_000;
 const loginMs = 15_000;
+const maxAnswerBytes = 1024 * 1024;
 
 export type PreflightAnswer = { ok: true; version: string } | { ok: false; reason: string };
 
@@ -31,30 +32,26 @@ function isExecutable(file: string): boolean {
 }
 
 /** Runs a command that answers at once; never rejects. */
-function ask(
+async function ask(
   argv: string[],
   env: Record<string, string>,
-  timeout: number,
+  timeoutMs: number,
 ): Promise<{ status: number | null; out: string; error: string }> {
-  const [file, ...rest] = argv;
-  return new Promise((resolve) => {
-    const child = execFile(
-      file ?? '',
-      rest,
-      { env, cwd: '/', timeout, killSignal: 'SIGKILL', maxBuffer: 1024 * 1024 },
-      (error, stdout, stderr) => {
-        if (error === null) return resolve({ status: 0, out: stdout, error: stderr });
-        const status = typeof error.code === 'number' ? error.code : null;
-        const late = error.killed === true ? `no answer within ${timeout / 1000} s` : error.message;
-        resolve({
-          status,
-          out: stdout,
-          error: status === null ? late : stderr.trim() || stdout.trim() || `exit status ${status}`,
-        });
-      },
-    );
-    child.stdin?.end();
-  });
+  const [file = '', ...args] = argv;
+  const end = await runCommand({ file, args, env, cwd: '/', timeoutMs, maxBytes: maxAnswerBytes, encoding: 'utf8' });
+  return {
+    status: end.timedOut ? null : end.status,
+    out: end.stdout,
+    error: end.stderr.trim() || reasonOf(end, timeoutMs),
+  };
+}
+
+/** Why a command that printed no error failed. */
+function reasonOf(end: CommandEnd, timeoutMs: number): string {
+  if (end.timedOut) return `no answer within ${timeoutMs / 1000} s`;
+  if (end.notStarted !== null) return end.notStarted;
+  if (end.signal !== null) return `ended by ${end.signal}`;
+  return end.stdout.trim() || `exit status ${end.status ?? 'unknown'}`;
 }
 
 /** Asks the very command that will be spawned, sandbox included, for its version. No tokens are spent. */

@@ -1,20 +1,9 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  linkSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, linkSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { OrchError } from '../model/index.ts';
-import type { FolderState, RunSpec, StopReason } from '../model/index.ts';
-import { writeFileAtomic } from '../platform/files.ts';
-import type { Identity } from '../platform/processes.ts';
+import type { FolderState, ProcessIdentity, RunSpec, StopReason } from '../model/index.ts';
+import { readSmall, writeFileAtomic } from '../platform/files.ts';
 
 /** Raised when `run.json` changes so that an older orch would misread it. */
 const formatVersion = 1;
@@ -61,28 +50,6 @@ const fileNames = [
 ] as const;
 type RunFileName = (typeof fileNames)[number];
 
-/**
- * The start of a regular file, at most `limit` bytes; null when there is none. Links are not followed and nothing that
- * is not a file is opened for longer than a look, because agents can write to some of these places.
- */
-export function readSmall(file: string, limit: number): string | null {
-  let handle: number;
-  try {
-    handle = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch {
-    return null;
-  }
-  try {
-    if (!fstatSync(handle).isFile()) return null;
-    const buffer = Buffer.alloc(limit);
-    return buffer.toString('utf8', 0, readSync(handle, buffer, 0, limit, 0));
-  } catch {
-    return null;
-  } finally {
-    closeSync(handle);
-  }
-}
-
 export function writeRecord(folder: string, record: Omit<RunRecord, 'version'>): void {
   writeFileAtomic(runFiles(folder)['run.json'], `${JSON.stringify({ version: formatVersion, ...record }, null, 2)}\n`);
 }
@@ -119,13 +86,13 @@ export function readRecord(folder: string): RunRecord {
 }
 
 /** The supervisor, once it has written who it is; null before, and after a reboot. */
-export function readSupervisor(folder: string, boot: string): Identity | null {
+export function readSupervisor(folder: string, boot: string): ProcessIdentity | null {
   const [pid, start, itsBoot] = (readSmall(runFiles(folder).pid, 256) ?? '').trim().split(' ');
   return start === undefined || itsBoot !== boot ? null : { pid: Number(pid), start };
 }
 
 /** The command itself, leader of a session of its own. */
-export function readAgent(folder: string): Identity | null {
+export function readAgent(folder: string): ProcessIdentity | null {
   const [pid, start] = (readSmall(runFiles(folder).agent, 256) ?? '').trim().split(' ');
   return start === undefined ? null : { pid: Number(pid), start };
 }

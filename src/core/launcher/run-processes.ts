@@ -1,5 +1,6 @@
 import path from 'node:path';
-import type { Identity, ProcessInfo } from '../platform/processes.ts';
+import type { ProcessIdentity } from '../model/index.ts';
+import type { ProcessInfo } from '../platform/processes.ts';
 import { bootId, hasMarker, listProcesses, ownLine, realPath, worksBelow } from '../platform/processes.ts';
 import { readAgent, readSupervisor, recordOf, runFiles } from './run-folder.ts';
 
@@ -10,7 +11,7 @@ export interface RunProcesses {
 }
 
 /** Members of the session or group that `leader` began; none when its pid has been given to another process since. */
-function membersOf(leader: Identity | null, table: ProcessInfo[]): ProcessInfo[] {
+function membersOf(leader: ProcessIdentity | null, table: ProcessInfo[]): ProcessInfo[] {
   if (leader === null) return [];
   if (table.some((info) => info.pid === leader.pid && info.start !== leader.start)) return [];
   return table.filter((info) => info.session === leader.pid || info.group === leader.pid);

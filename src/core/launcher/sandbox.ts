@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { runCommand } from '../platform/command.ts';
 import { realPath } from '../platform/processes.ts';
 
 /** What an agent sees: everything read-only, less what is hidden, plus these. All paths absolute. */
@@ -30,6 +30,9 @@ export const waysOut = [
   '/run/containerd',
   '/run/systemd/private',
 ];
+
+/** bubblewrap answers in milliseconds; a loaded machine gets this long. */
+const probeMs = 5_000;
 
 type Mount = { target: string; args: string[] };
 
@@ -91,21 +94,19 @@ function ensureFile(file: string, content: string): void {
 }
 
 /** Whether bubblewrap works here (installed, and user namespaces allowed); null when it does, else why not. */
-export function probeSandbox(env: NodeJS.ProcessEnv): Promise<string | null> {
-  return new Promise((resolve) => {
-    execFile(
-      'bwrap',
-      [...systemArguments, '--', 'true'],
-      { env: { PATH: env['PATH'] ?? '/usr/bin:/bin' }, timeout: 5_000 },
-      (error, _stdout, stderr) => {
-        if (error === null) resolve(null);
-        else
-          resolve(
-            (error as NodeJS.ErrnoException).code === 'ENOENT'
-              ? 'bwrap is not installed'
-              : stderr.trim() || error.message,
-          );
-      },
-    );
+export async function probeSandbox(env: NodeJS.ProcessEnv): Promise<string | null> {
+  const end = await runCommand({
+    file: 'bwrap',
+    args: [...systemArguments, '--', 'true'],
+    env: { PATH: env['PATH'] ?? '/usr/bin:/bin' },
+    timeoutMs: probeMs,
+    maxBytes: 64 * 1024,
+    encoding: 'utf8',
   });
+  if (end.status === 0) return null;
+  if (end.notStarted?.includes('ENOENT') === true) return 'bwrap is not installed';
+  if (end.timedOut) return `bwrap did not answer within ${probeMs / 1000} s`;
+  return (
+    end.stderr.trim() || end.notStarted || `bwrap ended with ${end.signal ?? `exit status ${end.status ?? 'unknown'}`}`
+  );
 }

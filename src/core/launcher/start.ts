@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { ProcessIdentity, RunSpec } from '../model/index.ts';
-import { errorText, OrchError } from '../model/index.ts';
+import { OrchError } from '../model/index.ts';
 import { bootId, readProcess, realPath } from '../platform/processes.ts';
 import type { Context } from './context.ts';
 import { environmentOf } from './context.ts';
@@ -29,13 +28,12 @@ export async function startRun(context: Context, spec: RunSpec, folder: string):
   const script = path.join(import.meta.dirname, 'supervise.sh');
   const limits = [seconds(record.timeoutMs), seconds(record.killGraceMs)];
   const args = [script, folder, ...limits, realPath(spec.workspace), ...record.argv];
-  const child = spawn('/bin/sh', args, { cwd: folder, env, detached: true, stdio: 'ignore' });
-  await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve);
-    child.once('error', (error) => reject(notStartable(spec, errorText(error))));
-  });
+  const { execa } = await import('execa');
+  const options = { cwd: folder, env, extendEnv: false, detached: true, cleanup: false, stdio: 'ignore' } as const;
+  const child = execa('/bin/sh', args, { ...options, buffer: false, reject: false });
   child.unref();
-  return identityOf(context, spec, folder, child.pid ?? 0);
+  if (child.pid === undefined) throw notStartable(spec, (await child).originalMessage ?? 'unknown reason');
+  return identityOf(context, spec, folder, child.pid);
 }
 
 /** Waits for the supervisor's own word; the supervisor of a short command may be over by then, its file stays. */

@@ -1,4 +1,5 @@
 import type { CommitSha, RepoSlug } from './ids.ts';
+import type { Published } from './job.ts';
 
 export interface TreeEntry {
   path: string;
@@ -62,15 +63,12 @@ export interface GitPort {
    * loses what is not on the server.
    */
   pack(repo: RepoSlug, needed: CommitSha[], now: number): Promise<number>;
-}
-
-/** What publishing a run's work came to (spec 7). */
-export interface PublishResult {
-  sha: CommitSha;
-  /** Whether the run changed anything that was published. */
-  committed: boolean;
-  /** Paths outside the role's scope: saved as a patch in the run folder and taken back. */
-  outOfScope: string[];
+  /** Temporary files and folders of killed processes, last changed before a moment, ms since the epoch. */
+  leftovers(before: number): Promise<string[]>;
+  /** Whether the bare copy lacks parts that every repository has. */
+  isBroken(repo: RepoSlug): Promise<boolean>;
+  /** Renames a broken bare copy, so that the next fetch makes a new one; answers its new path. */
+  moveBroken(repo: RepoSlug, now: number): Promise<string>;
 }
 
 /** The clone an agent works in, one per task (spec 7). */
@@ -98,10 +96,12 @@ export interface WorkspacePort {
     allowed: (path: string) => boolean;
     message: string;
     patchFile: string;
-  }): Promise<PublishResult>;
-  /** Fetches the workspace's commit into the bare copy, so that it can be pushed from there. */
-  deliver(repo: RepoSlug, branch: string, sha: CommitSha): Promise<void>;
+  }): Promise<Published>;
+  /** Makes sure that a commit of `commit` is in the bare copy, so that it can be pushed from there. @throws OrchError `commit_missing` */
+  exportCommit(repo: RepoSlug, branch: string, sha: CommitSha): Promise<void>;
   remove(repo: RepoSlug, branch: string): Promise<void>;
   /** Commits that the workspaces of a repository begin from or were published as, those of removed ones left out. */
   commits(repo: RepoSlug): Promise<CommitSha[]>;
+  /** Temporary files and folders of killed processes, last changed before a moment, ms since the epoch. */
+  leftovers(before: number): Promise<string[]>;
 }

@@ -148,9 +148,12 @@ export interface Run {
   endedAt: number | null;
 }
 
-/** What publishing left on the server (spec 7): the head, and what was out of the role's scope and taken back. */
+/** What publishing a run's work came to (spec 7). */
 export interface Published {
+  /** The branch's head afterwards. */
   sha: CommitSha;
+  /** Whether the run changed anything that was published. */
   committed: boolean;
+  /** Paths outside the role's scope: saved as a patch in the run folder and taken back. */
   outOfScope: string[];
 }

@@ -102,6 +102,16 @@ export interface RunPatch {
   trouble?: string | null;
 }
 
+/** What is known of a run without its contents. */
+export interface RunEnd {
+  id: RunId;
+  taskId: TaskId | null;
+  /** Whether its job is queued, delayed or running. */
+  jobLive: boolean;
+  /** Null while it is not settled. */
+  endedAt: number | null;
+}
+
 /** A running job whose lease may have to be taken over (spec 6). */
 export interface RunningJob {
   job: Job;
@@ -198,6 +208,8 @@ export interface Store {
   decisions(filter: { taskId?: TaskId; limit: number }): Promise<DecisionRow[]>;
   job(jobId: JobId): Promise<Job | null>;
   run(runId: RunId): Promise<Run | null>;
+  /** Those of the runs that there are, in one query however many are asked for. */
+  runEnds(runIds: RunId[]): Promise<RunEnd[]>;
   runs(filter: { taskId?: TaskId; jobId?: JobId; repo?: RepoSlug; limit: number }): Promise<Run[]>;
   queueCounts(): Promise<QueueCounts>;
   recentJobs(limit: number): Promise<Job[]>;

@@ -1,10 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
+  constants,
   existsSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -19,7 +22,7 @@ const fileMode = 0o600;
 export function privateFolder(folder: string): string {
   const missing: string[] = [];
   for (let at = path.resolve(folder); !isFolder(at); at = path.dirname(at)) missing.unshift(at);
-  // One by one: Node's own `recursive` goes round for ever where the system answers ENOENT, as below /proc.
+  // One by one: Node's own `recursive` loops forever where the system answers ENOENT, as below /proc.
   for (const at of missing) makeFolder(at);
   return folder;
 }
@@ -73,6 +76,29 @@ export function writeFileAtomic(file: string, content: string): void {
     fsyncSync(folder);
   } finally {
     closeSync(folder);
+  }
+}
+
+/**
+ * The start of a regular file as UTF-8, at most `limit` bytes; null when there is none. For places that agents write to:
+ * a link is not followed, and the writer of a pipe is not waited for.
+ */
+export function readSmall(file: string, limit: number): string | null {
+  let handle: number;
+  try {
+    handle = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
+  try {
+    const stat = fstatSync(handle);
+    if (!stat.isFile()) return null;
+    const buffer = Buffer.alloc(Math.min(stat.size, limit));
+    return buffer.toString('utf8', 0, readSync(handle, buffer, 0, buffer.length, 0));
+  } catch {
+    return null;
+  } finally {
+    closeSync(handle);
   }
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
+import type { ProcessIdentity } from '../model/index.ts';
 
 /** One row of /proc. Zombies are left out everywhere: `kill(pid, 0)` answers for them, but nothing runs there any more. */
 export interface ProcessInfo {
@@ -15,14 +16,8 @@ export interface ProcessInfo {
   name: string;
 }
 
-/** A process that may have ended since it was seen. */
-export interface Identity {
-  pid: number;
-  start: string;
-}
-
 /** The parts of `host|boot id|pid|start`, the form in which leases name the process that holds them. */
-export interface Owner extends Identity {
+export interface Owner extends ProcessIdentity {
   host: string;
   boot: string;
 }
@@ -63,7 +58,7 @@ export function listProcesses(): ProcessInfo[] {
 }
 
 /** Whether exactly this process still runs: same pid, same start time, not a zombie. */
-export function isAlive(identity: Identity): boolean {
+export function isAlive(identity: ProcessIdentity): boolean {
   return readProcess(identity.pid)?.start === identity.start;
 }
 
@@ -157,7 +152,7 @@ export function ownLine(table: ProcessInfo[]): Set<number> {
  * Sends a signal to exactly this process; a pid that was given to another one since is left alone. Between the look and
  * the signal lie microseconds, in which the kernel does not come round to the same pid again.
  */
-export function signalProcess(identity: Identity, signal: NodeJS.Signals): void {
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): void {
   if (!isAlive(identity)) return;
   try {
     process.kill(identity.pid, signal);

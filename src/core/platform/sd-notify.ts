@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-const exec = promisify(execFile);
+import { runCommand } from './command.ts';
 
 /** How this process tells the service manager about itself; every method does nothing where there is none. */
 export interface ServiceManager {
@@ -30,7 +27,8 @@ export function serviceManager(environment: NodeJS.ProcessEnv): ServiceManager {
   const send = async (...args: string[]): Promise<void> => {
     if (socket === undefined || socket === '') return;
     const env = { PATH: environment['PATH'] ?? '/usr/bin:/bin', NOTIFY_SOCKET: socket };
-    await exec('systemd-notify', args, { env, timeout: helperTimeoutMs, killSignal: 'SIGKILL' }).catch(() => undefined);
+    const limits = { timeoutMs: helperTimeoutMs, maxBytes: 64 * 1024 };
+    await runCommand({ file: 'systemd-notify', args, env, ...limits, encoding: 'utf8' });
   };
   return {
     ready: (status) => send('--ready', `--status=${oneLine(status)}`),

@@ -1,4 +1,4 @@
-import type { JobId, RepoSlug, Run, RunId, RunPatch, TaskId } from '../model/index.ts';
+import type { JobId, RepoSlug, Run, RunEnd, RunId, RunPatch, TaskId } from '../model/index.ts';
 import { slotPhases } from '../queue/claim.ts';
 import { decodeOrNull, encodeOrNull, inList, rowId } from './codec.ts';
 import type { Sql } from './connection.ts';
@@ -122,6 +122,19 @@ export function runStatements(sql: Sql) {
           limit: filter.limit,
         })
         .map(decodeRun);
+    },
+    ends(ids: RunId[]): RunEnd[] {
+      return sql<{ id: number; task_id: string | null; ended_at: number | null; live: number }>(
+        `SELECT runs.id, runs.task_id, runs.ended_at, jobs.state IN ('queued', 'delayed', 'running') AS live
+         FROM runs JOIN jobs ON jobs.id = runs.job_id WHERE runs.id IN (SELECT value FROM json_each(?))`,
+      )
+        .all(JSON.stringify(ids.map(rowId)))
+        .map((row) => ({
+          id: String(row.id) as RunId,
+          taskId: row.task_id as TaskId | null,
+          jobLive: row.live === 1,
+          endedAt: row.ended_at,
+        }));
     },
     /** Median duration of the newest successful analyst runs, milliseconds; null without any. */
     usualAnalystMs(): number | null {

@@ -148,6 +148,7 @@ function readMethods({ connection: { read }, f }: Parts) {
         return row === null ? null : decodeRun(row);
       }),
     runs: (filter) => read(() => f.runs.list(filter)),
+    runEnds: (runIds) => read(() => f.runs.ends(runIds)),
     queueCounts: () => read(() => f.jobs.counts()),
     recentJobs: (limit) => read(() => f.jobs.recent(limit)),
     effects: (filter) => read(() => models.effects(filter)),

@@ -13,6 +13,11 @@ import { crashPoint } from '../platform/crash-point.ts';
 import { backoffMs, retryPolicies } from '../platform/retry.ts';
 import { baseBranchOf, LeaseLost, patchRun, projectOf, type RunContext } from './context.ts';
 
+/** Where changes outside the role's scope are saved. */
+export function patchFileOf(folder: string): string {
+  return path.join(folder, 'out-of-scope.patch');
+}
+
 /** What publishing came to. `failed`: the work stays in the workspace, and a person has to look. */
 export type Publication =
   | { kind: 'published'; published: Published }
@@ -70,11 +75,11 @@ async function publishOnce(context: RunContext): Promise<Publication> {
     baseBranch: baseBranchOf(context),
     allowed: deps.launcher.scope(job.role, job.taskId, projectOf(context)),
     message: commitMessage(claim),
-    patchFile: path.join(run.folder, 'out-of-scope.patch'),
+    patchFile: patchFileOf(run.folder),
   });
   crashPoint('publish.committed');
   if (made.sha === base) return { kind: 'published', published: made };
-  await deps.workspaces.deliver(job.repo, job.branch, made.sha);
+  await deps.workspaces.exportCommit(job.repo, job.branch, made.sha);
   crashPoint('publish.fetched');
   if ((await pushWork(context, made.sha, base)) === 'moved') {
     return {

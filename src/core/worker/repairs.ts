@@ -1,8 +1,9 @@
 import { errorText, isDatabaseError } from '../model/index.ts';
 import { packing } from './repairs/packing.ts';
-import { brokenCopies, leftovers } from './repairs/folders.ts';
+import { brokenCopies, leftovers } from './repairs/copies.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
-import { deadOwners, orphans, unknownFolders } from './repairs/runs.ts';
+import { runFolders } from './repairs/run-folders.ts';
+import { deadOwners, orphans } from './repairs/runs.ts';
 import { lostProbe, oldWorkspaces, strandedEffects } from './repairs/state.ts';
 
 /** Everything `orch recover` and the start of a service look for, in this order: what runs need, runs, what depends on them. */
@@ -13,7 +14,7 @@ const repairs: readonly Repair[] = [
   strandedEffects,
   lostProbe,
   oldWorkspaces,
-  unknownFolders,
+  runFolders,
   leftovers,
   packing,
 ];

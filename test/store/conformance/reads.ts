@@ -57,6 +57,27 @@ export function readSuite(get: () => Bench): void {
       expect(await ids({ stage: 'review', projectId: 'p1' as ProjectId })).toEqual(['ET-010']);
     });
 
+    it('tell of many runs at once how they stand, without their contents', async () => {
+      const { store } = get();
+      await store.addTask(task(), itemMirror());
+      await store.enqueue(newJob());
+      const first = present(await claimOn(store));
+      const next = { kind: 'again' as const, availableAt: start + 60_000, spend: 'nothing' as const, error: '' };
+      await store.settle(first.lease, settlement({ next }));
+      await store.enqueue(adhoc(1));
+      const second = present(await claimOn(store));
+      await store.settle(second.lease, settlement());
+      await store.enqueue(adhoc(2));
+      const third = present(await claimOn(store));
+      const asked = [first.run.id, second.run.id, third.run.id, '4711' as RunId, 'x' as RunId];
+      const ends = await store.runEnds(asked);
+      expect(ends.toSorted((a, b) => Number(a.id) - Number(b.id))).toEqual([
+        { id: first.run.id, taskId, jobLive: true, endedAt: store.now() },
+        { id: second.run.id, taskId: null, jobLive: false, endedAt: store.now() },
+        { id: third.run.id, taskId: null, jobLive: true, endedAt: null },
+      ]);
+    });
+
     it('list decisions, jobs and runs, newest first', async () => {
       const { store } = get();
       await store.addTask(task(), itemMirror());

@@ -5,13 +5,12 @@ import type { WorkerDeps } from '../deps.ts';
 export interface RepairDeps extends WorkerDeps {
   /** Folder of the run folders. */
   runsDir: string;
-  /** Folders of the bare copies and of the workspaces. */
-  reposDir: string;
-  workspacesDir: string;
   /** Repositories of the configured projects. */
   repos: RepoSlug[];
   /** How long the workspace of a done task is kept, milliseconds. */
   workspaceRetentionMs: number;
+  /** How long the folder of a settled run is kept, milliseconds. */
+  runRetentionMs: number;
 }
 
 /** Something that a crash, a reboot or a hand left behind, in one line, and what is done about it. */

@@ -1,6 +1,5 @@
-import { existsSync, readdirSync } from 'node:fs';
-import path from 'node:path';
-import type { Run, RunId, RunningJob } from '../../model/index.ts';
+import { existsSync } from 'node:fs';
+import type { Run, RunningJob } from '../../model/index.ts';
 import { findAdoptable, takeOver } from '../adopt.ts';
 import { drive } from '../drive.ts';
 import { createSharedBreaker } from '../breaker.ts';
@@ -85,19 +84,3 @@ async function endOrphans(deps: RepairDeps, run: Run): Promise<string> {
   const ended = await clearTree(deps, run.folder);
   return ended ? `processes of run ${run.id} ended` : `processes of run ${run.id} could not be ended`;
 }
-
-/** Folders that no run of this database has: another database's, or one restored from an older backup. */
-export const unknownFolders: Repair = {
-  name: 'folders of unknown runs',
-  find: async (deps) => {
-    if (!existsSync(deps.runsDir)) return [];
-    const names = readdirSync(deps.runsDir).filter((name) => /^\d+$/.test(name));
-    const findings: Finding[] = [];
-    for (const name of names) {
-      if ((await deps.store.run(name as RunId)) !== null) continue;
-      const folder = path.join(deps.runsDir, name);
-      findings.push({ line: `${folder} belongs to no run of this database: look at it, then remove it`, fix: null });
-    }
-    return findings;
-  },
-};
