@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommitSha, GitIdentity, GitPort, RepoSlug } from '../model/index.ts';
 import { OrchError, parseCommitSha } from '../model/index.ts';
 import { createCircuits } from '../platform/circuit.ts';
@@ -54,22 +53,6 @@ function listedNothing(repo: RepoSlug): OrchError {
     code: 'git_listed_nothing',
     hint: "Check that the configured address is Gitea's, that no proxy asks for a login, and that the base branch exists.",
   });
-}
-
-/** Waits between tries while another process holds a lock of the bare copy, milliseconds; together a slow fetch. */
-const lockWaits = [50, 150, 400, 1000, 2000];
-
-/** Repeats what another process's lock stopped: git's own locks are held for moments. */
-async function pastLocks<T>(work: () => Promise<T>): Promise<T> {
-  for (const wait of lockWaits) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof OrchError) || error.code !== 'git_locked') throw error;
-    }
-    await sleep(wait);
-  }
-  return work();
 }
 
 /** Where the bare copy records that the server has had a commit. */
