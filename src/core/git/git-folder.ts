@@ -7,7 +7,7 @@ import { runGit } from './run.ts';
 
 /** Orders and results of runs are never committed. */
 const excluded = '/.orch/\n';
-/** The bare copy may belong to another account than the one orch runs as now; settings do not reach this process else. */
+/** The bare copy may belong to another account than the one orch runs as now; settings do not reach this process otherwise. */
 const uploadPack = 'git -c "safe.directory=*" -c uploadpack.allowAnySHA1InWant=true upload-pack';
 
 export interface GitFolderOptions {
@@ -73,7 +73,7 @@ export async function checkOut(bare: Bare, folder: string, head: CommitSha): Pro
 
 /** Configuration and excludes as orch wants them, no hooks. Links in their places are removed, not followed. */
 async function settle(gitFolder: string, identity: GitIdentity, timeoutMs: number): Promise<void> {
-  // Beside the workspace: a crash must leave nothing in it that would be taken for work.
+  // Next to the workspace: a crash must leave nothing in it that would be taken for work.
   const owner = path.dirname(gitFolder);
   const made = path.join(path.dirname(owner), `.${path.basename(owner)}.config`);
   await rm(made, { recursive: true, force: true });

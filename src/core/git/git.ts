@@ -60,7 +60,7 @@ export function pushedRef(sha: CommitSha): string {
   return `refs/orch/pushed/${sha}`;
 }
 
-/** The bare copies and everything that talks to the server. `bare` is for the workspaces beside it. */
+/** The bare copies and everything that talks to the server. `bare` is for the workspaces next to it. */
 export function createGit(options: GitOptions): GitPort & { bare: Bare } {
   const bare = createBare(options);
   const read = reads(bare);
@@ -76,7 +76,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     return (await bare.run(repo, args, { env, timeoutMs, explain })).stdout;
   }
 
-  /** Reading: a repository that did not answer is spared for a while. A push is always preceded by a look, and followed by one. */
+  /** Reading: a repository that did not answer is not asked for a while. A push is always preceded and followed by a check. */
   function readRemote(repo: RepoSlug, args: string[], timeoutMs: number): Promise<string> {
     return circuits.through(repo, () => remote(repo, args, timeoutMs));
   }

@@ -18,7 +18,7 @@ const pruneAge = '2.weeks.ago';
 const pinned = 'refs/orch/needed/';
 const pushed = 'refs/orch/pushed/';
 
-/** Whether packing is worth its while and due. Looks at file names only, so it may be asked with every tick. */
+/** Whether packing is due. Reads file names only, so it may be asked with every tick. */
 export async function isCrowded(folder: string, now: number): Promise<boolean> {
   const last = Number(await readFile(path.join(folder, stampFile), 'utf8').catch(() => '0'));
   if (Math.abs(now - last) < packEveryMs) return false;
@@ -30,7 +30,7 @@ export async function isCrowded(folder: string, now: number): Promise<boolean> {
 
 /**
  * Drops the refs that nobody needs any more, then packs. A ref of orch's goes when its commit is on the server (below a
- * branch, or pushed once) and not in `needed`; one whose commit never got there stays for ever. Killed at any moment it
+ * branch, or pushed once) and not in `needed`; one whose commit never got there stays forever. Killed at any moment it
  * leaves a whole repository: pins come before the refs they stand for go, and git does the rest.
  * @param needed commits that tasks and workspaces may still ask for
  * @returns how many refs were dropped

@@ -55,7 +55,7 @@ function ancestors(raw: string): string[] {
 }
 
 /**
- * Saves what is out of scope as a patch, and the paths beside it: a call after a crash, which finds some or all of them
+ * Saves what is out of scope as a patch, and the paths next to it: a call after a crash, which finds some or all of them
  * taken back already, still names all of them. Answers the paths.
  */
 async function savePatch(bare: Bare, request: Request, before: string, outside: Change[]): Promise<string[]> {

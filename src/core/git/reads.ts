@@ -11,8 +11,8 @@ type Reads = Pick<
 
 /** Code trees are asked for again and again and never change; this many are remembered. */
 const remembered = 2000;
-/** Commits of one branch that are looked at. */
-const mostCommits = 1000;
+/** Upper bound of the commits of one branch that are read. */
+const maxCommits = 1000;
 
 /** What merging two commits gives, without a checkout; conflicts leave their marks in the tree. Null: nothing in common. */
 export async function mergedTree(
@@ -127,7 +127,7 @@ export function reads(bare: Bare): Reads {
       await bare.run(repo, [
         'log',
         '-z',
-        `--max-count=${mostCommits}`,
+        `--max-count=${maxCommits}`,
         '--first-parent',
         '--format=%H%n%B',
         tip,

@@ -78,7 +78,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   }
 
   /** Whether the files are those of a commit that the server has had; `anchors`: the commits that work may begin from. */
-  async function look(
+  async function inspect(
     repo: RepoSlug,
     folder: string,
     head: CommitSha | null,
@@ -102,11 +102,11 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     const head = await serverHead(repo, branch);
     const folder = pathOf(repo, branch);
     await refuseLinks(folder);
-    const { clean, anchors } = await look(repo, folder, head);
+    const { clean, anchors } = await inspect(repo, folder, head);
     if (clean) {
       // Noted before the first file changes: a checkout cut off by a crash is no work, and is done again.
       note(folder, 'head', resetting);
-      await anew(repo, branch, folder, head);
+      await checkOutAgain(repo, branch, folder, head);
       note(folder, 'head', head);
       return { path: folder, head, state: 'clean' };
     }
@@ -124,7 +124,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   }
 
   /** What an agent left can be such that git cannot clear it (a path longer than any may be): then all of it goes. */
-  async function anew(repo: RepoSlug, branch: string, folder: string, head: CommitSha): Promise<void> {
+  async function checkOutAgain(repo: RepoSlug, branch: string, folder: string, head: CommitSha): Promise<void> {
     const make = async (): Promise<void> => {
       await renewGitFolder(bare, identity, { repo, branch, folder, head });
       await checkOut(bare, folder, head);
@@ -133,7 +133,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
       await make();
     } catch (error) {
       if (error instanceof OrchError && error.retry === 'later') throw error;
-      log.warn('a workspace could not be cleared, it is made anew', { folder, error: errorText(error) });
+      log.warn('a workspace could not be cleared, it is made again', { folder, error: errorText(error) });
       removeTree(folder);
       await make();
     }
@@ -141,7 +141,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
 
   async function unpushed(repo: RepoSlug, branch: string): Promise<boolean> {
     const folder = pathOf(repo, branch);
-    return !(await look(repo, folder, await git.head(repo, branch))).clean;
+    return !(await inspect(repo, folder, await git.head(repo, branch))).clean;
   }
 
   async function commit(request: Parameters<WorkspacePort['commit']>[0]): Promise<Published> {

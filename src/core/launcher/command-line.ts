@@ -9,7 +9,7 @@ export type Placeholders = Record<
 
 /**
  * Replaces placeholders in every argument by itself: a value stays inside its argument whatever it holds, and a value
- * that looks like a placeholder is not looked at again. Unknown names are left as they are.
+ * that looks like a placeholder is not replaced again. Unknown names are left as they are.
  */
 export function fillPlaceholders(command: string[], values: Placeholders): string[] {
   return command.map((argument) =>

@@ -31,7 +31,7 @@ interface Watch {
 
 /**
  * Watches a run to its end, from its folder alone: the same code follows a run of this process and an adopted one. The
- * idle and grace clocks are monotonic and start anew with an adoption, so neither a clock jump nor a worker's restart
+ * idle and grace clocks are monotonic and start again with an adoption, so neither a clock jump nor a worker's restart
  * ends a healthy run early; the wall clock is the supervisor's. What has been read is saved (`offset`), together with
  * whether the result event was in it.
  */
@@ -67,7 +67,7 @@ async function rounds(
     }
     // Asked before reading: what was printed before the end is read in the same round.
     const ended = hasEnded(watch);
-    await look(watch);
+    await readNew(watch);
     if (ended) return end(watch, 'orphan', deps);
     const reason = overdue(watch);
     if (reason !== null) return end(watch, reason, deps);
@@ -92,11 +92,11 @@ function begin(folder: string): Watch {
 /** Aborted when the supervisor writes `exit`: an end is seen at once. Where nothing can be watched the poll sees it. */
 function exitSignal(folder: string): { signal: AbortSignal; close: () => void } {
   const over = new AbortController();
-  const look = (): void => {
+  const check = (): void => {
     if (hasExit(folder)) over.abort();
   };
   try {
-    const watcher = watchFolder(folder, { persistent: false }, look);
+    const watcher = watchFolder(folder, { persistent: false }, check);
     watcher.on('error', () => watcher.close());
     return { signal: over.signal, close: () => watcher.close() };
   } catch {
@@ -125,7 +125,7 @@ function hasEnded(watch: Watch): boolean {
 }
 
 /** Reads what is new. */
-async function look(watch: Watch): Promise<void> {
+async function readNew(watch: Watch): Promise<void> {
   const files = runFiles(watch.folder);
   const sizes = `${sizeOf(files['stdout.ndjson'])} ${sizeOf(files['stderr.log'])}`;
   if (sizes === watch.sizes) return;

@@ -21,7 +21,7 @@ import { startRun } from './start.ts';
 import { readTail } from './stream.ts';
 import { emptySummary, summarise } from './summary.ts';
 
-/** End of each output file that is looked at for agents without structured output (the system replaced: 16 KiB). */
+/** End of each output file that is searched for agents without structured output (the system replaced: 16 KiB). */
 const tailBytes = 16 * 1024;
 /** How long an answer of the preflight holds (spec 7). */
 const preflightTtlMs = 45_000;

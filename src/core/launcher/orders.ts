@@ -87,7 +87,7 @@ export function promptText(spec: RunSpec): string {
 }
 
 /**
- * Makes `.orch/` anew with the orders of this run. A branch may carry a link or a file of that name to have orch write
+ * Makes `.orch/` again with the orders of this run. A branch may carry a link or a file of that name to have orch write
  * or read elsewhere: whatever is there is removed, never followed, and every file is created, never opened. The former
  * run's result goes with it. Git does not see the folder.
  */

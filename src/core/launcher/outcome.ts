@@ -19,7 +19,7 @@ export interface RunEvidence {
   now: number;
 }
 
-/** What was found out: kind, cause, one line, and when to look again. */
+/** The classification: kind, cause, one line, and when to try again. */
 interface Finding {
   kind: OutcomeKind;
   cause: string;

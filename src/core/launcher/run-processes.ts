@@ -52,7 +52,7 @@ export function findProcesses(folder: string): RunProcesses {
   return { supervisor: [...ours.values()], agent: [...agent.values()] };
 }
 
-/** Run numbers repeat between databases: a demo beside a service, two services on one host. The folder does not. */
+/** Run numbers repeat between databases: a demo next to a service, two services on one host. The folder does not. */
 function marksOf(folder: string): string[] {
   return [`ORCH_RUN=${path.basename(folder)}`, `CLAUDE_CODE_TMPDIR=${runFiles(folder).tmp}`];
 }

@@ -19,7 +19,7 @@ const systemArguments = [
 ];
 
 /**
- * Ways out that a read-only mount leaves open: who may speak to these sockets has others start programs for him, outside.
+ * Ways out that a read-only mount leaves open: access to these sockets lets a process escape the sandbox.
  * And the credentials of every service of this user, not of the own one alone.
  */
 export const waysOut = [
@@ -74,7 +74,7 @@ const claudeOrders = {
 /**
  * Claude's own files: its folder is writable (credentials are refreshed, sessions are kept), but not what would give
  * orders to the next agent, or to a person's own session, there. What is missing is made, empty: a path that does not
- * exist cannot be protected. `.claude.json` lies beside the folder unless the folder is configured.
+ * exist cannot be protected. `.claude.json` is next to the folder unless the folder is configured.
  */
 export function claudePaths(env: Record<string, string>): { read: string[]; write: string[] } {
   const home = env['HOME'];
@@ -83,10 +83,10 @@ export function claudePaths(env: Record<string, string>): { read: string[]; writ
   if (folder === null) return { read: [], write: [] };
   for (const name of claudeOrders.folders) mkdirSync(path.join(folder, name), { recursive: true, mode: 0o700 });
   for (const [name, content] of Object.entries(claudeOrders.files)) ensureFile(path.join(folder, name), content);
-  const beside = configured === undefined && home !== undefined ? [path.join(home, '.claude.json')] : [];
-  for (const file of beside) ensureFile(file, '{}\n');
+  const adjacent = configured === undefined && home !== undefined ? [path.join(home, '.claude.json')] : [];
+  for (const file of adjacent) ensureFile(file, '{}\n');
   const orders = [...claudeOrders.folders, ...Object.keys(claudeOrders.files)];
-  return { read: orders.map((name) => path.join(folder, name)), write: [folder, ...beside] };
+  return { read: orders.map((name) => path.join(folder, name)), write: [folder, ...adjacent] };
 }
 
 function ensureFile(file: string, content: string): void {

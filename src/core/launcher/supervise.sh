@@ -49,7 +49,7 @@ is_over() {
   ! kill -0 "$agent" 2>/dev/null
 }
 
-# Runs beside the main shell and is started before the command, so that there is no moment without it. Naps are short,
+# Runs next to the main shell and is started before the command, so that there is no moment without it. Naps are short,
 # so that a main shell that was killed is noticed: nobody would write `exit` then, and nothing may go on unsupervised.
 clock() {
   over='' napping='' agent='' left=$seconds

@@ -43,7 +43,7 @@ export interface WorkerDeps {
   git: GitPort;
   workspaces: WorkspacePort;
   clock: Clock;
-  /** Milliseconds that no clock change touches; tells a jump of the wall clock or a suspend. */
+  /** Milliseconds that no clock change touches; shows a jump of the wall clock or a suspend. */
   monotonic: () => number;
   /** 0 ≤ random < 1 */
   random: () => number;

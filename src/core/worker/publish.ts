@@ -18,7 +18,7 @@ export function patchFileOf(folder: string): string {
   return path.join(folder, 'out-of-scope.patch');
 }
 
-/** What publishing came to. `failed`: the work stays in the workspace, and a person has to look. */
+/** What publishing came to. `failed`: the work stays in the workspace, and a person has to decide. */
 export type Publication =
   | { kind: 'published'; published: Published }
   | { kind: 'failed'; cause: 'moved' | 'refused' | 'cancelled'; error: string }
@@ -32,14 +32,14 @@ export type Publication =
 export async function publish(context: RunContext): Promise<Publication> {
   const { deps, renewer, signal } = context;
   let refused = 0;
-  let told: string | null = null;
+  let reported: string | null = null;
   for (let n = 1; ; n++) {
     if (renewer.state() === 'lost') throw new LeaseLost(context.lease.runId);
     if (renewer.state() === 'cancel')
       return { kind: 'failed', cause: 'cancelled', error: 'cancelled before its work was on the server' };
     try {
       const publication = await publishOnce(context);
-      if (told !== null) await patchRun(context, { trouble: null });
+      if (reported !== null) await patchRun(context, { trouble: null });
       return publication;
     } catch (error) {
       if (!(error instanceof OrchError)) throw error;
@@ -47,8 +47,8 @@ export async function publish(context: RunContext): Promise<Publication> {
       if (!mayPassLater(error) && ++refused >= (error.kind === 'refusal' ? refusalTries : tries))
         return { kind: 'failed', cause: 'refused', error: errorText(error) };
       const text = errorWithHint(error);
-      if (text !== told) await patchRun(context, { trouble: text });
-      told = text;
+      if (text !== reported) await patchRun(context, { trouble: text });
+      reported = text;
       const wait = backoffMs(n, deps.config.backoff, error.retryAfterMs ?? 0, deps.random());
       deps.log.warn('publishing failed, it will be tried again', {
         run: context.lease.runId,
@@ -66,7 +66,7 @@ async function publishOnce(context: RunContext): Promise<Publication> {
   const { job, run } = claim;
   const base = run.baseSha;
   if (base === null) throw new OrchError(`run ${run.id} has no base commit`, { code: 'no_base' });
-  // A bare copy that was removed meanwhile is made anew; what the work is built upon has to be in it.
+  // A bare copy that was removed meanwhile is made again; what the work is built upon has to be in it.
   if (!(await deps.git.has(job.repo, base))) await deps.git.fetch(job.repo);
   const made = await deps.workspaces.commit({
     repo: job.repo,
@@ -93,7 +93,7 @@ async function publishOnce(context: RunContext): Promise<Publication> {
 }
 
 /**
- * Fast-forward only. A branch that the server removed after its merge is made anew by the next round's work (spec 3.3: deploy
+ * Fast-forward only. A branch that the server removed after its merge is made again by the next round's work (spec 3.3: deploy
  * failed); a branch that is there is never touched by that.
  */
 async function pushWork(context: RunContext, sha: CommitSha, base: CommitSha): Promise<'ok' | 'moved'> {

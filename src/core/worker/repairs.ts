@@ -31,17 +31,17 @@ export interface Recovery {
 }
 
 /**
- * Looks for what crashes left behind and mends it. One repair that fails does not keep the others from their work; each
- * is safe beside living workers and can be repeated.
+ * Looks for what crashes left behind and repairs it. One repair that fails does not keep the others from their work; each
+ * is safe next to living workers and can be repeated.
  * @throws OrchError `database_*`
  */
 export async function recover(deps: RepairDeps, options: { dryRun: boolean }): Promise<Recovery> {
   const recovery: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };
   for (const repair of repairs) {
     try {
-      for (const finding of await repair.find(deps)) await mend(finding, options, recovery);
+      for (const finding of await repair.find(deps)) await repairOne(finding, options, recovery);
     } catch (error) {
-      // Nothing can be mended without the database, and no person is needed for one that is only locked.
+      // Nothing can be repaired without the database, and no person is needed for one that is only locked.
       if (isDatabaseError(error)) throw error;
       recovery.needsPerson.push(`${repair.name}: ${errorText(error)}`);
     }
@@ -50,7 +50,7 @@ export async function recover(deps: RepairDeps, options: { dryRun: boolean }): P
   return recovery;
 }
 
-async function mend(finding: Finding, options: { dryRun: boolean }, recovery: Recovery): Promise<void> {
+async function repairOne(finding: Finding, options: { dryRun: boolean }, recovery: Recovery): Promise<void> {
   recovery.found.push(finding.line);
   if (finding.fix === null) recovery.needsPerson.push(finding.line);
   else if (finding.fix === 'left') recovery.left.push(finding.line);

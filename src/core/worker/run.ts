@@ -5,9 +5,9 @@ import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
 import { launchFailure, prepare } from './prepare.ts';
 
-/** How often the follower looks at the worker's wishes (cancel, lost lease), milliseconds. */
+/** How often the follower asks what the worker wants (cancel, lost lease), milliseconds. */
 const beatMs = 1000;
-/** How far back in a repository's runs the former run of a branch is looked for. */
+/** How far back in a repository's runs the former run of a branch is searched for. */
 const formerRuns = 200;
 
 export type RunEnd = { kind: 'ended'; outcome: RunOutcome; started: boolean } | { kind: 'detached' };
@@ -30,19 +30,19 @@ export async function startAndFollow(context: RunContext): Promise<RunEnd> {
     return { kind: 'ended', outcome: quiet ? outcome : agentAlive(outcome), started: false };
   }
   crashPoint('run.recorded');
-  await tellStart(context);
+  await announceStart(context);
   return follow(context, folder);
 }
 
-/** Tells the chat that an agent works now (spec 10). Information only: a failure to note it stops no run. */
-async function tellStart({ deps, claim }: RunContext): Promise<void> {
+/** Announces in the chat that an agent works now (spec 10). Information only: a failure to note it stops no run. */
+async function announceStart({ deps, claim }: RunContext): Promise<void> {
   const { task, job, run } = claim;
   if (task === null || job.kind !== 'agent') return;
   const item = deps.itemUrlOf(task);
   const body = { event: 'agent_started' as const, role: job.role, attempt: run.attempt, why: job.orders.why };
   const notice = { taskId: task.id, title: task.title, body, links: item === null ? {} : { item } };
   await deps.announce(`agent_started:${run.id}`, notice).catch((error: unknown) => {
-    deps.log.warn('the start of a run was not told', { run: run.id, error: errorText(error) });
+    deps.log.warn('the start of a run was not announced', { run: run.id, error: errorText(error) });
   });
 }
 
@@ -68,7 +68,7 @@ export async function adoptRun(context: RunContext): Promise<RunEnd> {
   if (run.phase === 'running' && state === 'missing') {
     const lost = ownOutcome('interrupted', 'run_lost', `the run's folder ${run.folder} is not on this host`);
     const outcome = { ...lost, costMicros: null };
-    // Found by its marks alone, should it still work here: nobody could tell what it came to.
+    // Found by its marks alone, should it still work here: nobody could say what became of it.
     const quiet = await clearTree(context.deps, run.folder);
     return { kind: 'ended', outcome: quiet ? outcome : agentAlive(outcome), started: false };
   }

@@ -5,7 +5,7 @@ import type { Repair, RepairDeps } from './repair.ts';
 const newestRuns = 100;
 
 /**
- * Bare copies gain objects and refs with every run, and git is told never to pack by itself. Once a day at most, and not
+ * Bare copies gain objects and refs with every run, and git is set never to pack by itself. Once a day at most, and not
  * while a run of the repository is under way: it may take seconds, which nobody waits for then.
  */
 export const packing: Repair = {

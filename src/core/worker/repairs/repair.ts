@@ -1,7 +1,7 @@
 import type { RepoSlug } from '../../model/index.ts';
 import type { WorkerDeps } from '../deps.ts';
 
-/** What the repairs need beside a worker's parts. */
+/** What the repairs need besides a worker's parts. */
 export interface RepairDeps extends WorkerDeps {
   /** Folder of the run folders. */
   runsDir: string;
@@ -18,13 +18,13 @@ export interface Finding {
   /** What was found, for people. */
   line: string;
   /**
-   * Mends it and says what was done; null where only a person can; `left` where it is in order as it is and somebody else
-   * goes on with it. Repeatable, safe beside living workers.
+   * Repairs it and says what was done; null where only a person can; `left` where it is in order as it is and somebody else
+   * goes on with it. Repeatable, safe next to living workers.
    */
   fix: (() => Promise<string>) | 'left' | null;
 }
 
-/** One kind of damage: looked for without changing anything, mended one by one. */
+/** One kind of damage: searched for without changing anything, repaired one by one. */
 export interface Repair {
   name: string;
   find: (deps: RepairDeps) => Promise<Finding[]>;

@@ -7,7 +7,7 @@ import { startRenewing } from '../lease-renewer.ts';
 import { clearTree } from '../run.ts';
 import type { Finding, Repair, RepairDeps } from './repair.ts';
 
-/** How far back settled runs are looked at for processes that outlived them. */
+/** How many settled runs are checked for processes that outlived them. */
 const settledRuns = 200;
 
 function nameOf({ run, job }: RunningJob): string {

@@ -21,11 +21,11 @@ async function freeProbe(deps: RepairDeps): Promise<string> {
 
 /**
  * How long the server may still be at work on a merge whose sender died, milliseconds: asked again sooner, a second merge
- * could run beside the first (three squashes in parallel were seen to give three commits).
+ * could run next to the first (three squashes in parallel were seen to give three commits).
  */
 const mergeQuietMs = 30_000;
 
-/** What a dead process of this host was sending: due again at once. Every kind looks at the world before it is sent again. */
+/** What a dead process of this host was sending: due again at once. Every kind checks the world before it is sent again. */
 export const strandedEffects: Repair = {
   name: 'effects of dead senders',
   find: async (deps) => {
