@@ -24,17 +24,19 @@ export interface Reply {
 }
 
 export interface ServerOptions {
-  port?: number;
-  faults: FaultRule[];
-  /** `METHOD /path?query` of every request, oldest first, for tests that count. */
-  requests: string[];
+  port?: number | undefined;
   handle: (call: Call) => Promise<Reply> | Reply;
   /** Takes a request over before its body is read (git over HTTP); true when it did. */
   raw?: (req: http.IncomingMessage, res: http.ServerResponse) => boolean;
 }
 
+/** What everybody who starts a server of the sandbox holds. */
 export interface RunningServer {
   url: string;
+  /** What it answers wrongly from now on. */
+  faults: FaultRule[];
+  /** `METHOD /path?query` of every request, oldest first, for tests that count. */
+  requests: string[];
   /** Stops listening: whoever connects is refused, until `resume`. */
   pause(): Promise<void>;
   resume(): Promise<void>;
@@ -46,8 +48,10 @@ const keptRequests = 20_000;
 
 /** Listens on 127.0.0.1; port 0 takes a free one. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const faults: FaultRule[] = [];
+  const requests: string[] = [];
   const server = http.createServer((req, res) => {
-    void serve(req, res, options).catch((error: unknown) => {
+    void serve(req, res, { ...options, faults, requests }).catch((error: unknown) => {
       if (!res.headersSent) res.writeHead(500, { 'content-type': 'text/plain' });
       res.end(error instanceof Error ? (error.stack ?? error.message) : 'internal error');
     });
@@ -64,15 +68,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
   await listen(options.port ?? 0);
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, pause: close, resume: () => listen(port), close };
+  const url = `http://127.0.0.1:${port}`;
+  return { url, faults, requests, pause: close, resume: () => listen(port), close };
 }
 
-async function serve(req: http.IncomingMessage, res: http.ServerResponse, options: ServerOptions): Promise<void> {
+async function serve(
+  req: http.IncomingMessage,
+  res: http.ServerResponse,
+  { requests, faults, ...options }: ServerOptions & Pick<RunningServer, 'requests' | 'faults'>,
+): Promise<void> {
   const method = req.method ?? 'GET';
   const target = req.url ?? '/';
-  options.requests.push(`${method} ${target}`);
-  if (options.requests.length > keptRequests) options.requests.splice(0, keptRequests / 2);
-  const fault = takeFault(options.faults, method, target);
+  requests.push(`${method} ${target}`);
+  if (requests.length > keptRequests) requests.splice(0, keptRequests / 2);
+  const fault = takeFault(faults, method, target);
   if (fault?.kind === 'reset') return void req.socket.resetAndDestroy();
   if (fault?.kind === 'hang') return;
   if (fault?.kind === 'html') {

@@ -1,24 +1,16 @@
-import type { FaultRule } from './faults.ts';
 import { jsonObject, startServer } from './http.ts';
-import type { Call, Reply } from './http.ts';
+import type { Call, Reply, RunningServer } from './http.ts';
 
-export interface TelegramMessage {
+interface TelegramMessage {
   id: number;
   chatId: string;
   text: string;
   parseMode: string | null;
 }
 
-export interface SandboxTelegram {
-  url: string;
+export interface SandboxTelegram extends RunningServer {
   token: string;
   messages: TelegramMessage[];
-  faults: FaultRule[];
-  requests: string[];
-  /** Stops listening: whoever connects is refused, until `resume`. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  close(): Promise<void>;
 }
 
 const longest = 4096;
@@ -27,15 +19,11 @@ const longest = 4096;
 export async function startTelegram(options: { port?: number; token?: string } = {}): Promise<SandboxTelegram> {
   const token = options.token ?? '1234567:sandbox-bot-token';
   const messages: TelegramMessage[] = [];
-  const faults: FaultRule[] = [];
-  const requests: string[] = [];
   const server = await startServer({
-    ...(options.port === undefined ? {} : { port: options.port }),
-    faults,
-    requests,
+    port: options.port,
     handle: (call) => answer(call, token, messages),
   });
-  return { ...server, token, messages, faults, requests };
+  return { ...server, token, messages };
 }
 
 function refusal(code: number, description: string): Reply {

@@ -19,7 +19,7 @@ export interface Remote {
 }
 
 /** Argument of node that makes it run this repository's TypeScript. */
-export function runsTypeScript(): string[] {
+function runsTypeScript(): string[] {
   return ['--import', pathToFileURL(path.join(packageRoot(), 'scripts', 'typescript.js')).href];
 }
 

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { htmlReport } from '../../src/commands/report/report-html.ts';
-import { escapeMarkdown, markdownReport } from '../../src/commands/report/report-markdown.ts';
+import { markdownReport } from '../../src/commands/report/report-markdown.ts';
 import { metricsText } from '../../src/commands/metrics/metrics-text.ts';
 import { decision, holdOn, present } from '../store/bench.ts';
 import { everyState, lookedAt, type LookedAt } from '../support/looked-at.ts';
@@ -37,8 +37,9 @@ describe('report', () => {
     const row = present(stdout.split('\n').find((text) => text.includes('review.verdict')));
     expect(row.match(/(?<!\\)\|/g)).toHaveLength(7);
     expect(row).toContain('commit=abc\\|def');
-    expect(escapeMarkdown('# a\n- b http://x')).toBe('\\# a - b http:\\/\\/x');
-    expect(escapeMarkdown('1. a')).toBe('1\\. a');
+    const paragraph = (text: string): string => markdownReport([{ kind: 'paragraph', cells: [{ text }] }]);
+    expect(paragraph('# a\n- b http://x')).toBe('\\# a - b http:\\/\\/x\n');
+    expect(paragraph('1. a')).toBe('1\\. a\n');
     expect(markdownReport([{ kind: 'paragraph', cells: [{ text: 'a', href: 'https://x/(b) c' }] }])).toBe(
       '[a](https://x/%28b%29%20c)\n',
     );

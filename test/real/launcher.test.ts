@@ -3,8 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { AgentSettings } from '../../src/core/launcher/settings.ts';
-import type { FollowHooks, LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
+import type { AgentSettings, FollowHooks, LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
 import { packageRoot } from '../../src/core/platform/files.ts';
 import { type Team, teamScript } from '../support/agent-team.ts';
 import { bubblewrap, claudeCli, claudeEnv, cliVariables } from '../support/claude-cli.ts';

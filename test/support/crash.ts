@@ -5,7 +5,7 @@ import Database from 'better-sqlite3';
 import { packageRoot } from '../../src/core/platform/files.ts';
 import type { World } from '../../src/sandbox/world.ts';
 
-export interface OrchExit {
+interface OrchExit {
   code: number | null;
   signal: NodeJS.Signals | null;
   stdout: string;

@@ -3,9 +3,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createLauncher } from '../../src/core/launcher/launcher.ts';
-import type { AgentSettings, LauncherDeps } from '../../src/core/launcher/settings.ts';
-import { defaultAllowedTools, defaultProtectedPaths } from '../../src/core/launcher/settings.ts';
+import type { LauncherDeps } from '../../src/core/launcher/settings.ts';
+import { defaultTools } from '../../src/core/config/roles.ts';
+import { defaultProtectedPaths } from '../../src/core/config/schema/agent.ts';
 import type {
+  AgentSettings,
   CommitSha,
   FollowHooks,
   LauncherPort,
@@ -34,7 +36,7 @@ export function scriptAgent(script: string, overrides: Partial<AgentSettings> = 
     command: ['sh', '-c', script, 'agent', '{task}'],
     kind: 'other',
     model: null,
-    allowedTools: defaultAllowedTools,
+    allowedTools: defaultTools,
     timeoutMs: 60_000,
     idleMs: null,
     graceMs: 30_000,

@@ -21,7 +21,7 @@ export function leaksIn(where: string, text: string, tokens: string[]): string[]
 }
 
 /** Regular files below a folder; links are not followed. */
-export function* filesBelow(folder: string): Generator<string> {
+function* filesBelow(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const file = path.join(folder, entry.name);
     if (entry.isDirectory()) yield* filesBelow(file);

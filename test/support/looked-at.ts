@@ -23,7 +23,7 @@ import {
 const root = path.resolve(import.meta.dirname, '../..');
 /** The built program. */
 export const bin = path.join(root, 'bin/orch.js');
-export const minute = 60_000;
+const minute = 60_000;
 
 /** A database with tasks in every state, and the built program over it. */
 export interface LookedAt {
@@ -145,7 +145,7 @@ export async function lookedAt(): Promise<LookedAt> {
 }
 
 /** Visits of a task that reached development: 12 s of analysis, 3 min 4 s of architecture, then `ago` of development. */
-export async function visitsUntilDevelopment(world: LookedAt, id: TaskId, ago: number): Promise<void> {
+async function visitsUntilDevelopment(world: LookedAt, id: TaskId, ago: number): Promise<void> {
   const began = world.clock.at - ago;
   const all = [
     visit(1, { stage: 'analysis', startedAt: began - 196_000, why: 'intake' }),

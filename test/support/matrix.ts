@@ -12,7 +12,7 @@ import { startLine, type Line } from './line.ts';
 import { actionOf, lasting, type Trouble } from './trouble.ts';
 import { until } from './until.ts';
 
-export type Peer = 'plane' | 'gitea' | 'git';
+type Peer = 'plane' | 'gitea' | 'git';
 export type Side = 'reads' | 'writes' | 'both';
 /** Where a row of troubles sets in: before the item was seen, while its first agent is at work, and before the merge. */
 export type Milestone = 'none' | 'development' | 'deploy';
@@ -25,7 +25,7 @@ export interface Plan {
 }
 
 /** One trouble that was met. */
-export interface Met {
+interface Met {
   milestone: Milestone;
   trouble: Trouble;
   /** Requests during each of its ticks, for half a minute of real work. */
@@ -154,7 +154,7 @@ interface Pieces {
 }
 
 /** The requests of a cell that its trouble is about. */
-export function requestsOf(peer: Peer, cell: Cell, side: Side): RegExp {
+function requestsOf(peer: Peer, cell: Cell, side: Side): RegExp {
   if (peer === 'git') {
     const folder = `/acme/${cell.repo.name}\\.git/`;
     const read = '(info/refs\\?service=git-upload-pack|git-upload-pack)';

@@ -68,12 +68,7 @@ export function newWorld(): WorldState {
   return world;
 }
 
-export function commit(
-  world: WorldState,
-  parents: CommitSha[],
-  files: Record<string, string>,
-  message: string,
-): CommitSha {
+function commit(world: WorldState, parents: CommitSha[], files: Record<string, string>, message: string): CommitSha {
   world.serial += 1;
   const sha = id(`${parents.join()} ${JSON.stringify(files)} ${message} ${world.serial}`);
   world.commits[sha] = { sha, parents, files, message };

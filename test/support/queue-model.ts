@@ -24,7 +24,7 @@ export interface ModelJob {
   expires: number | null;
 }
 
-export interface ModelRun {
+interface ModelRun {
   id: number;
   jobId: number;
   attempt: number;
@@ -34,7 +34,7 @@ export interface ModelRun {
   budget: number | null;
 }
 
-export interface ModelTask {
+interface ModelTask {
   paused: boolean;
   runs: number;
   spent: number;

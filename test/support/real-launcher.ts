@@ -1,7 +1,16 @@
 import { createLauncher } from '../../src/core/launcher/launcher.ts';
-import { type AgentSettings, defaultAllowedTools, defaultProtectedPaths } from '../../src/core/launcher/settings.ts';
+import { defaultTools } from '../../src/core/config/roles.ts';
+import { defaultProtectedPaths } from '../../src/core/config/schema/agent.ts';
 import { productsOf } from '../../src/core/pipeline/stages/index.ts';
-import type { CommitSha, LauncherPort, RepoSlug, RunId, RunSpec, TaskId } from '../../src/core/model/index.ts';
+import type {
+  AgentSettings,
+  CommitSha,
+  LauncherPort,
+  RepoSlug,
+  RunId,
+  RunSpec,
+  TaskId,
+} from '../../src/core/model/index.ts';
 import { systemClock } from '../../src/core/platform/clock.ts';
 import { silentLog } from '../../src/core/platform/log.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';
@@ -19,7 +28,7 @@ export function realLauncher(options: {
     command: [options.binary],
     kind: 'claude',
     model: null,
-    allowedTools: defaultAllowedTools,
+    allowedTools: defaultTools,
     timeoutMs: 60_000,
     idleMs: null,
     graceMs: 5_000,

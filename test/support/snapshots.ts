@@ -44,7 +44,7 @@ import { defaultPipeline, holdKind, stageDefinition } from '../../src/core/pipel
 export const noon = 1_760_000_000_000;
 export const minute = 60_000;
 export const taskId = 'ET-012' as TaskId;
-export const projectId = '5884114d-0000-4000-8000-000000000001' as ProjectId;
+const projectId = '5884114d-0000-4000-8000-000000000001' as ProjectId;
 export const itemId = 'aaaaaaaa-0000-4000-8000-000000000012' as ItemId;
 export const repo = 'acme/shop' as RepoSlug;
 export const branch = 'feature/ET-012-cart-total';
@@ -94,7 +94,7 @@ export function policy(over: Partial<ProjectPolicy> = {}): ProjectPolicy {
   };
 }
 
-export function task(over: Partial<Task> = {}): Task {
+function task(over: Partial<Task> = {}): Task {
   return {
     id: taskId,
     projectId,
@@ -124,7 +124,7 @@ export function task(over: Partial<Task> = {}): Task {
 }
 
 /** A stage of a team's own, between review and testing (spec 3.5). */
-export const securityReview: OwnStage = {
+const securityReview: OwnStage = {
   name: 'security-review',
   role: 'security-reviewer',
   document: '14-security.md',
@@ -331,7 +331,7 @@ export function settled(effect: string, over: Partial<MessageOf<'effect_settled'
   };
 }
 
-export function message(body: MessageBody, id = '11'): Message {
+function message(body: MessageBody, id = '11'): Message {
   return { id: id as MessageId, taskId, sourceKey: `test:${id}`, body, createdAt: noon };
 }
 

@@ -11,8 +11,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AgentSettings } from '../../src/core/launcher/settings.ts';
-import type { LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
+import type { AgentSettings, LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
 import { systemClock } from '../../src/core/platform/clock.ts';
 import { isAlive } from '../../src/core/platform/processes.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';

@@ -7,7 +7,7 @@ import { Redactor } from '../../src/core/platform/redact.ts';
 import { createOutput, type Output } from '../../src/ui/output.ts';
 import { symbolsFor } from '../../src/ui/symbols.ts';
 import { renderTable, truncate, type Column } from '../../src/ui/table.ts';
-import { createTerminal, endQuietlyOnClosedPipe, wantsColour, type Stream } from '../../src/ui/terminal.ts';
+import { createTerminal, endQuietlyOnClosedPipe, type Stream } from '../../src/ui/terminal.ts';
 import { ago, duration, rfc3339 } from '../../src/ui/format.ts';
 import { watch } from '../../src/ui/watch.ts';
 
@@ -62,8 +62,10 @@ describe('colour', () => {
     [undefined, { CLICOLOR_FORCE: '0' }, false, false],
     [undefined, { TERM: 'dumb' }, true, false],
     [undefined, { TERM: 'dumb', FORCE_COLOR: '1' }, true, true],
-  ])('flag %s, %j, terminal %s → %s', (flag, env, isTty, wanted) => {
-    expect(wantsColour(flag, env, isTty)).toBe(wanted);
+  ])('flag %s, %j, terminal %s → %s', (colour, env, isTty, wanted) => {
+    const stream = fakeStream(isTty ? 80 : null);
+    const { out } = createTerminal({ stdout: stream, stderr: stream, env, colour });
+    expect(out.chalk.level > 0).toBe(wanted);
   });
 
   it('falls back to plain marks where the locale or terminal has no others', () => {

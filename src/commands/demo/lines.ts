@@ -13,7 +13,7 @@ export function shortShas(text: string): string {
 }
 
 /** Time since the demonstration began: `12.3s`, right-aligned so that the lines stand in a column. */
-export function sinceStart(ms: number): string {
+function sinceStart(ms: number): string {
   return `${(Math.max(0, ms) / 1000).toFixed(1)}s`.padStart(6);
 }
 

@@ -4,7 +4,7 @@ import type { Secrets } from '../../core/config/secrets.ts';
 import { errorText, OrchError } from '../../core/model/index.ts';
 
 /** `bad`: orch cannot work like this. `warning`: it works, but not as one may think. */
-export type Level = 'good' | 'warning' | 'bad';
+type Level = 'good' | 'warning' | 'bad';
 
 /** What one check found. */
 export interface Finding {

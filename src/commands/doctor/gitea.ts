@@ -79,7 +79,7 @@ async function git({ parts, config }: Subject, policy: ProjectPolicy): Promise<F
 }
 
 /** Contexts that reported lately, and how many commits were looked at. */
-export interface Reported {
+interface Reported {
   contexts: string[];
   commits: number;
 }

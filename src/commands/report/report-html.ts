@@ -3,7 +3,7 @@ import { duration } from '../../ui/format.ts';
 import type { Block, Cell, Stretch } from './report-blocks.ts';
 
 /** Text for an HTML page, in an element or in a quoted attribute; marks that would turn its direction are made visible. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
   return printable(text).replace(/[&<>"']/g, (c) => entities[c] ?? c);
 }

@@ -5,7 +5,7 @@ import type { Block, Cell, Stretch } from './report-blocks.ts';
  * Makes text from outside harmless in Markdown: no mark-up, link, table cell or HTML begins in it, and it stays on one
  * line. Everything that CommonMark lets a backslash escape is escaped where it could mean something.
  */
-export function escapeMarkdown(text: string): string {
+function escapeMarkdown(text: string): string {
   return text
     .replace(/\s+/g, ' ')
     .trim()

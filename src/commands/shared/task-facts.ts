@@ -6,7 +6,7 @@ import { stageTimes, type StageTime } from './stage-times.ts';
 import { taskDocument } from './documents.ts';
 
 /** One capped counter of a task; `of` is null without a cap or when the project has left the configuration. */
-export interface Budget {
+interface Budget {
   name: string;
   used: number;
   of: number | null;

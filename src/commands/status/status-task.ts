@@ -19,7 +19,7 @@ const looks: Record<StageTime['state'], { symbol: keyof Symbols; style: Style }>
 };
 
 /** The stages as a bar: `analysis ✓ 12s`, `development ● 1m22s ×2`. */
-export function stageBar(stages: StageTime[], symbols: Symbols): Piece[][] {
+function stageBar(stages: StageTime[], symbols: Symbols): Piece[][] {
   return stages.map(({ stage, state, ms, visits }) => {
     const { symbol, style } = looks[state];
     const time = state === 'ahead' || visits === 0 ? '' : ` ${duration(ms)}`;

@@ -1,6 +1,5 @@
-import type { GitIdentity, Language, ProjectPolicy, Role } from '../model/index.ts';
+import type { AgentSettings, GitIdentity, Language, ProjectPolicy, Role } from '../model/index.ts';
 import type { Backoff } from '../platform/retry.ts';
-import type { RoleSettings } from './roles.ts';
 
 /**
  * The configuration as the program uses it: absolute paths, milliseconds, addresses without a trailing slash. No
@@ -43,7 +42,7 @@ export interface Config {
     breakerThreshold: number;
     breakerPauseMs: number;
     /** Settings of a role for a project; null for a run that belongs to none. */
-    roleSettings(role: Role, project: ProjectPolicy | null): RoleSettings;
+    roleSettings(role: Role, project: ProjectPolicy | null): AgentSettings;
     /** Configured prompt of the role, absolute; null: the one orch ships. */
     promptFile(role: Role, project: ProjectPolicy | null): string | null;
   };

@@ -4,7 +4,7 @@ import { internalVariables, isObsoleteName, legacyVariables, obsoleteVariables, 
 import { secretVariables } from './secrets.ts';
 
 /** A value that a variable gives to a key. */
-export interface EnvValue {
+interface EnvValue {
   path: string;
   variable: string;
   value: unknown;

@@ -1,6 +1,6 @@
 import type { SchemaNode } from './schema.ts';
 
-export type KeyType = 'string' | 'number' | 'integer' | 'boolean' | 'list' | 'json';
+type KeyType = 'string' | 'number' | 'integer' | 'boolean' | 'list' | 'json';
 
 /** One leaf of the configuration: a key that has a value of its own. */
 export interface ConfigKey {

@@ -1,6 +1,6 @@
 import type { OwnStage, ProjectId, ProjectPolicy, RepoSlug, WorkStage } from '../model/index.ts';
 import { defaultPipeline } from '../pipeline/stages/index.ts';
-import { withoutTrailingSlash } from './address.ts';
+import { baseAddress } from '../platform/address.ts';
 import type { Problem } from './problems.ts';
 import type { Settings } from './schema.ts';
 import type { ProjectSection } from './schema/project.ts';
@@ -86,8 +86,8 @@ function policyOf(settings: Settings, project: ProjectSection, postsVerdict: boo
     postsVerdict,
     recheckMs: project.recheckMinutes * minuteMs,
     links: {
-      plane: withoutTrailingSlash(settings.plane.publicUrl ?? settings.plane.url),
-      gitea: withoutTrailingSlash(settings.gitea.publicUrl ?? settings.gitea.url),
+      plane: baseAddress(settings.plane.publicUrl ?? settings.plane.url),
+      gitea: baseAddress(settings.gitea.publicUrl ?? settings.gitea.url),
       workspace: settings.plane.workspace,
     },
   };

@@ -10,7 +10,7 @@ export interface Problem {
 }
 
 /** `['projects', 0, 'repo']` → `projects[0].repo`. */
-export function pathText(path: readonly PropertyKey[]): string {
+function pathText(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`;
     return text === '' ? String(part) : `${text}.${String(part)}`;

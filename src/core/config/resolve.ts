@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { withoutTrailingSlash } from './address.ts';
+import { baseAddress } from '../platform/address.ts';
 import type { Config } from './config.ts';
 import { policiesOf } from './policies.ts';
 import { absolutePath, promptFileOf, roleSettingsOf } from './roles.ts';
@@ -65,19 +65,18 @@ function peersOf(settings: Settings, reviewer: boolean): Pick<Config, 'plane' | 
   const { plane, gitea, telegram } = settings;
   return {
     plane: {
-      url: withoutTrailingSlash(plane.url),
-      publicUrl: withoutTrailingSlash(plane.publicUrl ?? plane.url),
+      url: baseAddress(plane.url),
+      publicUrl: baseAddress(plane.publicUrl ?? plane.url),
       workspace: plane.workspace,
       requestsPerMinute: settings.poll.planeRequestsPerMinute,
     },
     gitea: {
-      url: withoutTrailingSlash(gitea.url),
-      publicUrl: withoutTrailingSlash(gitea.publicUrl ?? gitea.url),
-      cloneUrl: withoutTrailingSlash(gitea.cloneUrl ?? gitea.url),
+      url: baseAddress(gitea.url),
+      publicUrl: baseAddress(gitea.publicUrl ?? gitea.url),
+      cloneUrl: baseAddress(gitea.cloneUrl ?? gitea.url),
       reviewer,
     },
-    telegram:
-      telegram.chatId === undefined ? null : { chatId: telegram.chatId, apiUrl: withoutTrailingSlash(telegram.apiUrl) },
+    telegram: telegram.chatId === undefined ? null : { chatId: telegram.chatId, apiUrl: baseAddress(telegram.apiUrl) },
   };
 }
 

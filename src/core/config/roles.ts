@@ -1,48 +1,20 @@
 import os from 'node:os';
 import path from 'node:path';
-import type { ProjectPolicy, Role } from '../model/index.ts';
+import type { AgentSettings, ProjectPolicy, Role } from '../model/index.ts';
 import { roleFacts } from '../pipeline/stages/index.ts';
 import type { Settings } from './schema.ts';
 import type { RoleSection } from './schema/agent.ts';
 import type { ProjectSection } from './schema/project.ts';
 
-/** `claude`: orch knows the flags and the output of the Claude Code CLI; `other`: any other program. */
-export type AgentKind = 'claude' | 'other';
-export type SandboxMode = 'auto' | 'bwrap' | 'none';
-
-/** How the agent of one role is run for one project; times in milliseconds. */
-export interface RoleSettings {
-  /** Program and first arguments. */
-  command: string[];
-  kind: AgentKind;
-  /** Null: the command's own choice. */
-  model: string | null;
-  allowedTools: string[];
-  timeoutMs: number;
-  /** Longest silence of a streaming agent. */
-  idleMs: number;
-  /** How long the process may go on after its result. */
-  graceMs: number;
-  /** Names of variables passed through. */
-  env: string[];
-  /** Absolute paths. */
-  readPaths: string[];
-  writePaths: string[];
-  /** Paths below the repository's root whose changes are committed; null: the role's own rule (spec 7). */
-  commitPaths: string[] | null;
-  sandbox: SandboxMode;
-  /** Paths below the repository's root that are never committed, whatever `commitPaths` says. */
-  protectedPaths: string[];
-}
-
-const standardTools = ['Read', 'Write', 'Edit', 'Bash'];
+/** Claude's tools of a role for which none are configured. */
+export const defaultTools = ['Read', 'Write', 'Edit', 'Bash'];
 const minuteMs = 60_000;
 
 function sectionOf(settings: Settings, project: ProjectPolicy | null): ProjectSection | null {
   return settings.projects.find((p) => p.planeProject.toLowerCase() === project?.planeProject) ?? null;
 }
 
-/** A path from the configuration made absolute: `~` is the home folder, anything relative lies beside `base`. */
+/** A path from the configuration made absolute: `~` is the home folder, anything relative starts at `base`. */
 export function absolutePath(file: string, base: string, env: NodeJS.ProcessEnv): string {
   const home = env['HOME'] ?? os.homedir();
   if (file === '~' || file.startsWith('~/')) return path.join(home, file.slice(1));
@@ -60,9 +32,9 @@ type Level = Pick<RoleSection, 'command' | 'kind'> | undefined;
  * Command and its kind. A kind counts for the command of its own level or of a more general one, so that `agent.kind`
  * does not describe another program a role names; without one the program's name decides.
  */
-function commandOf(levels: Level[], standardCommand: string[]): Pick<RoleSettings, 'command' | 'kind'> {
+function commandOf(levels: Level[], defaultCommand: string[]): Pick<AgentSettings, 'command' | 'kind'> {
   const at = levels.findIndex((level) => level?.command !== undefined);
-  const command = levels[at]?.command ?? standardCommand;
+  const command = levels[at]?.command ?? defaultCommand;
   const kind = levels.slice(0, at + 1).find((level) => level?.kind !== undefined)?.kind;
   return { command, kind: kind ?? (/^claude\b/.test(path.basename(command[0] ?? '')) ? 'claude' : 'other') };
 }
@@ -77,7 +49,7 @@ export function roleSettingsOf(
   role: Role,
   project: ProjectPolicy | null,
   absolute: (file: string) => string,
-): RoleSettings {
+): AgentSettings {
   const { agent } = settings;
   const own = sectionOf(settings, project)?.agent;
   const sections = [own?.roles[role], agent.roles[role]];
@@ -88,7 +60,7 @@ export function roleSettingsOf(
   return {
     ...commandOf([...sections, own, agent], agent.command),
     model: first('model', sections) ?? builtIn.model,
-    allowedTools: first('allowedTools', sections) ?? standardTools,
+    allowedTools: first('allowedTools', sections) ?? defaultTools,
     timeoutMs: timeoutMinutes * minuteMs,
     idleMs: (first('idleMinutes', sections) ?? own?.idleMinutes ?? agent.idleMinutes) * minuteMs,
     graceMs: (first('graceSeconds', sections) ?? own?.graceSeconds ?? agent.graceSeconds) * 1000,

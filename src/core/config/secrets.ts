@@ -3,7 +3,7 @@ import path from 'node:path';
 import { OrchError } from '../model/index.ts';
 import type { Redactor } from '../platform/redact.ts';
 
-export const secretNames = ['plane', 'gitea', 'gitea-reviewer', 'telegram'] as const;
+const secretNames = ['plane', 'gitea', 'gitea-reviewer', 'telegram'] as const;
 export type SecretName = (typeof secretNames)[number];
 
 /** Variable and systemd credential of every secret; the `_FILE` variant holds the path of a file with it. */

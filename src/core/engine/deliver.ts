@@ -153,6 +153,6 @@ async function sendTelegram(
   return done({ sent: 'yes' });
 }
 
-export function done(result: Record<string, string>): Delivery {
+function done(result: Record<string, string>): Delivery {
   return { kind: 'done', result };
 }

@@ -6,7 +6,7 @@ import { utf8 } from './run.ts';
 import { removeFromIndex } from './scratch.ts';
 
 /** Mode and blob of a path in a tree. */
-export interface Entry {
+interface Entry {
   mode: string;
   blob: string;
 }

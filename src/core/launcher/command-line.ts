@@ -1,5 +1,4 @@
-import type { RunSpec } from '../model/index.ts';
-import type { AgentSettings } from './settings.ts';
+import type { AgentSettings, RunSpec } from '../model/index.ts';
 
 /** Values that stand for `{name}` in the arguments of another agent than Claude. */
 export type Placeholders = Record<

@@ -1,9 +1,9 @@
 import { OrchError } from '../model/index.ts';
-import type { RunSpec } from '../model/index.ts';
+import type { AgentSettings, RunSpec } from '../model/index.ts';
 import { agentEnvironment } from './environment.ts';
 import type { RunRecord } from './run-folder.ts';
 import { claudePaths, probeSandbox, sandboxPrefix, waysOut } from './sandbox.ts';
-import type { AgentSettings, LauncherDeps } from './settings.ts';
+import type { LauncherDeps } from './settings.ts';
 
 /** What every operation shares: the dependencies, and whether the sandbox works here, asked once. */
 export interface Context extends LauncherDeps {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { LauncherPort, ProjectId, Role, RunOutcome } from '../model/index.ts';
+import type { AgentSettings, LauncherPort, ProjectId, Role, RunOutcome } from '../model/index.ts';
 import { errorText } from '../model/index.ts';
 import { roleNames } from '../pipeline/stages/index.ts';
 import { privateFolder, readSmall, removeTree, writeFileAtomic } from '../platform/files.ts';
@@ -16,7 +16,7 @@ import { prepareRun } from './prepare.ts';
 import { folderState, hasExit, hasRecord, readExit, readRecord, readStop, runFiles } from './run-folder.ts';
 import { findProcesses } from './run-processes.ts';
 import { scopeOf } from './scope.ts';
-import type { AgentSettings, LauncherDeps } from './settings.ts';
+import type { LauncherDeps } from './settings.ts';
 import { startRun } from './start.ts';
 import { readTail } from './stream.ts';
 import { emptySummary, summarise } from './summary.ts';

@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AgentResult, RunSpec } from '../model/index.ts';
 import { readSmall, removeTree } from '../platform/files.ts';
-import { printable } from '../platform/log.ts';
+import { printable } from '../platform/printable.ts';
 
 /** A result is a few lines; more is not read (spec 7). */
 const resultLimit = 64 * 1024;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { RunSpec } from '../model/index.ts';
+import type { AgentSettings, RunSpec } from '../model/index.ts';
 import { packageRoot, privateFolder, writeFileAtomic } from '../platform/files.ts';
 import { bootId, ticksNow } from '../platform/processes.ts';
 import { claudeCommand, fillPlaceholders } from './command-line.ts';
@@ -10,7 +10,6 @@ import { environmentOf, sandboxAround } from './context.ts';
 import { promptText, writeOrders } from './orders.ts';
 import type { RunRecord } from './run-folder.ts';
 import { runFiles, writeRecord } from './run-folder.ts';
-import type { AgentSettings } from './settings.ts';
 
 /**
  * Makes the run folder, with the whole command line in it, and the orders in the workspace. Repeatable until the run has

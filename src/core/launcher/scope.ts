@@ -1,6 +1,5 @@
-import type { Role, TaskId } from '../model/index.ts';
+import type { AgentSettings, Role, TaskId } from '../model/index.ts';
 import { roleFacts } from '../pipeline/stages/index.ts';
-import type { AgentSettings } from './settings.ts';
 
 /** Whether a path is the entry itself or lies below it; `docs`, `docs/` and `docs/**` all mean the folder. */
 function covers(entry: string, file: string): boolean {

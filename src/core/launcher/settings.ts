@@ -1,43 +1,7 @@
-import type { GitIdentity, ProjectId, Role } from '../model/index.ts';
+import type { AgentSettings, GitIdentity, ProjectId, Role } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { Redactor } from '../platform/redact.ts';
-
-/** How a role's agent is run for one project; configuration is mapped to this. */
-export interface AgentSettings {
-  /** The agent's command. For another agent than Claude every argument may hold placeholders, see `command-line.ts`. */
-  command: string[];
-  /** `claude` prints structured events, takes Claude's options and has sessions; anything else is judged by exit status. */
-  kind: 'claude' | 'other';
-  model: string | null;
-  /** Claude's permission rules, such as `Read` or `Bash(git *)`. */
-  allowedTools: string[];
-  /** Wall clock of an agent run, milliseconds; rounded up to whole seconds. */
-  timeoutMs: number;
-  /**
-   * Longest silence of a streaming agent, milliseconds; null: no such clock. Claude prints nothing while one of its
-   * commands runs, and lets that run for 10 minutes at most, so less than that ends healthy runs.
-   */
-  idleMs: number | null;
-  /** How long the process may live on after its result event, milliseconds. */
-  graceMs: number;
-  /** Names of variables passed through. Orch's own (`ORCH_*`) never are. */
-  env: string[];
-  /** Further folders and files that the sandbox shows although they are hidden, read-only and writable. */
-  readPaths: string[];
-  writePaths: string[];
-  /** What the role may change: folders (`docs/`), files, `{task}` for the task id; null: the role's own rule. */
-  commitPaths: string[] | null;
-  sandbox: 'auto' | 'bwrap' | 'none';
-  /** What nobody may change, relative to the repository's root. */
-  protectedPaths: string[];
-}
-
-/** `agent.protectedPaths` when nothing is configured: what would give orders to the next agent (spec 7). */
-export const defaultProtectedPaths = ['.openclaw/', '.claude/', '.mcp.json'];
-
-/** `agent.allowedTools` when nothing is configured. */
-export const defaultAllowedTools = ['Read', 'Write', 'Edit', 'Bash'];
 
 /** What the launcher is built from. */
 export interface LauncherDeps {

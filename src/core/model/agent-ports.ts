@@ -87,3 +87,33 @@ export interface LauncherPort {
   /** Which paths the role may change, relative to the repository's root. */
   scope(role: Role, taskId: TaskId | null, projectId?: ProjectId | null): (path: string) => boolean;
 }
+
+/** How a role's agent is run for one project; the configuration is mapped to this. */
+export interface AgentSettings {
+  /** The agent's command. For another agent than Claude every argument may hold placeholders, see the launcher's `command-line.ts`. */
+  command: string[];
+  /** `claude` prints structured events, takes Claude's options and has sessions; anything else is judged by exit status. */
+  kind: 'claude' | 'other';
+  model: string | null;
+  /** Claude's permission rules, such as `Read` or `Bash(git *)`. */
+  allowedTools: string[];
+  /** Wall clock of an agent run, milliseconds; rounded up to whole seconds. */
+  timeoutMs: number;
+  /**
+   * Longest silence of a streaming agent, milliseconds; null: no such clock. Claude prints nothing while one of its
+   * commands runs, and lets that run for 10 minutes at most, so less than that ends healthy runs.
+   */
+  idleMs: number | null;
+  /** How long the process may live on after its result event, milliseconds. */
+  graceMs: number;
+  /** Names of variables passed through. Orch's own (`ORCH_*`) never are. */
+  env: string[];
+  /** Further folders and files that the sandbox shows although they are hidden, read-only and writable. */
+  readPaths: string[];
+  writePaths: string[];
+  /** What the role may change: folders (`docs/`), files, `{task}` for the task id; null: the role's own rule. */
+  commitPaths: string[] | null;
+  sandbox: 'auto' | 'bwrap' | 'none';
+  /** What nobody may change, relative to the repository's root. */
+  protectedPaths: string[];
+}

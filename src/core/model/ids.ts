@@ -1,7 +1,7 @@
 import { OrchError } from './errors.ts';
 
 /** A string or number that only the parser of its kind can make; parsed at the edges, passed as it is inside. */
-export type Brand<T, B extends string> = T & { readonly __brand: B };
+type Brand<T, B extends string> = T & { readonly __brand: B };
 
 /** Plane's id of a project (a UUID). */
 export type ProjectId = Brand<string, 'ProjectId'>;

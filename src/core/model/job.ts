@@ -14,7 +14,7 @@ export interface Orders {
 }
 
 /** Counters of one job. `attempts` are runs that failed for their own reasons; the three never spend one another (spec 6). */
-export interface JobBudgets {
+interface JobBudgets {
   attempts: number;
   maxAttempts: number;
   transient: number;

@@ -50,7 +50,7 @@ export interface ReviewRow {
 }
 
 /** All reviews of one pull request, oldest first. */
-export interface ReviewsMirror {
+interface ReviewsMirror {
   kind: 'reviews';
   number: number;
   reviews: ReviewRow[];
@@ -66,7 +66,7 @@ export interface StatusRow {
 }
 
 /** Newest status of every context of one commit. */
-export interface StatusesMirror {
+interface StatusesMirror {
   kind: 'statuses';
   sha: CommitSha;
   statuses: StatusRow[];

@@ -90,7 +90,7 @@ export interface GiteaRepo {
   mergeStyles: string[];
 }
 
-export interface MergeRequest {
+interface MergeRequest {
   number: number;
   head: CommitSha;
   style: MergeStyle;

@@ -5,13 +5,13 @@ import type { OwnStage, WorkStage } from './stages.ts';
 export const planePhases = ['in_progress', 'in_review', 'needs_input', 'blocked', 'done', 'cancelled'] as const;
 export type PlanePhase = (typeof planePhases)[number];
 
-export type DevelopmentGate = 'ci-green' | 'tests-local';
-export type ReviewGate = 'reviewer-verdict' | 'pr-approved';
+type DevelopmentGate = 'ci-green' | 'tests-local';
+type ReviewGate = 'reviewer-verdict' | 'pr-approved';
 /** Verdict of a reviewer, or of a review of a pull request. */
 export type ReviewVerdict = 'approved' | 'changes_requested';
-export type MergeBy = 'orch' | 'agent';
+type MergeBy = 'orch' | 'agent';
 export type MergeStyle = 'merge' | 'rebase' | 'rebase-merge' | 'squash' | 'fast-forward-only';
-export const languages = ['en', 'ru'] as const;
+const languages = ['en', 'ru'] as const;
 export type Language = (typeof languages)[number];
 /** One text in every language. */
 export type Words = Record<Language, string>;

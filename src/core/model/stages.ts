@@ -24,7 +24,7 @@ export function isFinal(stage: Stage): boolean {
 
 /** What may be collected for a team's own stage: the code tree is always there (spec 3.5). */
 export const ownStageNeeds = ['ci', 'reviews'] as const;
-export type OwnStageNeed = (typeof ownStageNeeds)[number];
+type OwnStageNeed = (typeof ownStageNeeds)[number];
 
 /**
  * A stage that a team defines in its configuration (spec 3.5). It is copied into every task whose pipeline names it, so that

@@ -26,7 +26,7 @@ export interface ApprovalRequest {
 }
 
 /** What a person ordered about the stage itself. */
-export type PersonOrder =
+type PersonOrder =
   | { kind: 'rejected'; by: string; reason: string; commentId: string }
   | { kind: 'advance'; by: string; to: Stage | null; force: boolean };
 

@@ -84,7 +84,7 @@ export function effect(draft: Draft, name: string, lane: string, body: EffectBod
   return key;
 }
 
-export const planeLane = (task: Task): string => `plane:${task.itemId}`;
+const planeLane = (task: Task): string => `plane:${task.itemId}`;
 export const giteaLane = (task: Task): string => `gitea:${task.repo}#${task.branch}`;
 
 /** Sends people a notice, on the channels of spec 10. Returns the key of the comment in the work item, where there is one. */

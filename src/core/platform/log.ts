@@ -3,8 +3,6 @@ import pino from 'pino';
 import { printable, printableJson } from './printable.ts';
 import type { Redactor } from './redact.ts';
 
-export { printable } from './printable.ts';
-
 export type LogFields = Record<string, string | number | boolean | null | undefined>;
 
 /** Structured log: a static message and fields. `error` is a defect of orch, `warn` trouble outside, `info` what happened. */
@@ -59,11 +57,6 @@ export function jsonLog(level: 'debug' | 'info' | 'warn', redactor: Redactor): L
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
-/** A line feed in a value must not begin a line of the log. */
-function oneLine(text: string): string {
-  return printable(text).replaceAll('\n', '\\n');
-}
-
 /** Readable lines on stderr for a person at a terminal. */
 export function lineLog(level: 'debug' | 'info' | 'warn', redactor: Redactor, write: (line: string) => void): Log {
   const order = { debug: 0, info: 1, warn: 2, error: 3 } as const;
@@ -74,7 +67,8 @@ export function lineLog(level: 'debug' | 'info' | 'warn', redactor: Redactor, wr
       const time = new Date().toISOString().slice(11, 19);
       const details = Object.entries(fields)
         .filter(([, value]) => value !== undefined && value !== null)
-        .map(([key, value]) => `${key}=${oneLine(String(value))}`)
+        // A line feed in a value must not begin a line of the log.
+        .map(([key, value]) => `${key}=${printable(String(value)).replaceAll('\n', '\\n')}`)
         .join(' ');
       write(
         redactor.redact(

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-export interface GitAnswer {
+interface GitAnswer {
   code: number;
   out: string;
   err: string;
@@ -28,7 +28,7 @@ export interface GitPerson {
   email: string;
 }
 
-export function asPerson(person: GitPerson): Record<string, string> {
+function asPerson(person: GitPerson): Record<string, string> {
   return {
     GIT_AUTHOR_NAME: person.name,
     GIT_AUTHOR_EMAIL: person.email,
@@ -38,7 +38,7 @@ export function asPerson(person: GitPerson): Record<string, string> {
 }
 
 /** Runs git in a bare repository and answers whatever came of it. */
-export function tryGit(
+function tryGit(
   dir: string,
   args: string[],
   options: { env?: Record<string, string>; input?: string } = {},

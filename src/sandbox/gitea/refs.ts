@@ -52,7 +52,7 @@ export async function keepPullRef(repo: Repo, pull: Pull): Promise<void> {
   await moveRef(repo.dir, `refs/pull/${pull.number}/head`, null, pull.headSha);
 }
 
-export function checkAgain(state: GiteaState, pull: Pull): void {
+function checkAgain(state: GiteaState, pull: Pull): void {
   pull.checkingUntil = state.clock.now() + state.lagMs;
 }
 

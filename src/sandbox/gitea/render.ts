@@ -3,7 +3,7 @@ import { accessOf } from './state.ts';
 import type { GiteaState, GiteaUser, Pull, Repo, Review, StatusRow } from './state.ts';
 
 /** Gitea's times have whole seconds. */
-export function time(ms: number): string {
+function time(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
@@ -69,7 +69,7 @@ export function isDraft(title: string): boolean {
   return /^(?:WIP:|\[WIP\])/i.test(title);
 }
 
-export async function isMergeable(state: GiteaState, repo: Repo, pull: Pull): Promise<boolean> {
+async function isMergeable(state: GiteaState, repo: Repo, pull: Pull): Promise<boolean> {
   const base = repo.heads.get(pull.base);
   if (pull.state === 'closed' || isDraft(pull.title) || base === undefined) return false;
   if (state.clock.now() < pull.checkingUntil) return false;

@@ -1,9 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { systemClock } from '../../core/platform/clock.ts';
 import type { Clock } from '../../core/platform/clock.ts';
-import type { FaultRule } from '../faults.ts';
 import { route, startServer } from '../http.ts';
-import type { Call, Reply } from '../http.ts';
+import type { Call, Reply, RunningServer } from '../http.ts';
 import { branchRoutes } from './branches.ts';
 import { serveGit } from './git-http.ts';
 import { mergeRoutes } from './merge.ts';
@@ -30,15 +29,8 @@ export interface GiteaOptions {
   lagMs?: number;
 }
 
-export interface SandboxGitea extends GiteaPeople {
-  url: string;
+export interface SandboxGitea extends GiteaPeople, RunningServer {
   state: GiteaState;
-  faults: FaultRule[];
-  requests: string[];
-  /** Stops listening: whoever connects is refused, until `resume`. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** An embedded Gitea over real bare repositories: API, git over HTTP, merges made with git. Ends with `close()`. */
@@ -49,25 +41,17 @@ export async function startGitea(options: GiteaOptions): Promise<SandboxGitea> {
     root: options.root,
     lagMs: options.lagMs ?? 150,
   });
-  const faults: FaultRule[] = [];
-  const requests: string[] = [];
   const children = new Set<ChildProcess>();
   const server = await startServer({
-    ...(options.port === undefined ? {} : { port: options.port }),
-    faults,
-    requests,
+    port: options.port,
     handle: (call) => answer(state, call),
     raw: (req, res) => serveGit(state, children, req, res),
   });
   state.url = server.url;
   return {
     ...giteaPeople(state),
-    url: server.url,
+    ...server,
     state,
-    faults,
-    requests,
-    pause: server.pause,
-    resume: server.resume,
     async close() {
       for (const timer of state.timers) clearTimeout(timer);
       for (const child of children) child.kill('SIGKILL');

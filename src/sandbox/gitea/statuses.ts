@@ -53,7 +53,7 @@ async function post(call: GiteaCall, repo: Repo, ref: string): Promise<Reply> {
 }
 
 /** The state over a page of statuses, by the rules of the server's version. */
-export function aggregate(state: GiteaState, rows: StatusRow[]): string {
+function aggregate(state: GiteaState, rows: StatusRow[]): string {
   const words = rows.map((row) => row.state);
   if (words.length === 0) return atLeast(state, '1.26') ? 'pending' : '';
   if (!atLeast(state, '1.25')) {

@@ -13,7 +13,7 @@ const defaultStates: { name: string; group: string; color: string; isDefault?: b
   { name: 'Cancelled', group: 'cancelled', color: '#9AA4BC' },
 ];
 
-export interface NewItem {
+interface NewItem {
   name: string;
   description_html?: string;
   /** Names; missing ones are made. */

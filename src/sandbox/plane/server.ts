@@ -1,8 +1,7 @@
 import { systemClock } from '../../core/platform/clock.ts';
 import type { Clock } from '../../core/platform/clock.ts';
-import type { FaultRule } from '../faults.ts';
 import { startServer } from '../http.ts';
-import type { Call, Reply } from '../http.ts';
+import type { Call, Reply, RunningServer } from '../http.ts';
 import { catalogRoutes, searchRoute } from './catalog.ts';
 import { commentRoutes } from './comments.ts';
 import { itemRoutes } from './items.ts';
@@ -25,15 +24,8 @@ export interface PlaneOptions {
   workerDelayMs?: number;
 }
 
-export interface SandboxPlane extends PlanePeople {
-  url: string;
+export interface SandboxPlane extends PlanePeople, RunningServer {
   state: PlaneState;
-  faults: FaultRule[];
-  requests: string[];
-  /** Stops listening: whoever connects is refused, until `resume`. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** An embedded Plane Community Edition, as strict as the real one; ends with `close()`. */
@@ -45,22 +37,14 @@ export async function startPlane(options: PlaneOptions = {}): Promise<SandboxPla
     workerDelayMs: options.workerDelayMs ?? 60,
   });
   const routes = routeTable(state.legacy);
-  const faults: FaultRule[] = [];
-  const requests: string[] = [];
   const server = await startServer({
-    ...(options.port === undefined ? {} : { port: options.port }),
-    faults,
-    requests,
+    port: options.port,
     handle: (call) => answer(state, routes, call),
   });
   return {
     ...planePeople(state),
-    url: server.url,
+    ...server,
     state,
-    faults,
-    requests,
-    pause: server.pause,
-    resume: server.resume,
     async close() {
       for (const timer of state.worker.timers) clearTimeout(timer);
       await server.close();

@@ -50,6 +50,9 @@ const rolesSection = z
   .catchall(roleSection)
   .prefault({});
 
+/** What would give orders to the next agent (spec 7). */
+export const defaultProtectedPaths = ['.openclaw/', '.claude/', '.mcp.json'];
+
 export const agentSection = z
   .strictObject({
     command: commandLine()
@@ -70,7 +73,7 @@ export const agentSection = z
     idleMinutes: time(15, 0.01, 10_080).describe('Longest silence of a streaming agent before it is stopped.'),
     graceSeconds: time(30, 0, 3600).describe('How long the process may go on after its result.'),
     protectedPaths: repositoryPaths()
-      .default(['.openclaw/', '.claude/', '.mcp.json'])
+      .default(defaultProtectedPaths)
       .describe('What no agent may change, the developer included.'),
     preflightCacheSeconds: time(45, 0, 86_400).describe(
       'How long the answer of `--version` before claiming is believed.',

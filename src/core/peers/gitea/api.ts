@@ -3,7 +3,7 @@ import type { OrchError } from '../../model/index.ts';
 import type { Decoder } from '../http/decode.ts';
 import { createDecoder } from '../http/decode.ts';
 import { jsonOf, messageOf } from '../http/json.ts';
-import { baseAddress } from '../http/paths.ts';
+import { baseAddress } from '../../platform/address.ts';
 import type { Http, HttpAnswer, PeerErrors } from '../http/types.ts';
 
 type GiteaClient = Api<unknown>;

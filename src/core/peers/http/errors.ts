@@ -1,5 +1,5 @@
 import { OrchError, type ErrorCode } from '../../model/index.ts';
-import { printable } from '../../platform/log.ts';
+import { printable, reorderingMarks } from '../../platform/printable.ts';
 import { Redactor } from '../../platform/redact.ts';
 import { parseJson } from './json.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -23,8 +23,6 @@ export interface PeerErrorOptions {
 }
 
 const longestExcerpt = 300;
-// Bidirectional controls and line separators: they reorder or break a terminal line without being control characters.
-const reordering = /[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /** The error factory of a peer, see {@link PeerErrors}. */
 export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
@@ -32,7 +30,9 @@ export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
   const excerpt = (text: string): string => {
     const redactor = new Redactor(options.secrets());
     // Twice: marks that are taken out may have stood within a secret.
-    const line = printable(redactor.redact(redactor.redact(text).replace(reordering, '')).replace(/\s+/g, ' ').trim());
+    const line = printable(
+      redactor.redact(redactor.redact(text).replace(reorderingMarks, '')).replace(/\s+/g, ' ').trim(),
+    );
     const characters = [...line];
     return characters.length <= longestExcerpt ? line : `${characters.slice(0, longestExcerpt).join('')}…`;
   };

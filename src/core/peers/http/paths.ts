@@ -1,10 +1,5 @@
 import { OrchError } from '../../model/index.ts';
 
-/** A base address without trailing slashes, so that a path can be put behind it. */
-export function baseAddress(url: string): string {
-  return url.replace(/\/+$/, '');
-}
-
 /**
  * One segment of a path, encoded. Dots alone are refused: they survive encoding, and the URL parser would climb with them.
  * @throws OrchError `bad_path` for an empty segment, `.` or `..`

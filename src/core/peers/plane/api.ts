@@ -3,7 +3,8 @@ import type { Log } from '../../platform/log.ts';
 import type { Decoder } from '../http/decode.ts';
 import { createDecoder } from '../http/decode.ts';
 import { jsonOf, messageOf } from '../http/json.ts';
-import { baseAddress, segment } from '../http/paths.ts';
+import { baseAddress } from '../../platform/address.ts';
+import { segment } from '../http/paths.ts';
 import type { Http, HttpAnswer, PeerErrors } from '../http/types.ts';
 import type { RequestBudget } from './budget.ts';
 

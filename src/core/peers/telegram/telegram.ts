@@ -5,7 +5,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { createHttp } from '../http/client.ts';
 import { createPeerErrors } from '../http/errors.ts';
 import { jsonOf, messageOf, parseJson } from '../http/json.ts';
-import { baseAddress } from '../http/paths.ts';
+import { baseAddress } from '../../platform/address.ts';
 import type { HttpAnswer, PeerErrors } from '../http/types.ts';
 import { cutHtml } from './cut-html.ts';
 

@@ -19,7 +19,7 @@ export function judgeCode(draft: Draft, evidence: Evidence): Verdict {
 }
 
 /** What a developer is told about code that failed: contexts with links, or the end of the test output. */
-export function failureSections(draft: Draft, evidence: Evidence): Orders['sections'] {
+function failureSections(draft: Draft, evidence: Evidence): Orders['sections'] {
   if (draft.policy.gates.development === 'tests-local') {
     const codeTree = evidence.codeTree?.seen === true ? evidence.codeTree.value : '';
     const check = draft.from.checks.find((row) => row.codeTree === codeTree);
@@ -33,7 +33,7 @@ export function failureSections(draft: Draft, evidence: Evidence): Orders['secti
 }
 
 /** Red code goes back to the developer, from whichever stage it is seen in, once per failed code tree (spec 3.3). */
-export function bounceRedCode(draft: Draft, evidence: Evidence, baseline: Visit['baseline'], verdict: Verdict): Step {
+function bounceRedCode(draft: Draft, evidence: Evidence, baseline: Visit['baseline'], verdict: Verdict): Step {
   const from = draft.task.stage;
   bounceToCode(draft, baseline, {
     kind: bounces.redCode,
@@ -45,7 +45,7 @@ export function bounceRedCode(draft: Draft, evidence: Evidence, baseline: Visit[
 }
 
 /** Waits for CI: says after the grace period that none reported, holds after the limit (spec 3.1). */
-export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Step {
+function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Step {
   const visit = visitOf(draft);
   const { ci } = draft.policy;
   visit.ciSince ??= draft.now;
@@ -76,7 +76,7 @@ export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Step
 const checkRole = 'tester';
 
 /** Queues the project's test command on this code tree, once per tree. */
-export function requestCheck(draft: Draft, codeTree: string): Step {
+function requestCheck(draft: Draft, codeTree: string): Step {
   const { task, policy } = draft;
   const visit = visitOf(draft);
   task.hold = null;

@@ -12,7 +12,7 @@ import { blocking, waiting, defaultRole } from './stage.ts';
 
 const questionsFile = '01-questions.md';
 /** The documents a person approves; an approval is for exactly these contents. */
-export const approvedDocuments = ['01-brd.md', '02-trz.md', '03-acceptance-criteria.md', '04-test-plan.yaml'];
+const approvedDocuments = ['01-brd.md', '02-trz.md', '03-acceptance-criteria.md', '04-test-plan.yaml'];
 
 const approval = waiting(
   'approval',

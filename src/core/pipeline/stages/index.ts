@@ -40,7 +40,7 @@ export const stageNames: readonly Stage[] = [
   'cancelled',
 ];
 
-export const builtInRoles: readonly RoleFacts[] = builtInStages.map((stage) => stage.role);
+const builtInRoles: readonly RoleFacts[] = builtInStages.map((stage) => stage.role);
 export const roleNames: readonly Role[] = builtInRoles.map((role) => role.name);
 
 /** The role of that name, or the plainest one: a team's own writes documents. */
