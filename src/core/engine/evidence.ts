@@ -100,8 +100,8 @@ export async function branchOwner(
 }
 
 /**
- * The head to judge. The poll's mirror may lag behind a push of our own, so the published commit wins while the mirror is
- * one of its ancestors.
+ * The head to judge: the server's own, asked now, because the poll's mirror may lag behind a push of our own. While the
+ * server lists no such branch, the commit that the run published, if the bare copy has it.
  */
 async function headOf(s: Snapshot, git: GitPort): Promise<CommitSha> {
   const { task, visit } = s;
