@@ -1,4 +1,4 @@
-// The rank table of docs/architecture.md, enforced: a room imports only from lower ranks, peers never import each other.
+// The ranks of the rooms, enforced: a room imports only from lower ranks, peers never import each other.
 const ranks = [
   ['src/core/model'],
   ['src/core/pipeline', 'src/core/queue', 'src/core/platform'],
@@ -43,6 +43,51 @@ forbidden.push(
     severity: 'error',
     from: { path: '^src/core/peers/gitea' },
     to: { path: '^src/core/peers/(plane|telegram)' },
+  },
+);
+
+// Which room may import which package. One that is not listed may not be imported at all.
+const packages = {
+  '@commander-js/extra-typings': ['src/cli.ts', 'src/session.ts', 'src/commands'],
+  'better-sqlite3': ['src/core/store'],
+  chalk: ['src/ui'],
+  ora: ['src/ui'],
+  'string-width': ['src/ui'],
+  // The configuration checks a schedule with the parser of the poller that follows it.
+  'node-cron': ['src/pollers', 'src/core/config'],
+  execa: ['src/core/git', 'src/core/platform', 'src/core/launcher'],
+  cosmiconfig: ['src/core/config'],
+  zod: ['src/core/config', 'src/core/peers'],
+  pino: ['src/core/platform'],
+  got: ['src/core/peers'],
+  'gitea-js': ['src/core/peers'],
+  // Pure text: front matter, the text of a description, the name of a branch.
+  yaml: ['src/core/pipeline'],
+  htmlparser2: ['src/core/pipeline'],
+  '@sindresorhus/slugify': ['src/core/pipeline'],
+  'node-html-markdown': ['src/core/engine'],
+};
+const escaped = (text) => text.replaceAll('.', '\\.');
+for (const [name, rooms] of Object.entries(packages)) {
+  forbidden.push({
+    name: `package-${name}`,
+    severity: 'error',
+    from: { path: '^src/', pathNot: `^(${rooms.map(escaped).join('|')})(/|$)` },
+    to: { path: `node_modules/(@types/)?${escaped(name)}/` },
+  });
+}
+forbidden.push(
+  {
+    name: 'package-not-listed',
+    severity: 'error',
+    from: { path: '^src/' },
+    to: { path: 'node_modules/', pathNot: `node_modules/(@types/)?(${Object.keys(packages).map(escaped).join('|')})/` },
+  },
+  {
+    name: 'processes-are-started-in-few-rooms',
+    severity: 'error',
+    from: { path: '^src/', pathNot: '^src/(sandbox|core/(platform|launcher|git))/' },
+    to: { path: '^(node:)?child_process$' },
   },
 );
 

@@ -25,12 +25,17 @@ function words(text: string, width: number): string[] {
   return found.flatMap((word) => (stringWidth(word) > width ? word.split(/\s+/) : [word]));
 }
 
+/** Columns that pieces take on one line. */
+export function widthOf(pieces: Piece[]): number {
+  return pieces.reduce((sum, piece) => sum + stringWidth(oneLine(textOf(piece))), 0);
+}
+
 /** Puts groups of pieces side by side, two blanks apart, as many in a line as fit; a group is never split. */
 export function flow(groups: Piece[][], width: number): Piece[][] {
   const lines: Piece[][] = [];
   let used = 0;
   for (const group of groups) {
-    const own = group.reduce((sum, piece) => sum + stringWidth(oneLine(textOf(piece))), 0);
+    const own = widthOf(group);
     const line = lines.at(-1);
     if (line === undefined || used + 2 + own > width) {
       lines.push([...group]);

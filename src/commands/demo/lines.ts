@@ -1,4 +1,3 @@
-import stringWidth from 'string-width';
 import { dollars } from '../../core/engine/messages/catalogue.ts';
 import { stageNames } from '../../core/pipeline/stages/index.ts';
 import type { DemoEvent } from '../../sandbox/demo/events.ts';
@@ -6,6 +5,7 @@ import { oneLine, textOf, type Piece } from '../../ui/pieces.ts';
 import type { Symbols } from '../../ui/symbols.ts';
 import { truncate } from '../../ui/table.ts';
 import type { Terminal } from '../../ui/terminal.ts';
+import { widthOf } from '../../ui/wrap.ts';
 
 /** Sentences name commits in full; ten digits tell them apart on a line. */
 export function shortShas(text: string): string {
@@ -21,7 +21,7 @@ function sinceStart(ms: number): string {
 export function eventLine(event: DemoEvent, startedAt: number, { err, symbols }: Terminal): Piece[] {
   const pieces = [{ text: `${sinceStart(event.at - startedAt)}  `, style: 'dim' } as const, ...told(event, symbols)];
   const last = pieces.pop() ?? '';
-  const used = pieces.reduce((sum, piece) => sum + stringWidth(oneLine(textOf(piece))), 0);
+  const used = widthOf(pieces);
   const text = truncate(oneLine(textOf(last)), err.width() - used, symbols.ellipsis);
   return [...pieces, typeof last === 'string' ? text : { ...last, text }];
 }
