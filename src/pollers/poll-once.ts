@@ -3,12 +3,15 @@ import { OrchError, errorText, isDatabaseError } from '../core/model/index.ts';
 import { crashPoint } from '../core/platform/crash-point.ts';
 import { runRounds, type RoundDeps, type RoundReport } from '../core/engine/rounds.ts';
 import { pollGitea } from './gitea.ts';
+import { followOutages, type Outage, type Poll } from './outages.ts';
 import { pollPlane } from './plane.ts';
 
 export interface PollDeps extends RoundDeps {
   policies: ProjectPolicy[];
   /** Repairs that need no person, done first (architecture.md: a broken login never stops recovery). */
   repair: () => Promise<void>;
+  /** Those that the last tick left. */
+  outages: Outage[];
 }
 
 export interface TickReport extends RoundReport {
@@ -16,6 +19,8 @@ export interface TickReport extends RoundReport {
   leading: boolean;
   /** Projects whose polling is behind because the request budget ran out. */
   behind: string[];
+  polls: Poll[];
+  outages: Outage[];
 }
 
 /**
@@ -23,7 +28,7 @@ export interface TickReport extends RoundReport {
  * follows. Trouble with one project or peer does not keep the others waiting; it is reported and met again next tick.
  */
 export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: AbortSignal): Promise<TickReport> {
-  const report: TickReport = { leading: true, decisions: 0, delivered: 0, behind: [], problems: [] };
+  const report: TickReport = { leading: true, decisions: 0, delivered: 0, behind: [], problems: [], polls: [], outages: [] };
   await guarded('repairs', report, deps, deps.repair);
   const waiting = rotated(deps.policies, deps.store.now());
   const lookOn = async (): Promise<void> => {
@@ -37,6 +42,7 @@ export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: Abor
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   report.behind.sort();
   report.problems.sort((a, b) => a.what.localeCompare(b.what));
+  await reportOutages(report, deps);
   crashPoint('observe.after');
   await runRounds(report, deps, signal);
   return report;
@@ -46,22 +52,50 @@ export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: Abor
 const sideBySide = 4;
 
 async function look(policy: ProjectPolicy, leader: NamedLease, report: TickReport, deps: PollDeps): Promise<void> {
-  await guarded(`Plane project ${policy.name}`, report, deps, async () => {
+  const { name: project } = policy;
+  const plane = await guarded(`Plane project ${project}`, report, deps, async () => {
     const { behind } = await pollPlane(policy, { ...deps, leader });
-    if (behind) report.behind.push(policy.name);
+    if (behind) report.behind.push(project);
   });
-  await guarded(`Gitea repository ${policy.repo}`, report, deps, () => pollGitea(policy, { ...deps, leader }));
+  report.polls.push({ peer: 'Plane', project, error: plane?.message ?? null });
+  const gitea = await guarded(`Gitea repository ${policy.repo}`, report, deps, () =>
+    pollGitea(policy, { ...deps, leader }),
+  );
+  report.polls.push({ peer: 'Gitea', project, error: gitea?.message ?? null });
 }
 
-async function guarded(what: string, report: TickReport, deps: PollDeps, work: () => Promise<void>): Promise<void> {
+/** Before the rounds, so that an alert is delivered in the tick that finds it due. */
+async function reportOutages(report: TickReport, { store, policies, outages: known }: PollDeps): Promise<void> {
+  const names = policies.map(({ name }) => name);
+  const { outages, alerts } = followOutages(known, report.polls, names, store.now());
+  report.outages = outages;
+  if (alerts.length === 0) return;
+  await store.announce(
+    alerts.map(({ key, body }) => ({
+      key,
+      lane: 'telegram',
+      body: { kind: 'telegram.message', notice: { taskId: null, title: '', body, links: {} }, alert: true },
+    })),
+  );
+}
+
+/** @returns what went wrong, or null */
+async function guarded(
+  what: string,
+  report: TickReport,
+  deps: PollDeps,
+  work: () => Promise<void>,
+): Promise<OrchError | null> {
   try {
     await work();
+    return null;
   } catch (error) {
     const problem =
       error instanceof OrchError ? error : new OrchError(errorText(error), { code: 'unexpected', cause: error });
     // Without the database nothing can be kept; a peer that fails is only late.
     if (isDatabaseError(problem)) throw problem;
     report.problems.push({ what, error: problem });
+    return problem;
   }
 }
 

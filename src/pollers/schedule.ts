@@ -5,6 +5,7 @@ import { OrchError, errorWithHint } from '../core/model/index.ts';
 import type { ServiceManager } from '../core/platform/sd-notify.ts';
 import { ownerAlive } from '../core/platform/processes.ts';
 import { pollerLease } from './lease.ts';
+import { knownOutages, type Outage } from './outages.ts';
 import { pollOnce, type TickReport } from './poll-once.ts';
 
 const { name: leaseName, ms: leaseMs } = pollerLease;
@@ -27,6 +28,8 @@ export function createPoller(
   repair: () => Promise<void>,
 ): Poller {
   const { store, owner, log } = engine;
+  /** Those of the last tick; null where this poller did not lead it. Rows of processes are forgotten after a day. */
+  let outages: Outage[] | null = null;
 
   /** The lead, also from a poller of this host that is dead: after a kill, or from the last `--once`. */
   async function lead(): Promise<NamedLease | null> {
@@ -43,23 +46,32 @@ export function createPoller(
     const detail = {
       behind: report.behind,
       problems: report.problems.map(({ what, error }) => `${what}: ${errorWithHint(error)}`),
+      outages: report.outages,
     };
     const said = JSON.stringify(detail);
-    const known = (await store.processes()).find((row) => row.kind === 'poller' && row.owner === owner);
-    const quiet = known === undefined && detail.behind.length === 0 && detail.problems.length === 0;
-    if (quiet || JSON.stringify(known?.detail) === said) return;
+    const processes = await store.processes();
+    const known = processes.find((row) => row.kind === 'poller' && row.owner === owner);
+    const quiet = known === undefined && Object.values(detail).every((list) => list.length === 0);
+    // The next leader goes by the row that was written last, which may be another poller's.
+    const left = JSON.stringify(knownOutages(processes, owner)) === JSON.stringify(report.outages);
+    if (left && (quiet || JSON.stringify(known?.detail) === said)) return;
     await store.heartbeat({ name: leaseName, owner, kind: 'poller', detail });
   }
 
   async function tick(signal: AbortSignal): Promise<TickReport | null> {
     const leader = await lead();
-    if (leader === null) return null;
+    if (leader === null) {
+      outages = null;
+      return null;
+    }
     const renewal = setInterval(
       () => void store.acquireLease(leaseName, owner, leaseMs).catch(() => undefined),
       renewEveryMs,
     );
     try {
-      const report = await pollOnce(leader, { ...engine, policies: config.projects, repair }, signal);
+      outages ??= knownOutages(await store.processes(), owner);
+      const report = await pollOnce(leader, { ...engine, policies: config.projects, repair, outages }, signal);
+      outages = report.outages;
       await tellState(report);
       return report;
     } finally {

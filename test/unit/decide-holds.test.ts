@@ -218,17 +218,16 @@ describe('channels', () => {
     questions: 'plane+telegram!',
     bounce: 'plane+telegram!',
     hold: 'plane+telegram!',
-    gate_failed: 'plane+telegram!',
     run_failed: 'plane+telegram!',
     deploy_failed: 'plane+telegram!',
     merged: 'plane+telegram',
     done: 'plane+telegram',
     cancelled: 'plane+telegram',
-    answered: 'plane',
     agents_paused: 'telegram!',
     agents_resumed: 'telegram!',
     recovered: 'telegram!',
     trouble: 'telegram!',
+    trouble_over: 'telegram!',
   };
 
   it.each(Object.entries(table))('%s → %s', (event, wanted) => {

@@ -55,7 +55,6 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
         detail: 'the end of the log',
       }) as const,
   ),
-  gate_failed: [{ event: 'gate_failed', gate: 'ci-green', reason: 'CI failed: test' }],
   run_failed: [
     { event: 'run_failed', role: 'tester', kind: 'timeout', detail: 'stopped after 45 minutes', runId: '47' },
     { event: 'run_failed', role: 'tester', kind: 'crash', detail: 'exit status 1', runId: '47' },
@@ -73,7 +72,6 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
     { event: 'cancelled', by: 'op' },
     { event: 'cancelled', by: 'plane' },
   ],
-  answered: [{ event: 'answered', text: 'The run has ended.' }],
   agents_paused: [
     { event: 'agents_paused', reason: 'usage_limit: resets later', until: Date.UTC(2026, 0, 2, 3, 4) },
     { event: 'agents_paused', reason: 'authentication: not logged in', until: null },
@@ -81,6 +79,7 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
   agents_resumed: [{ event: 'agents_resumed' }],
   recovered: [{ event: 'recovered', lines: ['run 5 was adopted', 'two effects were given back'] }],
   trouble: [{ event: 'trouble', text: 'the disk is full' }],
+  trouble_over: [{ event: 'trouble_over', text: 'polling works again' }],
 };
 
 const all: NoticeEvent[] = Object.values(examples).flat();

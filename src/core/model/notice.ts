@@ -15,19 +15,18 @@ export type NoticeEvent =
   | { event: 'questions'; text: string; round: number; of: number }
   | { event: 'bounce'; role: Role; cause: string; text: string; n: number; of: number }
   | { event: 'hold'; cause: HoldCause; text: string; clearedBy: string; command: string | null; detail: string }
-  | { event: 'gate_failed'; gate: string; reason: string }
   | { event: 'run_failed'; role: Role; kind: 'timeout' | 'crash' | 'exhausted'; detail: string; runId: string }
   | { event: 'deploy_failed'; reason: string; rolledBack: boolean | null }
   | { event: 'merged'; number: number; by: 'orch' | 'person' }
   | { event: 'done' }
   | { event: 'cancelled'; by: string }
-  | { event: 'answered'; text: string }
   | { event: 'agents_paused'; reason: string; until: number | null }
   | { event: 'agents_resumed' }
   | { event: 'recovered'; lines: string[] }
-  | { event: 'trouble'; text: string };
+  | { event: 'trouble'; text: string }
+  | { event: 'trouble_over'; text: string };
 
-/** Links are made when rendered, from configured addresses only, never from API answers. */
+/** Links are made from configured addresses only, never from API answers. */
 export interface NoticeLinks {
   item?: string;
   branch?: string;

@@ -80,8 +80,6 @@ function message(body: NoticeEvent, names: Names): MessageText {
         ],
         excerpt(body.detail, reportLength),
       );
-    case 'gate_failed':
-      return text('⚠️', `Gate ${body.gate} failed.`, [excerpt(body.reason, reasonLength)]);
     case 'run_failed':
       return text(
         body.kind === 'timeout' ? '⏰' : '❌',
@@ -107,8 +105,6 @@ function message(body: NoticeEvent, names: Names): MessageText {
       return text('🎉', 'Done.');
     case 'cancelled':
       return text('⏹', `Cancelled${body.by === 'plane' ? '' : ` by ${body.by}`}. Branch and workspace are kept.`);
-    case 'answered':
-      return text('📋', body.text);
     case 'agents_paused':
       return text('🔴', 'No agents are started.', [
         excerpt(body.reason, reasonLength),
@@ -124,6 +120,8 @@ function message(body: NoticeEvent, names: Names): MessageText {
       );
     case 'trouble':
       return text('🔴', 'orch is in trouble.', [excerpt(body.text, reasonLength)]);
+    case 'trouble_over':
+      return text('🟢', 'orch works again.', [excerpt(body.text, reasonLength)]);
     default:
       return assertNever(body);
   }

@@ -80,8 +80,6 @@ function message(body: NoticeEvent, names: Names): MessageText {
         ],
         excerpt(body.detail, reportLength),
       );
-    case 'gate_failed':
-      return text('⚠️', `Проверка ${body.gate} не пройдена.`, [excerpt(body.reason, reasonLength)]);
     case 'run_failed':
       return text(
         body.kind === 'timeout' ? '⏰' : '❌',
@@ -107,8 +105,6 @@ function message(body: NoticeEvent, names: Names): MessageText {
       return text('🎉', 'Готово.');
     case 'cancelled':
       return text('⏹', `Отменено${body.by === 'plane' ? '' : `: ${body.by}`}. Ветка и рабочая папка сохранены.`);
-    case 'answered':
-      return text('📋', body.text);
     case 'agents_paused':
       return text('🔴', 'Агенты не запускаются.', [
         excerpt(body.reason, reasonLength),
@@ -126,6 +122,8 @@ function message(body: NoticeEvent, names: Names): MessageText {
       );
     case 'trouble':
       return text('🔴', 'У orch неполадки.', [excerpt(body.text, reasonLength)]);
+    case 'trouble_over':
+      return text('🟢', 'orch снова работает.', [excerpt(body.text, reasonLength)]);
     default:
       return assertNever(body);
   }
