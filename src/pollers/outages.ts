@@ -1,4 +1,4 @@
-import type { NoticeEvent, ProcessRow } from '../core/model/index.ts';
+import type { NoticeEvent, Outage, ProcessRow } from '../core/model/index.ts';
 
 /**
  * How long the polls of a project fail before people are told, milliseconds: longer than a restart or an upgrade of a
@@ -8,20 +8,10 @@ export const outageAlertMs = 600_000;
 
 /** One poll of this tick; `error` is null where it worked. */
 export interface Poll {
-  peer: 'Plane' | 'Gitea';
+  peer: Outage['peer'];
   /** Name of the project. */
   project: string;
   error: string | null;
-}
-
-/** Polls of one project at one peer that have failed in every tick since then. */
-export interface Outage {
-  peer: Poll['peer'];
-  project: string;
-  /** The first tick that failed, ms since the epoch. */
-  since: number;
-  /** Whether the alert has been queued. */
-  reported: boolean;
 }
 
 interface OutageChange {
@@ -93,20 +83,8 @@ function sortKey({ peer, project }: Outage): string {
  */
 export function knownOutages(processes: ProcessRow[], owner: string): Outage[] {
   const own = (row: ProcessRow): number => (row.owner === owner ? 1 : 0);
-  const [last] = processes
-    .filter(({ kind }) => kind === 'poller')
-    .sort((a, b) => b.seenAt - a.seenAt || own(b) - own(a));
-  const kept = last?.detail['outages'];
-  return Array.isArray(kept) ? kept.filter(isOutage) : [];
-}
-
-function isOutage(value: unknown): value is Outage {
-  if (typeof value !== 'object' || value === null) return false;
-  const { peer, project, since, reported } = value as Record<string, unknown>;
-  return (
-    (peer === 'Plane' || peer === 'Gitea') &&
-    typeof project === 'string' &&
-    typeof since === 'number' &&
-    typeof reported === 'boolean'
-  );
+  const last = [...processes]
+    .sort((a, b) => b.seenAt - a.seenAt || own(b) - own(a))
+    .find((row) => row.kind === 'poller');
+  return last?.detail.outages ?? [];
 }

@@ -1,9 +1,9 @@
-import type { NamedLease, ProjectPolicy } from '../core/model/index.ts';
+import type { NamedLease, Outage, ProjectPolicy } from '../core/model/index.ts';
 import { OrchError, errorText, isDatabaseError } from '../core/model/index.ts';
 import { crashPoint } from '../core/platform/crash-point.ts';
 import { runRounds, type RoundDeps, type RoundReport } from '../core/engine/rounds.ts';
 import { pollGitea } from './gitea.ts';
-import { followOutages, type Outage, type Poll } from './outages.ts';
+import { followOutages, type Poll } from './outages.ts';
 import { pollPlane } from './plane.ts';
 
 export interface PollDeps extends RoundDeps {
@@ -28,7 +28,15 @@ export interface TickReport extends RoundReport {
  * follows. Trouble with one project or peer does not keep the others waiting; it is reported and met again next tick.
  */
 export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: AbortSignal): Promise<TickReport> {
-  const report: TickReport = { leading: true, decisions: 0, delivered: 0, behind: [], problems: [], polls: [], outages: [] };
+  const report: TickReport = {
+    leading: true,
+    decisions: 0,
+    delivered: 0,
+    behind: [],
+    problems: [],
+    polls: [],
+    outages: [],
+  };
   await guarded('repairs', report, deps, deps.repair);
   const waiting = rotated(deps.policies, deps.store.now());
   const lookOn = async (): Promise<void> => {

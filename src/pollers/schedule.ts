@@ -1,11 +1,11 @@
 import type { DeliverDeps } from '../core/engine/deliver.ts';
 import type { ReconcileDeps } from '../core/engine/reconcile.ts';
-import type { NamedLease, ProjectPolicy } from '../core/model/index.ts';
+import type { NamedLease, Outage, ProjectPolicy } from '../core/model/index.ts';
 import { OrchError, errorWithHint } from '../core/model/index.ts';
 import type { ServiceManager } from '../core/platform/sd-notify.ts';
 import { ownerAlive } from '../core/platform/processes.ts';
 import { pollerLease } from './lease.ts';
-import { knownOutages, type Outage } from './outages.ts';
+import { knownOutages } from './outages.ts';
 import { pollOnce, type TickReport } from './poll-once.ts';
 
 const { name: leaseName, ms: leaseMs } = pollerLease;

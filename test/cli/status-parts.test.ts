@@ -41,7 +41,7 @@ describe('who is alive', () => {
 
   it('is a poller until its lease lapses, with what it says of its last tick', async () => {
     await store.acquireLease('poller', 'h9|boot|1|1', 120_000);
-    const detail = { behind: ['Shop'], problems: ['Plane project Shop: 503'] };
+    const detail = { behind: ['Shop'], problems: ['Plane project Shop: 503'], outages: [] };
     await store.heartbeat({ name: 'poller', owner: 'h9|boot|1|1', kind: 'poller', detail });
     clock.at += 119_999;
     expect((await alive()).poller).toEqual({

@@ -11,8 +11,7 @@ type ReviewGate = 'reviewer-verdict' | 'pr-approved';
 export type ReviewVerdict = 'approved' | 'changes_requested';
 type MergeBy = 'orch' | 'agent';
 export type MergeStyle = 'merge' | 'rebase' | 'rebase-merge' | 'squash' | 'fast-forward-only';
-const languages = ['en', 'ru'] as const;
-export type Language = (typeof languages)[number];
+export type Language = 'en' | 'ru';
 /** One text in every language. */
 export type Words = Record<Language, string>;
 

@@ -19,10 +19,22 @@ export interface WorkerDetail {
   claiming: ClaimState;
 }
 
-/** What a poller says about its last tick: projects whose polling is behind, and what went wrong. */
-export interface PollerDetail {
+/** Polls of one project at one peer that have failed in every tick since then. */
+export interface Outage {
+  peer: 'Plane' | 'Gitea';
+  /** Name of the project. */
+  project: string;
+  /** The first tick that failed, ms since the epoch. */
+  since: number;
+  /** Whether the alert has been queued. */
+  reported: boolean;
+}
+
+/** What a poller says about its last tick: projects whose polling is behind, what went wrong, and the known outages. */
+interface PollerDetail {
   behind: string[];
   problems: string[];
+  outages: Outage[];
 }
 
 /** A service process and what it last reported. */
