@@ -5,10 +5,10 @@ import { catalogueOf } from './core/engine/messages/render.ts';
 import type { DeliverDeps } from './core/engine/deliver.ts';
 import { areFresh, factsOf, readFacts, stateFor } from './core/engine/project-facts.ts';
 import type { RoundDeps } from './core/engine/rounds.ts';
-import type { PlanePort, PlanePhase, ProjectId, ProjectPolicy, Role, Store, Task } from './core/model/index.ts';
+import type { ItemPhase, ProjectId, ProjectPolicy, Role, Store, Task, Tracker } from './core/model/index.ts';
 import { OrchError } from './core/model/index.ts';
 import { createTelegram } from './core/peers/telegram/telegram.ts';
-import { channels } from './core/pipeline/channels.ts';
+import { channels, chatLane } from './core/pipeline/channels.ts';
 import type { Log } from './core/platform/log.ts';
 import { ownerId } from './core/platform/processes.ts';
 import { openStore } from './core/store/open.ts';
@@ -57,16 +57,16 @@ export async function openApp(options: AppOptions): Promise<App> {
   const store = await openStore({ file: config.dbPath, clock, mode: options.mode });
   const owner = ownerId();
   const parts = connectParts(options);
-  const { git, workspaces, plane, gitea, launcher } = parts;
+  const { git, workspaces, tracker, forge, launcher } = parts;
   const policyOf = (task: Pick<Task, 'projectId'>): ProjectPolicy | null => projectOf(config, task.projectId);
   const engine: RoundDeps = {
     store,
     git,
-    gitea,
-    plane,
-    telegram: telegramOf(options),
+    forge,
+    tracker,
+    chat: chatOf(options),
     policyOf,
-    stateOf: (projectId, phase) => stateOf(projectId, phase, store, plane, config),
+    stateOf: (projectId, phase) => stateOf(projectId, phase, store, tracker, config),
     catalogue: catalogueOf(config.language),
     owner,
     backoff: config.worker.backoff,
@@ -94,7 +94,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   };
 }
 
-function telegramOf({ config, secrets, clock }: AppOptions): DeliverDeps['telegram'] {
+function chatOf({ config, secrets, clock }: AppOptions): DeliverDeps['chat'] {
   if (config.telegram === null || !secrets.has('telegram')) return null;
   const { chatId, apiUrl } = config.telegram;
   return createTelegram({
@@ -110,16 +110,16 @@ function telegramOf({ config, secrets, clock }: AppOptions): DeliverDeps['telegr
 /** Plane's state for a phase, from what the last poll kept, or from Plane when that is too old. */
 async function stateOf(
   projectId: ProjectId,
-  phase: PlanePhase,
+  phase: ItemPhase,
   store: Store,
-  plane: PlanePort,
+  tracker: Tracker,
   config: Config,
 ): Promise<string> {
   const policy = projectOf(config, projectId);
   if (policy === null)
     throw new OrchError(`Plane project ${projectId} is no longer configured`, { code: 'project_not_registered' });
   const known = factsOf(await store.project(projectId));
-  const facts = areFresh(known, store.now()) ? known : await readFacts(plane, projectId, store.now());
+  const facts = areFresh(known, store.now()) ? known : await readFacts(tracker, projectId, store.now());
   return stateFor(facts, phase, policy).id;
 }
 
@@ -154,8 +154,8 @@ function workerParts(
       store.announce([
         {
           key,
-          lane: 'telegram',
-          body: { kind: 'telegram.message', notice, alert: channels[notice.body.event].telegram === 'alert' },
+          lane: chatLane,
+          body: { kind: 'chat.message', notice, alert: channels[notice.body.event].chat === 'alert' },
         },
       ]),
     config: {

@@ -6,9 +6,9 @@ import { createWorkspaces } from './core/git/workspaces.ts';
 import { createLauncher } from './core/launcher/launcher.ts';
 import type {
   GitPort,
-  GiteaPort,
+  Forge,
   LauncherPort,
-  PlanePort,
+  Tracker,
   ProjectId,
   ProjectPolicy,
   WorkspacePort,
@@ -33,8 +33,8 @@ export interface PartOptions {
 export interface Parts {
   git: GitPort;
   workspaces: WorkspacePort;
-  plane: PlanePort;
-  gitea: GiteaPort;
+  tracker: Tracker;
+  forge: Forge;
   launcher: LauncherPort;
 }
 
@@ -48,7 +48,7 @@ export function connectParts(options: PartOptions): Parts {
   secrets.all();
   return {
     ...gitParts(options),
-    plane: createPlane({
+    tracker: createPlane({
       url: config.plane.url,
       workspace: config.plane.workspace,
       token: () => secrets.read('plane'),
@@ -58,7 +58,7 @@ export function connectParts(options: PartOptions): Parts {
       timeouts: config.timeouts,
       log,
     }),
-    gitea: createGitea({
+    forge: createGitea({
       url: config.gitea.url,
       token: () => secrets.read('gitea'),
       secrets: () => secrets.all(),
@@ -104,5 +104,5 @@ function gitParts({ config, secrets, clock, log }: Pick<PartOptions, 'config' | 
 
 /** The project with this Plane id; null when it is not configured. */
 export function projectOf(config: Config, projectId: ProjectId | null): ProjectPolicy | null {
-  return config.projects.find((project) => project.planeProject === projectId) ?? null;
+  return config.projects.find((project) => project.projectId === projectId) ?? null;
 }

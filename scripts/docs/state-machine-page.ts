@@ -73,11 +73,11 @@ function holdTable(): string {
 }
 
 function noticeTable(): string {
-  const telegram = { alert: 'yes, may come twice', info: 'yes, at most once', none: '–' };
+  const chat = { alert: 'yes, may come twice', info: 'yes, at most once', none: '–' };
   const rows = (Object.keys(channels) as NoticeEvent['event'][]).map((event) => [
     code(event),
-    channels[event].plane ? 'yes' : '–',
-    telegram[channels[event].telegram],
+    channels[event].comment ? 'yes' : '–',
+    chat[channels[event].chat],
   ]);
   return markdownTable(['event', 'Plane comment', 'Telegram'], rows);
 }

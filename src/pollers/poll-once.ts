@@ -1,10 +1,11 @@
 import type { NamedLease, Outage, ProjectPolicy } from '../core/model/index.ts';
 import { OrchError, errorText, isDatabaseError } from '../core/model/index.ts';
 import { crashPoint } from '../core/platform/crash-point.ts';
+import { chatLane } from '../core/pipeline/channels.ts';
 import { runRounds, type RoundDeps, type RoundReport } from '../core/engine/rounds.ts';
-import { pollGitea } from './gitea.ts';
+import { pollForge } from './forge.ts';
 import { followOutages, type Poll } from './outages.ts';
-import { pollPlane } from './plane.ts';
+import { pollTracker } from './tracker.ts';
 
 export interface PollDeps extends RoundDeps {
   policies: ProjectPolicy[];
@@ -62,12 +63,12 @@ const sideBySide = 4;
 async function look(policy: ProjectPolicy, leader: NamedLease, report: TickReport, deps: PollDeps): Promise<void> {
   const { name: project } = policy;
   const plane = await guarded(`Plane project ${project}`, report, deps, async () => {
-    const { behind } = await pollPlane(policy, { ...deps, leader });
+    const { behind } = await pollTracker(policy, { ...deps, leader });
     if (behind) report.behind.push(project);
   });
   report.polls.push({ peer: 'Plane', project, error: plane?.message ?? null });
   const gitea = await guarded(`Gitea repository ${policy.repo}`, report, deps, () =>
-    pollGitea(policy, { ...deps, leader }),
+    pollForge(policy, { ...deps, leader }),
   );
   report.polls.push({ peer: 'Gitea', project, error: gitea?.message ?? null });
 }
@@ -81,8 +82,8 @@ async function reportOutages(report: TickReport, { store, policies, outages: kno
   await store.announce(
     alerts.map(({ key, body }) => ({
       key,
-      lane: 'telegram',
-      body: { kind: 'telegram.message', notice: { taskId: null, title: '', body, links: {} }, alert: true },
+      lane: chatLane,
+      body: { kind: 'chat.message', notice: { taskId: null, title: '', body, links: {} }, alert: true },
     })),
   );
 }

@@ -110,7 +110,7 @@ test('answers that are no answers: nothing of them is believed, and the line goe
     return line.world.plane.faults.every(({ times }) => times === 0) && row?.task.hold?.cause === 'approval';
   });
   // The rest is Gitea's: asked directly, each is refused as what it is.
-  const asked = poisons.flatMap(() => [200, 500]).map(() => line.app.engine.gitea.pull(parseRepoSlug('acme/shop'), 1));
+  const asked = poisons.flatMap(() => [200, 500]).map(() => line.app.engine.forge.pull(parseRepoSlug('acme/shop'), 1));
   expect((await Promise.allSettled(asked)).map(({ status }) => status)).not.toContain('fulfilled');
   expect(({} as Record<string, unknown>)['merged']).toBeUndefined();
   expect(({} as Record<string, unknown>)['allowed']).toBeUndefined();

@@ -104,9 +104,9 @@ function watchedWorker(line: Line, watch: Watch): Worker {
     ...engine,
     store,
     git,
-    gitea: timed(engine.gitea, watch.peers),
-    plane: timed(engine.plane, watch.peers),
-    telegram: engine.telegram === null ? null : timed(engine.telegram, watch.peers),
+    forge: timed(engine.forge, watch.peers),
+    tracker: timed(engine.tracker, watch.peers),
+    chat: engine.chat === null ? null : timed(engine.chat, watch.peers),
   };
   const rounds = { decisions: 0, delivered: 0, problems: [] };
   const deps = line.app.workerDeps(() => runRounds(rounds, watched));

@@ -87,7 +87,7 @@ it('mends what was broken by kills and by hand: says so first, does it once, and
     description_html: '<p>Regular customers get ten percent off.</p>',
   });
   // A comment that was sent and not recorded, and the lead of a poller that is dead.
-  await killAt(['serve-poller', '--once'], 'effect.sent:plane.comment');
+  await killAt(['serve-poller', '--once'], 'effect.sent:tracker.comment');
   await recover();
   await host.run(['serve-poller', '--once']);
   // A run whose worker was killed, and the poller too; its agent has ended since.

@@ -12,12 +12,12 @@ const long = process.env['ORCH_CRASH_LONG'] === '1';
 /** Effects are delivered by kind; a kill between sending and recording is another case for each. */
 const kinds = {
   'git.start_branch': true,
-  'plane.comment': true,
-  'plane.state': true,
-  'telegram.message': true,
-  'gitea.open_pr': true,
-  'gitea.review': true,
-  'gitea.merge': true,
+  'tracker.comment': true,
+  'tracker.state': true,
+  'chat.message': true,
+  'forge.open_pull': true,
+  'forge.post_review': true,
+  'forge.merge_pull': true,
 } satisfies Record<EffectKind, true>;
 const points = [...crashPoints, ...Object.keys(kinds).map((kind) => `effect.sent:${kind}`)];
 
@@ -43,10 +43,10 @@ afterAll(async () => crash.close());
 /** What is sent once a task only, by the stage in which that is about to happen. */
 const sentIn: Record<string, EffectKind> = {
   new: 'git.start_branch',
-  development: 'gitea.open_pr',
-  review: 'gitea.review',
-  testing: 'gitea.merge',
-  deploy: 'gitea.merge',
+  development: 'forge.open_pull',
+  review: 'forge.post_review',
+  testing: 'forge.merge_pull',
+  deploy: 'forge.merge_pull',
 };
 
 /** What may come next where the task stands; everything else in turns. */

@@ -51,7 +51,7 @@ it('finds nothing in a line that ran in peace', async () => {
   expect(await violations(coding.line.world, database)).toEqual([]);
   expect(await violations(coding.line.world, tampered())).toEqual([]);
   expect(violationsNow(database, 1)).toEqual([]);
-  const torn = `UPDATE outbox SET state = 'dead', result = '{"reason":"torn"}' WHERE kind = 'gitea.merge'`;
+  const torn = `UPDATE outbox SET state = 'dead', result = '{"reason":"torn"}' WHERE kind = 'forge.merge_pull'`;
   expect(await violations(coding.line.world, tampered(torn))).toEqual([]);
 });
 
@@ -80,8 +80,8 @@ const inDatabase: [expected: RegExp, ...sql: string[]][] = [
   [/nothing will move it/, `UPDATE tasks SET hold = NULL, ${open}`],
   [/says too little/, `UPDATE tasks SET hold = '{"cause":"ci","owner":"","clearedBy":""}', ${open}`],
   [/effect .* is pending/, `UPDATE outbox SET state = 'pending' WHERE ${first('outbox')}`],
-  [/only a state may be/, `UPDATE outbox SET state = 'superseded' WHERE kind = 'plane.comment'`],
-  [/belongs to no decision/, `UPDATE outbox SET key = 'ET-001/999/x' WHERE kind = 'gitea.merge'`],
+  [/only a state may be/, `UPDATE outbox SET state = 'superseded' WHERE kind = 'tracker.comment'`],
+  [/belongs to no decision/, `UPDATE outbox SET key = 'ET-001/999/x' WHERE kind = 'forge.merge_pull'`],
   [/run \d+ is still running/, `UPDATE runs SET phase = 'running' WHERE ${first('runs')}`],
   [/ran at one time/, `UPDATE runs SET ended_at = ended_at + 1000000 WHERE ${first('runs')}`],
   [/is try 7 of job/, `UPDATE runs SET attempt = 7 WHERE ${first('runs')}`],
@@ -98,16 +98,16 @@ const inDatabase: [expected: RegExp, ...sql: string[]][] = [
   [/above its cost cap/, 'UPDATE jobs SET cost_cap_micros = 0', 'UPDATE tasks SET reserved_micros = 5'],
   [/was begun 0 times/, `UPDATE tasks SET item_id = 'x'`],
   [/orch recorded [0-9a-f]{40}/, 'UPDATE runs SET published_sha = NULL'],
-  [/is recorded as sent and does not stand/, `UPDATE outbox SET key = key || 'x' WHERE kind = 'plane.comment'`],
-  [/comment .* belongs to no effect/, `DELETE FROM outbox WHERE kind = 'plane.comment'`],
-  [/pull request #\d+ belongs to no effect/, `DELETE FROM outbox WHERE kind = 'gitea.open_pr'`],
-  [/has no pull request/, `UPDATE outbox SET body = json_set(body, '$.branch', 'x') WHERE kind = 'gitea.open_pr'`],
-  [/recorded as 123/, `UPDATE outbox SET result = '{"merged_sha":"123"}' WHERE kind = 'gitea.merge'`],
-  [/is 0 times on main/, `UPDATE outbox SET body = json_set(body, '$.marker', 'x') WHERE kind = 'gitea.merge'`],
-  [/not of its proven head/, `UPDATE outbox SET body = json_set(body, '$.head', 'x') WHERE kind = 'gitea.merge'`],
-  [/merge .* belongs to no effect/, `DELETE FROM outbox WHERE kind = 'gitea.merge'`],
-  [/was merged unasked/, `DELETE FROM outbox WHERE kind = 'gitea.merge'`],
-  [/chat messages for 0 tries/, `DELETE FROM outbox WHERE kind = 'telegram.message'`],
+  [/is recorded as sent and does not stand/, `UPDATE outbox SET key = key || 'x' WHERE kind = 'tracker.comment'`],
+  [/comment .* belongs to no effect/, `DELETE FROM outbox WHERE kind = 'tracker.comment'`],
+  [/pull request #\d+ belongs to no effect/, `DELETE FROM outbox WHERE kind = 'forge.open_pull'`],
+  [/has no pull request/, `UPDATE outbox SET body = json_set(body, '$.branch', 'x') WHERE kind = 'forge.open_pull'`],
+  [/recorded as 123/, `UPDATE outbox SET result = '{"merged_sha":"123"}' WHERE kind = 'forge.merge_pull'`],
+  [/is 0 times on main/, `UPDATE outbox SET body = json_set(body, '$.marker', 'x') WHERE kind = 'forge.merge_pull'`],
+  [/not of its proven head/, `UPDATE outbox SET body = json_set(body, '$.head', 'x') WHERE kind = 'forge.merge_pull'`],
+  [/merge .* belongs to no effect/, `DELETE FROM outbox WHERE kind = 'forge.merge_pull'`],
+  [/was merged unasked/, `DELETE FROM outbox WHERE kind = 'forge.merge_pull'`],
+  [/chat messages for 0 tries/, `DELETE FROM outbox WHERE kind = 'chat.message'`],
   [/published is not on the server/, `UPDATE runs SET published_sha = '${'1'.repeat(40)}' WHERE ${first('runs')}`],
 ];
 

@@ -148,7 +148,7 @@ describe('reviews', () => {
     expect(reviews.at(-1)).toEqual({
       id: 60,
       user: 'ann',
-      state: 'REQUEST_CHANGES',
+      state: 'changes_requested',
       commit: shaA,
       dismissed: false,
       body: '',
@@ -167,14 +167,28 @@ describe('reviews', () => {
   it('takes a request to a team for nobody’s, and a vote of nobody for garbage', async () => {
     let rows = [review(1, { user: null, team: { id: 1 }, state: 'REQUEST_REVIEW' })];
     const { gitea } = await againstGitea((seen, response) => paged(seen, response, rows));
-    expect(await gitea.reviews(slug, 4)).toMatchObject([{ user: '', state: 'REQUEST_REVIEW' }]);
+    expect(await gitea.reviews(slug, 4)).toMatchObject([{ user: '', state: 'review_requested' }]);
     rows = [review(1, { user: null, state: 'APPROVED' })];
     expect(await failureOf(gitea.reviews(slug, 4), secrets)).toMatchObject({ code: 'gitea_garbage' });
+  });
+
+  it.each([
+    ['APPROVED', 'approved'],
+    ['REQUEST_CHANGES', 'changes_requested'],
+    ['REQUEST_REVIEW', 'review_requested'],
+    ['COMMENT', 'commented'],
+    ['PENDING', 'commented'],
+    ['LOVED', 'commented'],
+    ['approved', 'commented'],
+    ['', 'commented'],
+  ])('reads the word "%s" as %s', async (word, state) => {
+    const { gitea } = await againstGitea((seen, response) => paged(seen, response, [review(1, { state: word })]));
+    expect(await gitea.reviews(slug, 4)).toMatchObject([{ state }]);
   });
 });
 
 describe('postReview', () => {
-  const verdict = { head, event: 'APPROVED' as const, body: 'Fine' };
+  const verdict = { head, vote: 'approved' as const, body: 'Fine' };
 
   async function reviewing(existing: unknown[], answer: Answer, reviewer = true) {
     return againstGitea(

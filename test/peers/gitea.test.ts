@@ -153,7 +153,7 @@ describe('statuses', () => {
     expect(statuses.find((one) => one.context === 'ci/old')).toEqual({
       id: 1,
       context: 'ci/old',
-      state: 'failure',
+      state: 'failed',
       description: '',
       url: '',
     });
@@ -163,7 +163,24 @@ describe('statuses', () => {
   it('keeps the highest id of a context', async () => {
     const rows = [status(3, 'ci', 'failure'), status(7, 'ci', 'success'), status(5, 'ci', 'pending')];
     const { gitea } = await againstGitea((seen, response) => paged(seen, response, rows, combined(shaA)));
-    expect(await gitea.statuses(slug, head)).toMatchObject([{ id: 7, state: 'success' }]);
+    expect(await gitea.statuses(slug, head)).toMatchObject([{ id: 7, state: 'passed' }]);
+  });
+
+  it.each([
+    ['success', 'passed'],
+    ['failure', 'failed'],
+    ['error', 'failed'],
+    ['warning', 'failed'],
+    ['pending', 'pending'],
+    ['skipped', 'skipped'],
+    ['sunny', 'failed'],
+    ['', 'failed'],
+    ['Success', 'failed'],
+  ])('reads the word "%s" as %s', async (word, state) => {
+    const { gitea } = await againstGitea((seen, response) =>
+      paged(seen, response, [status(1, 'ci', word)], combined(shaA)),
+    );
+    expect(await gitea.statuses(slug, head)).toMatchObject([{ state }]);
   });
 
   it.each([

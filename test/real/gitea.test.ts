@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type CommitSha, type GiteaPort, isCommitSha, type RepoSlug } from '../../src/core/model/index.ts';
+import { type CommitSha, type Forge, isCommitSha, type RepoSlug } from '../../src/core/model/index.ts';
 import { createGitea } from '../../src/core/peers/gitea/gitea.ts';
 import { silentLog } from '../../src/core/platform/log.ts';
 import { ensureGitea } from '../../scripts/real-gitea.js';
@@ -13,7 +13,7 @@ const missing = 'missing' in built ? built.missing : null;
 realPart('a real Gitea through the adapter', missing, () => {
   let server: RealGitea;
   let bot: RealGitea['users']['bot'];
-  let gitea: GiteaPort;
+  let gitea: Forge;
   let repo: RepoSlug;
   let count = 0;
 
@@ -137,14 +137,14 @@ realPart('a real Gitea through the adapter', missing, () => {
 
   it('posts the second account’s review once; the author may not approve', async () => {
     const { sha, pr } = await openPull();
-    const review = { head: sha, event: 'APPROVED', body: 'orch: approved' } as const;
+    const review = { head: sha, vote: 'approved', body: 'orch: approved' } as const;
     await gitea.postReview(repo, pr.number, review);
     await gitea.postReview(repo, pr.number, review);
     expect(await gitea.reviews(repo, pr.number)).toMatchObject([
-      { user: 'orch-reviewer', state: 'APPROVED', commit: sha, dismissed: false, body: 'orch: approved' },
+      { user: 'orch-reviewer', state: 'approved', commit: sha, dismissed: false, body: 'orch: approved' },
     ]);
-    await gitea.postReview(repo, pr.number, { head: sha, event: 'REQUEST_CHANGES', body: 'totals are wrong' });
-    expect((await gitea.reviews(repo, pr.number)).map((row) => row.state)).toEqual(['APPROVED', 'REQUEST_CHANGES']);
+    await gitea.postReview(repo, pr.number, { head: sha, vote: 'changes_requested', body: 'totals are wrong' });
+    expect((await gitea.reviews(repo, pr.number)).map((row) => row.state)).toEqual(['approved', 'changes_requested']);
     const alone = createGitea({ url: server.url, token: () => bot.token, reviewerToken: null, log: silentLog });
     await expect(alone.postReview(repo, pr.number, review)).rejects.toMatchObject({
       code: 'gitea_refused',
@@ -162,10 +162,10 @@ realPart('a real Gitea through the adapter', missing, () => {
         server.users.lead.token,
       );
     }
-    await gitea.postReview(repo, pr.number, { head: sha, event: 'APPROVED', body: 'last' });
+    await gitea.postReview(repo, pr.number, { head: sha, vote: 'approved', body: 'last' });
     const rows = await gitea.reviews(repo, pr.number);
     expect(rows).toHaveLength(53);
-    expect(rows.at(-1)).toMatchObject({ state: 'APPROVED', body: 'last' });
+    expect(rows.at(-1)).toMatchObject({ state: 'approved', body: 'last' });
   });
 
   it('merges the head it names, and only that: a wrong head is 409', async () => {
@@ -234,7 +234,7 @@ realPart('a real Gitea through the adapter', missing, () => {
       status: 405,
       message: expect.stringMatching(/enough approvals/i) as unknown,
     });
-    await gitea.postReview(guarded, pr.number, { head: sha, event: 'APPROVED', body: 'good' });
+    await gitea.postReview(guarded, pr.number, { head: sha, vote: 'approved', body: 'good' });
     expect(await mergeAnswer(guarded, pr.number, sha)).toEqual({ status: 200, message: '' });
   });
 });

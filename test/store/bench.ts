@@ -168,8 +168,8 @@ export function comment(key: string, text = 'a comment'): NewEffect {
   const notice = { taskId, title: text, body: { event: 'done' as const }, links: {} };
   return {
     key,
-    lane: 'plane:item',
-    body: { kind: 'plane.comment', projectId, itemId: 'item' as ItemId, notice },
+    lane: 'tracker:item',
+    body: { kind: 'tracker.comment', projectId, itemId: 'item' as ItemId, notice },
     report: false,
   };
 }
@@ -177,8 +177,8 @@ export function comment(key: string, text = 'a comment'): NewEffect {
 export function stateEffect(key: string, item = 'item'): NewEffect {
   return {
     key,
-    lane: `plane:${item}`,
-    body: { kind: 'plane.state', projectId, itemId: item as ItemId, phase: 'blocked' },
+    lane: `tracker:${item}`,
+    body: { kind: 'tracker.state', projectId, itemId: item as ItemId, phase: 'blocked' },
     report: true,
   };
 }

@@ -95,7 +95,7 @@ export function letMergesRest(database: string): void {
   const db = new Database(database, { timeout: 5000 });
   try {
     db.exec(
-      `UPDATE outbox SET lease_expires_at = lease_expires_at - 30000 WHERE state = 'in_flight' AND kind = 'gitea.merge'`,
+      `UPDATE outbox SET lease_expires_at = lease_expires_at - 30000 WHERE state = 'in_flight' AND kind = 'forge.merge_pull'`,
     );
   } finally {
     db.close();

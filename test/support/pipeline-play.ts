@@ -232,7 +232,7 @@ export const steps = {
     const { store } = game.data;
     const sending = await take(game, choice);
     if (sending === null) return;
-    if (sending.effect.body.kind === 'gitea.merge') return giveBack(store, sending);
+    if (sending.effect.body.kind === 'forge.merge_pull') return giveBack(store, sending);
     await store.settleEffect(sending.effect.id, sending.token, { kind: 'dead', error: 'HTTP 400', result: {} });
   },
   async poll(game) {
@@ -278,7 +278,7 @@ export const steps = {
     const head = world.heads[branch];
     if (head === undefined) return;
     world.serial += 1;
-    const state = pick(['success', 'success', 'failure', 'pending', 'skipped'], choice);
+    const state = pick(['passed', 'passed', 'failed', 'pending', 'skipped'] as const, choice);
     const row = { id: world.serial, context: pick(['test', 'lint'], choice), state, description: '', url: '' };
     world.statuses[head] = [...(world.statuses[head] ?? []), row];
   },
@@ -287,7 +287,7 @@ export const steps = {
     const open = openPull(world);
     if (open === undefined) return;
     world.serial += 1;
-    const state = pick(['APPROVED', 'REQUEST_CHANGES', 'COMMENT', 'REQUEST_REVIEW'], choice);
+    const state = pick(['approved', 'changes_requested', 'commented', 'review_requested'] as const, choice);
     const row = { id: world.serial, user: pick(['anna', 'ben', 'orch'], choice), state, commit: open.headSha };
     const rows = world.reviews[open.number] ?? [];
     world.reviews[open.number] = [...rows, { ...row, dismissed: false, body: 'see', submittedAt: world.now }];

@@ -3,7 +3,7 @@ import type {
   CommitSha,
   Delivery,
   Effect,
-  GiteaPort,
+  Forge,
   GitPort,
   ItemMirror,
   Mirror,
@@ -31,7 +31,7 @@ export interface WorldState {
   statuses: Record<string, StatusRow[]>;
   reviews: Record<number, ReviewRow[]>;
   item: ItemMirror;
-  /** Gitea and git do not answer. */
+  /** The forge and git do not answer. */
   down: boolean;
   /** The branch does not merge into its base. */
   conflict: boolean;
@@ -138,8 +138,8 @@ function reach(world: WorldState): void {
   if (world.down) throw new Error('the server does not answer');
 }
 
-/** The part of git and Gitea that evidence is collected from, answered from the world as it is when asked. */
-export function peersOf(get: () => WorldState): { git: GitPort; gitea: GiteaPort } {
+/** The part of git and the forge that evidence is collected from, answered from the world as it is when asked. */
+export function peersOf(get: () => WorldState): { git: GitPort; forge: Forge } {
   const answer = async <T>(make: (world: WorldState) => T): Promise<T> => {
     await Promise.resolve();
     reach(get());
@@ -171,7 +171,7 @@ export function peersOf(get: () => WorldState): { git: GitPort; gitea: GiteaPort
       }),
     mergeTree: () => answer((world) => ({ clean: !world.conflict, conflicts: world.conflict ? ['src/cart.ts'] : [] })),
   };
-  const gitea = {
+  const forge = {
     statuses: (_repo: string, sha: string) => answer((world) => [...(world.statuses[sha] ?? [])]),
     pull: (_repo: string, number: number) =>
       answer((world) => {
@@ -181,22 +181,22 @@ export function peersOf(get: () => WorldState): { git: GitPort; gitea: GiteaPort
     reviews: (_repo: string, number: number) => answer((world) => [...(world.reviews[number] ?? [])]),
     reviewerLogin: () => answer(() => null),
   };
-  return { git: git as unknown as GitPort, gitea: gitea as unknown as GiteaPort };
+  return { git: git as unknown as GitPort, forge: forge as unknown as Forge };
 }
 
 /** Does to the world what an effect asks for; safe to repeat, like the real deliveries. */
 export function carryOut(world: WorldState, { body }: Effect, policy: ProjectPolicy): Delivery {
   switch (body.kind) {
-    case 'plane.comment':
+    case 'tracker.comment':
       return { kind: 'done', result: { id: 'c', at: String(world.now) } };
-    case 'plane.state': {
+    case 'tracker.state': {
       const name = policy.states[body.phase];
       const group = body.phase === 'done' ? 'completed' : body.phase === 'cancelled' ? 'cancelled' : 'started';
       Object.assign(world.item, { stateName: name, stateGroup: group, updatedBy: 'orch', updatedByAllowed: false });
       return { kind: 'done', result: {} };
     }
-    case 'telegram.message':
-    case 'gitea.review':
+    case 'chat.message':
+    case 'forge.post_review':
       return { kind: 'done', result: {} };
     case 'git.start_branch': {
       if (world.down) return { kind: 'retry', error: 'down', afterMs: null };
@@ -210,7 +210,7 @@ export function carryOut(world: WorldState, { body }: Effect, policy: ProjectPol
       const sha = world.heads[branch];
       return { kind: 'done', result: { sha, code_tree: codeOf(world, sha) } };
     }
-    case 'gitea.open_pr': {
+    case 'forge.open_pull': {
       if (world.down) return { kind: 'retry', error: 'down', afterMs: null };
       const head = world.heads[branch];
       if (head === undefined) return { kind: 'dead', error: 'there is no branch' };
@@ -221,7 +221,7 @@ export function carryOut(world: WorldState, { body }: Effect, policy: ProjectPol
       }
       return { kind: 'done', result: { number: String(open.number) } };
     }
-    case 'gitea.merge': {
+    case 'forge.merge_pull': {
       if (world.down) return { kind: 'retry', error: 'down', afterMs: null };
       const own = world.pulls.find((candidate) => candidate.number === body.number);
       if (own === undefined) return { kind: 'dead', error: 'gone', result: { reason: 'gone' } };

@@ -56,7 +56,7 @@ export function sha(digit: string): CommitSha {
 
 export function policy(over: Partial<ProjectPolicy> = {}): ProjectPolicy {
   return {
-    planeProject: projectId,
+    projectId,
     repo,
     prefix: 'ET',
     name: 'Shop',
@@ -214,7 +214,7 @@ export function review(over: Partial<ReviewRow & { sameCode: boolean }> = {}): R
   return {
     id: 1,
     user: 'anna',
-    state: 'APPROVED',
+    state: 'approved',
     commit: sha('2'),
     dismissed: false,
     body: '',
@@ -224,7 +224,7 @@ export function review(over: Partial<ReviewRow & { sameCode: boolean }> = {}): R
   };
 }
 
-export function status(context: string, state: string, id = 1): StatusRow {
+export function status(context: string, state: StatusRow['state'], id = 1): StatusRow {
   return {
     id,
     context,
@@ -393,7 +393,7 @@ export function evidence(over: Evidence & { files?: Artifact[]; rows?: StatusRow
     lineage: seen({ intact: true, reference: sha('1') }),
     artifacts: seen(files ?? []),
     codeTree: seen(tree ?? 'tree-2'),
-    statuses: seen(rows ?? [status('ci/test', 'success')]),
+    statuses: seen(rows ?? [status('ci/test', 'passed')]),
     merges: seen({ clean: true, conflicts: [] }),
     verdictCommit: seen(null),
     reviews: seen({ author: 'orch', rows: [] }),
@@ -423,12 +423,12 @@ export function mustDecide(...args: Parameters<typeof decided>): Decision {
   return decision;
 }
 
-/** Events told in a decision, with the channels each was told on: `hold@plane+telegram!` (`!`: an alert). */
+/** Events told in a decision, with the channels each was told on: `hold@chat!+comment` (`!`: an alert). */
 export function told(decision: Decision): string[] {
   const on = new Map<string, string[]>();
   for (const { body } of decision.effects) {
-    if (body.kind !== 'plane.comment' && body.kind !== 'telegram.message') continue;
-    const where = body.kind === 'plane.comment' ? 'plane' : body.alert ? 'telegram!' : 'telegram';
+    if (body.kind !== 'tracker.comment' && body.kind !== 'chat.message') continue;
+    const where = body.kind === 'tracker.comment' ? 'comment' : body.alert ? 'chat!' : 'chat';
     on.set(body.notice.body.event, [...(on.get(body.notice.body.event) ?? []), where]);
   }
   return [...on].map(([event, where]) => `${event}@${where.sort().join('+')}`).sort();
@@ -440,7 +440,7 @@ export function noticeOf<E extends NoticeEvent['event']>(
   event: E,
 ): Extract<NoticeEvent, { event: E }> {
   for (const { body } of decision.effects) {
-    if ((body.kind === 'plane.comment' || body.kind === 'telegram.message') && body.notice.body.event === event)
+    if ((body.kind === 'tracker.comment' || body.kind === 'chat.message') && body.notice.body.event === event)
       return body.notice.body as Extract<NoticeEvent, { event: E }>;
   }
   throw new Error(`no notice ${event}`);
@@ -448,7 +448,7 @@ export function noticeOf<E extends NoticeEvent['event']>(
 
 /** Plane states asked for in a decision. */
 export function phases(decision: Decision): string[] {
-  return decision.effects.flatMap(({ body }) => (body.kind === 'plane.state' ? [body.phase] : []));
+  return decision.effects.flatMap(({ body }) => (body.kind === 'tracker.state' ? [body.phase] : []));
 }
 
 /** Jobs of a decision, as `role:cause`. */

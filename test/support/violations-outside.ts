@@ -62,7 +62,7 @@ function sent({ all }: Rows, kind: EffectBody['kind']): Sent[] {
 /** Each comment stands once, under the key of its effect. */
 function comments({ plane, people }: World, rows: Rows, say: Say): void {
   const mine = plane.state.comments.filter((comment) => comment.actor === people.bot.id);
-  const wanted = new Set(sent(rows, 'plane.comment').map((effect) => effect.key));
+  const wanted = new Set(sent(rows, 'tracker.comment').map((effect) => effect.key));
   const seen = new Set<string>();
   for (const { externalId, externalSource } of mine) {
     const key = externalSource === 'orch' ? (externalId ?? '') : '';
@@ -86,7 +86,9 @@ function states({ plane, people }: World, say: Say): void {
 
 /** One pull request a branch, and no review twice. */
 function pulls({ repo }: World, rows: Rows, say: Say): void {
-  const merged = new Set(sent(rows, 'gitea.merge').map(({ body }) => (body.kind === 'gitea.merge' ? body.number : 0)));
+  const merged = new Set(
+    sent(rows, 'forge.merge_pull').map(({ body }) => (body.kind === 'forge.merge_pull' ? body.number : 0)),
+  );
   const open = new Map<string, number>();
   for (const pull of repo.pulls) {
     // After a merge that failed to deploy, a branch gets another one.
@@ -101,11 +103,11 @@ function pulls({ repo }: World, rows: Rows, say: Say): void {
   for (const [branch, count] of open) if (count > 1) say(`branch ${branch} has ${count} pull requests`);
   const rounds = new Map<string, number>();
   for (const pull of repo.pulls) rounds.set(pull.head, (rounds.get(pull.head) ?? 0) + 1);
-  for (const { body } of sent(rows, 'gitea.open_pr')) {
-    if (body.kind === 'gitea.open_pr' && !rounds.has(body.branch)) say(`branch ${body.branch} has no pull request`);
+  for (const { body } of sent(rows, 'forge.open_pull')) {
+    if (body.kind === 'forge.open_pull' && !rounds.has(body.branch)) say(`branch ${body.branch} has no pull request`);
   }
   const asked = new Set(
-    sent(rows, 'gitea.open_pr').map(({ body, result }) => (body.kind === 'gitea.open_pr' ? result['number'] : '')),
+    sent(rows, 'forge.open_pull').map(({ body, result }) => (body.kind === 'forge.open_pull' ? result['number'] : '')),
   );
   for (const pull of repo.pulls)
     if (!asked.has(String(pull.number))) say(`pull request #${pull.number} belongs to no effect`);
@@ -113,8 +115,8 @@ function pulls({ repo }: World, rows: Rows, say: Say): void {
 
 /** Information comes at most once, an alert at most as often as it was tried (spec 10). */
 function chat({ telegram }: World, rows: Rows, say: Say): void {
-  const most = sent(rows, 'telegram.message')
-    .map(({ body, attempts }) => (body.kind === 'telegram.message' && body.alert ? attempts : 1))
+  const most = sent(rows, 'chat.message')
+    .map(({ body, attempts }) => (body.kind === 'chat.message' && body.alert ? attempts : 1))
     .reduce((sum, n) => sum + n, 0);
   if (telegram.messages.length > most) say(`${telegram.messages.length} chat messages for ${most} tries`);
 }
@@ -160,8 +162,8 @@ function merges({ repo, accounts }: World, rows: Rows, say: Say): void {
     .split('\n')
     .map((line) => line.split('|'))
     .filter(([, , marker = '']) => marker !== '');
-  const wanted = sent(rows, 'gitea.merge').flatMap(({ body, result }) =>
-    body.kind === 'gitea.merge' ? [{ body, result }] : [],
+  const wanted = sent(rows, 'forge.merge_pull').flatMap(({ body, result }) =>
+    body.kind === 'forge.merge_pull' ? [{ body, result }] : [],
   );
   for (const { body, result } of wanted) {
     const made = markers.filter(([, , marker]) => `Orch-Merge: ${marker ?? ''}` === body.marker);

@@ -140,7 +140,7 @@ function tasks({ all }: Rows, rules: Rules, say: Say): void {
 }
 
 /** A merge that the server made and did not record, because the client was killed meanwhile: a person closes it. */
-export const cutOff = `(kind = 'gitea.merge' AND state = 'dead' AND json_extract(result, '$.reason') = 'torn')`;
+export const cutOff = `(kind = 'forge.merge_pull' AND state = 'dead' AND json_extract(result, '$.reason') = 'torn')`;
 
 /** 9: an effect exists exactly when its decision was committed; all are delivered or replaced in the end. */
 function effects({ all }: Rows, say: Say): void {
@@ -149,7 +149,7 @@ function effects({ all }: Rows, say: Say): void {
   ))
     say(`effect ${key} is ${state}`);
   for (const { key } of all<{ key: string }>(
-    `SELECT key FROM outbox WHERE state = 'superseded' AND kind <> 'plane.state'`,
+    `SELECT key FROM outbox WHERE state = 'superseded' AND kind <> 'tracker.state'`,
   ))
     say(`effect ${key} was replaced, which only a state may be`);
   for (const { key } of all<{ key: string }>(`SELECT key FROM outbox AS o WHERE task_id IS NOT NULL AND NOT EXISTS (

@@ -277,7 +277,12 @@ describe('variables of the replaced system', () => {
     ]);
     const { config, warnings } = await load();
     expect(config.projects).toHaveLength(1);
-    expect(config.projects[0]).toMatchObject({ ...other, name: 'acme/site' });
+    expect(config.projects[0]).toMatchObject({
+      projectId: other.planeProject,
+      repo: other.repo,
+      prefix: other.prefix,
+      name: 'acme/site',
+    });
     expect(warnings).toEqual([]);
     env['ORCH_PROJECTS_JSON'] = '[{"repo": "site"}, 3]';
     const { message } = await failure();
@@ -325,7 +330,7 @@ describe('projects', () => {
     });
     const [first, second] = (await load()).config.projects;
     expect(first).toMatchObject({
-      planeProject: project.planeProject,
+      projectId: project.planeProject,
       ci: { graceMs: 60_000, limitMs: 3_600_000, requiredContexts: [] },
       caps: { costMicros: 1_250_000, runs: 10, developerReruns: 3 },
       states: { in_review: 'Wartet', in_progress: 'In Progress' },

@@ -60,11 +60,11 @@ function expectRerun(decision: Decision, role: string, stage: string, n: number,
   expect(decision.visit).toMatchObject({ n: 4, stage, bounce: true, requests: 1, finished: null });
   expect(decision.visit?.baseline).toMatchObject({ sha: sha('2'), codeTree: 'tree-2' });
   expect(jobs(decision)).toEqual([`${role}:visit:4:1`]);
-  expect(told(decision)).toEqual(['bounce@plane+telegram!']);
+  expect(told(decision)).toEqual(['bounce@chat!+comment']);
   expect(noticeOf(decision, 'bounce')).toMatchObject({ role, n, of });
 }
 
-const red = { rows: [status('ci/test', 'failure'), status('ci/lint', 'success', 2)] };
+const red = { rows: [status('ci/test', 'failed'), status('ci/lint', 'passed', 2)] };
 
 describe('intake refused', () => {
   const created = { stage: 'created', visit: 0, prNumber: null, phase: null } as const;
@@ -73,7 +73,7 @@ describe('intake refused', () => {
   it('says everything that is missing at once, in Blocked', () => {
     const decision = go({ task: created, rest: { item: poor } });
     expect(decision.task.hold).toMatchObject({ cause: 'intake_refused', blocking: false, owner: 'author' });
-    expect(told(decision)).toEqual(['intake_refused@plane+telegram!']);
+    expect(told(decision)).toEqual(['intake_refused@chat!+comment']);
     expect(noticeOf(decision, 'intake_refused').defects).toEqual(['title_short', 'description_short']);
     expect(phases(decision)).toEqual(['blocked']);
     expect(decision.jobs).toEqual([]);
@@ -125,7 +125,7 @@ describe('analyst asks', () => {
     const decision = go({ task: analysis, evidence: { files: [questions] } });
     expect(decision.task.hold).toMatchObject({ cause: 'answers', owner: 'approver', phase: 'needs_input' });
     expect(decision.task.counters.questionRounds).toBe(1);
-    expect(told(decision)).toEqual(['questions@plane+telegram!']);
+    expect(told(decision)).toEqual(['questions@chat!+comment']);
     expect(noticeOf(decision, 'questions')).toMatchObject({ text: 'Which currency?', round: 1, of: 3 });
     expect(phases(decision)).toEqual(['needs_input']);
   });
@@ -173,7 +173,7 @@ describe('analyst asks', () => {
       task: analysis,
       evidence: { files: [questions, ...fourDocuments.map((path) => file(path))] },
     });
-    expect(told(decision)).toEqual(['approval_wanted@plane+telegram!']);
+    expect(told(decision)).toEqual(['approval_wanted@chat!+comment']);
   });
 });
 
@@ -191,7 +191,7 @@ describe('an agent that produced nothing', () => {
     const decision = go({ task, visit: { askedAgain: 1 } });
     expect(decision.task.hold).toMatchObject({ cause, blocking: true });
     expect(decision.jobs).toEqual([]);
-    expect(told(decision)).toEqual(['hold@plane+telegram!']);
+    expect(told(decision)).toEqual(['hold@chat!+comment']);
   });
 });
 
@@ -303,7 +303,7 @@ describe('what sends the developer back', () => {
         task: { stage: 'review' },
         policy: { gates: { development: 'ci-green', review: ['pr-approved'] } },
         evidence: {
-          reviews: seen({ author: 'orch', rows: [review({ state: 'REQUEST_CHANGES', body: 'Rounding!' })] }),
+          reviews: seen({ author: 'orch', rows: [review({ state: 'changes_requested', body: 'Rounding!' })] }),
         },
       },
       'changes_requested',
@@ -337,7 +337,7 @@ describe('what sends the developer back', () => {
     expect(decision.jobs).toEqual([]);
     expect(decision.task.stage).toBe(bend.task?.stage ?? 'development');
     expect(decision.task.hold).toMatchObject({ cause: 'developer_budget', blocking: true, owner: 'operator' });
-    expect(told(decision)).toEqual(['hold@plane+telegram!']);
+    expect(told(decision)).toEqual(['hold@chat!+comment']);
     expect(phases(decision)).toEqual(['blocked']);
     // The retry starts the budget again, and the gate sends the same findings.
     const lifted = mustDecide(
@@ -383,8 +383,8 @@ describe('what sends the developer back', () => {
 
   function ciSection(): { title: string; text: string } {
     return {
-      title: 'CI context ci/test: failure',
-      text: 'ci/test says failure\nhttps://ci.example.org/ci/test/1',
+      title: 'CI context ci/test: failed',
+      text: 'ci/test says failed\nhttps://ci.example.org/ci/test/1',
     };
   }
   function conflictSection(): { title: string; text: string } {
@@ -454,9 +454,9 @@ describe('deploy', () => {
 
   it('asks for the merge of exactly the proven head', () => {
     const decision = go({ task: deploy, visit: { finished: null } });
-    const merge = decision.effects.find((effect) => effect.body.kind === 'gitea.merge');
+    const merge = decision.effects.find((effect) => effect.body.kind === 'forge.merge_pull');
     expect(merge?.body).toMatchObject({ head: sha('2'), number: 7, marker: 'Orch-Merge: ET-012/3', style: 'merge' });
-    expect(merge).toMatchObject({ lane: 'gitea:acme/shop#feature/ET-012-cart-total', report: true });
+    expect(merge).toMatchObject({ lane: 'forge:acme/shop#feature/ET-012-cart-total', report: true });
     expect(decision.visit?.merge).toMatchObject({ head: sha('2'), merged: false });
     expect(decision.jobs).toEqual([]);
   });
@@ -472,7 +472,7 @@ describe('deploy', () => {
       visit: { finished: null },
     });
     expectRerun(decision, 'reviewer', 'review', 1, 1);
-    expect(decision.effects.some((effect) => effect.body.kind === 'gitea.merge')).toBe(false);
+    expect(decision.effects.some((effect) => effect.body.kind === 'forge.merge_pull')).toBe(false);
   });
 
   it.each<[boolean | null, string]>([
@@ -485,7 +485,7 @@ describe('deploy', () => {
     expect(decision.task.hold).toMatchObject({ cause: 'deploy_failed', text, command: 'orch retry ET-012' });
     expect(decision.jobs).toEqual([]);
     expect(noticeOf(decision, 'deploy_failed').rolledBack).toBe(rolledBack);
-    expect(told(decision)).toContain('deploy_failed@plane+telegram!');
+    expect(told(decision)).toContain('deploy_failed@chat!+comment');
     expect(phases(decision)).toEqual(['blocked']);
   });
 
@@ -511,7 +511,7 @@ describe('deploy', () => {
       },
     });
     expect(decision.task).toMatchObject({ stage: 'done', hold: null, phase: 'done' });
-    expect(told(decision)).toEqual(['done@plane+telegram']);
+    expect(told(decision)).toEqual(['done@chat+comment']);
   });
 });
 
@@ -531,7 +531,7 @@ describe('runs that failed', () => {
   ])('%s', (_name, body, cause, events) => {
     const decision = go({ message: body, visit: { finished: null } });
     expect(decision.task.hold).toMatchObject({ cause, blocking: true, owner: 'operator' });
-    expect(told(decision)).toEqual(events.map((event) => `${event}@plane+telegram!`));
+    expect(told(decision)).toEqual(events.map((event) => `${event}@chat!+comment`));
     expect(decision.jobs).toEqual([]);
   });
 
@@ -590,7 +590,7 @@ describe('facts of the outside', () => {
       });
       expect(decision.task).toMatchObject({ stage: 'done', mergedSha: sha('9') });
       expect(decision.cancelJobs).toEqual([job().id]);
-      expect(told(decision)).toEqual(['done@plane+telegram', 'merged@plane+telegram']);
+      expect(told(decision)).toEqual(['done@chat+comment', 'merged@chat+comment']);
     },
   );
 
@@ -611,7 +611,7 @@ describe('facts of the outside', () => {
   });
 
   it.each<[string, Parameters<typeof item>[0], string[]]>([
-    ['cancelled', { stateGroup: 'cancelled', stateName: 'Cancelled' }, ['cancelled@plane+telegram']],
+    ['cancelled', { stateGroup: 'cancelled', stateName: 'Cancelled' }, ['cancelled@chat+comment']],
     ['archived or deleted', { present: false }, []],
   ])('%s: jobs are cancelled, and it resumes at its stage', (_name, over, events) => {
     const decision = go({ rest: { item: item(over), liveJob: job() } });

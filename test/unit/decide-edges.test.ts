@@ -28,7 +28,7 @@ const four = fourDocuments.map((path) => file(path));
 const hashes = Object.fromEntries(four.map((artifact) => [artifact.path, artifact.blob]));
 const approved = file('12-review.md', '---\nverdict: APPROVED\n---\n');
 const passed = file('13-test-report.md', '---\nresult: PASS\n---\n');
-const red = { rows: [status('ci/test', 'failure')] };
+const red = { rows: [status('ci/test', 'failed')] };
 const rejection = { kind: 'rejected', by: 'Lead', reason: 'no', commentId: 'c-1' } as const;
 const success = {
   runId: '5' as never,
@@ -207,7 +207,7 @@ describe('the table of edges', () => {
     expect(decision?.task.hold?.cause).toBe('cannot_see');
     expect(decision?.wakeAt).toBe(noon + 60_000);
     expect(decided(s, blind, policy({ recheckMs: 420_000 })).decision?.wakeAt).toBe(noon + 420_000);
-    expect(decision?.effects.filter((effect) => effect.body.kind === 'plane.comment')).toEqual([]);
+    expect(decision?.effects.filter((effect) => effect.body.kind === 'tracker.comment')).toEqual([]);
   });
 });
 
@@ -222,7 +222,7 @@ describe('going on', () => {
     const s = snapshot({ ...start, task: { ...start?.task, phase: 'in_review' } });
     const decision = mustDecide(s, evidence(proof));
     expect(decision.jobs.map((queued) => queued.role)).toEqual([role]);
-    expect(told(decision)).toEqual(['stage_changed@plane+telegram']);
+    expect(told(decision)).toEqual(['stage_changed@chat+comment']);
     expect(phases(decision)).toEqual(['in_progress']);
     expect(decision.visit?.baseline).toEqual({
       sha: sha('2'),
@@ -262,7 +262,7 @@ describe('going on', () => {
     const agentMerges = rules.deploy.merge === 'agent';
     const visit = { finished: stage === 'review' || agentMerges ? success : null };
     const decision = mustDecide(snapshot({ task: { stage, prNumber: null }, visit }), evidence(), rules);
-    expect(decision.effects.map((effect) => effect.body.kind)).toEqual(['gitea.open_pr']);
+    expect(decision.effects.map((effect) => effect.body.kind)).toEqual(['forge.open_pull']);
     expect(decision.task).toMatchObject({ stage, hold: null });
   });
 
@@ -366,7 +366,7 @@ describe('orders of an operator', () => {
     const decision = mustDecide(snapshot({ liveJob: job(), message: { kind: 'command', name: 'cancel', by: 'op' } }));
     expect(decision.task.stage).toBe('cancelled');
     expect(decision.cancelJobs).toEqual([job().id]);
-    expect(told(decision)).toEqual(['cancelled@plane+telegram']);
+    expect(told(decision)).toEqual(['cancelled@chat+comment']);
     expect(phases(decision)).toEqual(['cancelled']);
   });
 

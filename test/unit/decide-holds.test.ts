@@ -36,7 +36,7 @@ type Proof = Parameters<typeof evidence>[0];
 const created = { stage: 'created', visit: 0, prNumber: null, phase: null } as const;
 const spent = { developerReruns: 3, questionRounds: 3, rejections: 3, conflictRounds: 2 };
 const questions = file('01-questions.md');
-const red = { rows: [status('ci', 'failure')] };
+const red = { rows: [status('ci', 'failed')] };
 const merge = { head: sha('2'), marker: 'm', merged: true, mergedSha: sha('9') };
 const run = (result: 'success' | 'failed' | null) => ({
   runId: '5' as never,
@@ -90,7 +90,7 @@ const situations: Record<HoldCause, Situation> = {
     {
       task: { stage: 'deploy' },
       visit: { merge: { ...merge, merged: false } },
-      message: settled('gitea.merge', { ok: false, error: 'protected', result: { reason: 'refused' } }),
+      message: settled('forge.merge_pull', { ok: false, error: 'protected', result: { reason: 'refused' } }),
     },
   ],
   attempts_used: [{ message: ran({ exhausted: 'attempts', published: null, outcome: fault('exit_status') }) }],
@@ -101,7 +101,7 @@ const situations: Record<HoldCause, Situation> = {
   branch_deleted: [{ branch: { kind: 'branch', branch: 'feature/ET-012-cart-total', sha: null } }],
   force_pushed: [{}, { lineage: seen({ intact: false, reference: sha('1') }) }],
   closed_by_hand: [{ item: item({ stateGroup: 'completed' }) }],
-  effect_refused: [{ message: settled('plane.comment', { ok: false, error: 'HTTP 400' }) }],
+  effect_refused: [{ message: settled('tracker.comment', { ok: false, error: 'HTTP 400' }) }],
   unpushed: [{ message: ran({ published: null, notPublished: 'the branch moved' }) }],
   no_result: [{ task: inSecurityReview, visit: { askedAgain: 1 } }],
   stage_fails: [
@@ -145,7 +145,7 @@ describe('every cause for which a task stands still', () => {
     if (silent.includes(cause)) {
       expect(told(decision).filter((line) => line.startsWith('hold'))).toEqual([]);
     } else {
-      expect(told(decision)).toContain('hold@plane+telegram!');
+      expect(told(decision)).toContain('hold@chat!+comment');
       expect(noticeOf(decision, 'hold')).toMatchObject({
         cause,
         clearedBy: decision.task.hold?.clearedBy,
@@ -205,29 +205,29 @@ describe('every cause for which a task stands still', () => {
 });
 
 describe('channels', () => {
-  /** The table of spec 10: Plane comment, Telegram (`!`: an alert that may come twice). */
+  /** The table of spec 10: a comment at the work item, a message to the chat (`!`: an alert that may come twice). */
   const table: Record<NoticeEvent['event'], string> = {
-    intake_accepted: 'plane+telegram',
-    intake_refused: 'plane+telegram!',
-    stage_changed: 'plane+telegram',
-    agent_started: 'telegram',
-    agent_finished: 'telegram',
-    approval_wanted: 'plane+telegram!',
-    approval_too_old: 'plane',
-    not_waiting_for_approval: 'plane',
-    questions: 'plane+telegram!',
-    bounce: 'plane+telegram!',
-    hold: 'plane+telegram!',
-    run_failed: 'plane+telegram!',
-    deploy_failed: 'plane+telegram!',
-    merged: 'plane+telegram',
-    done: 'plane+telegram',
-    cancelled: 'plane+telegram',
-    agents_paused: 'telegram!',
-    agents_resumed: 'telegram!',
-    recovered: 'telegram!',
-    trouble: 'telegram!',
-    trouble_over: 'telegram!',
+    intake_accepted: 'chat+comment',
+    intake_refused: 'chat!+comment',
+    stage_changed: 'chat+comment',
+    agent_started: 'chat',
+    agent_finished: 'chat',
+    approval_wanted: 'chat!+comment',
+    approval_too_old: 'comment',
+    not_waiting_for_approval: 'comment',
+    questions: 'chat!+comment',
+    bounce: 'chat!+comment',
+    hold: 'chat!+comment',
+    run_failed: 'chat!+comment',
+    deploy_failed: 'chat!+comment',
+    merged: 'chat+comment',
+    done: 'chat+comment',
+    cancelled: 'chat+comment',
+    agents_paused: 'chat!',
+    agents_resumed: 'chat!',
+    recovered: 'chat!',
+    trouble: 'chat!',
+    trouble_over: 'chat!',
   };
 
   it.each(Object.entries(table))('%s → %s', (event, wanted) => {
@@ -244,7 +244,7 @@ describe('channels', () => {
   it('comments, states and merges of one task each keep their order in one lane', () => {
     const decision = mustDecide(snapshot({ task: { stage: 'deploy' }, visit: { merge, finished: run('failed') } }));
     const lanes = new Set(decision.effects.map((effect) => effect.lane));
-    expect([...lanes].sort()).toEqual([`plane:${item().itemId}`, 'telegram']);
+    expect([...lanes].sort()).toEqual(['chat', `tracker:${item().itemId}`]);
   });
 
   it('keys are unique in a decision and new with every version', () => {
@@ -257,9 +257,9 @@ describe('channels', () => {
 
   it('links lead to the item, the branch, the documents, the artifact and the pull request', () => {
     const asked = mustDecide(snapshot({ task: { stage: 'analysis' } }), evidence({ files: [questions] }));
-    const comment = asked.effects.find((effect) => effect.body.kind === 'plane.comment');
+    const comment = asked.effects.find((effect) => effect.body.kind === 'tracker.comment');
     const base = 'https://git.example.org/acme/shop';
-    expect(comment?.body.kind === 'plane.comment' ? comment.body.notice.links : {}).toEqual({
+    expect(comment?.body.kind === 'tracker.comment' ? comment.body.notice.links : {}).toEqual({
       item: `https://plane.example.org/acme/projects/${item().projectId}/issues/${item().itemId}`,
       branch: `${base}/src/branch/feature/ET-012-cart-total`,
       folder: `${base}/src/branch/feature/ET-012-cart-total/docs/work-items/ET-012`,
@@ -270,7 +270,7 @@ describe('channels', () => {
 
   it('a finished run tells its minutes and cost', () => {
     const decision = mustDecide(snapshot({ visit: { finished: null }, message: ran() }));
-    expect(told(decision)).toEqual(['agent_finished@telegram']);
+    expect(told(decision)).toEqual(['agent_finished@chat']);
     expect(noticeOf(decision, 'agent_finished')).toEqual({
       event: 'agent_finished',
       role: 'developer',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { messagesOf } from '../../src/core/engine/comments.ts';
-import type { PlaneComment } from '../../src/core/model/index.ts';
+import type { ItemComment } from '../../src/core/model/index.ts';
 import {
   comment,
   decided,
@@ -101,8 +101,8 @@ describe('nothing old counts', () => {
   });
 
   it('CI contexts of the head code are all that counts, whatever older code got', () => {
-    const decision = mustDecide(snapshot(), evidence({ rows: [status('ci', 'success', 5)] }));
-    expect(decision.why.evidence).toMatchObject({ code_tree: 'tree-2', ci: 'success' });
+    const decision = mustDecide(snapshot(), evidence({ rows: [status('ci', 'passed', 5)] }));
+    expect(decision.why.evidence).toMatchObject({ code_tree: 'tree-2', ci: 'passed' });
   });
 
   function at(stage: 'analysis' | 'architecture' | 'review' | 'testing', ...old: ReturnType<typeof file>[]) {
@@ -119,7 +119,7 @@ describe('approvals', () => {
 
   it('are asked for once for the same documents, and again for others', () => {
     const asked = mustDecide(snapshot({ task: { stage: 'analysis' } }), evidence({ files: four }));
-    expect(told(asked)).toEqual(['approval_wanted@plane+telegram!']);
+    expect(told(asked)).toEqual(['approval_wanted@chat!+comment']);
     expect(asked.visit?.approval).toMatchObject({ artifacts: hashes, askedAt: null });
     expect(asked.effects.find((effect) => effect.key === asked.visit?.approval?.key)?.report).toBe(true);
     const s = snapshot({ task: asked.task, visit: asked.visit ?? {} });
@@ -132,7 +132,7 @@ describe('approvals', () => {
   it.each<[string, Parameters<typeof comment>[0], string, string[]]>([
     ['after the request', {}, 'comment.approved', []],
     ['at the moment of the request', { updatedAt: noon - minute }, 'comment.approved', []],
-    ['before the request', { updatedAt: noon - 2 * minute }, 'comment.approval-too-old', ['approval_too_old@plane']],
+    ['before the request', { updatedAt: noon - 2 * minute }, 'comment.approval-too-old', ['approval_too_old@comment']],
     ['by somebody who may not', { allowed: false }, 'comment.not-allowed', []],
   ])('%s', (_name, over, rule, events) => {
     const decision = mustDecide(snapshot({ ...waiting, message: { ...yes, ...over } }));
@@ -148,13 +148,13 @@ describe('approvals', () => {
       'is too old when the request came after it',
       noon + minute,
       'comment.approval-too-old',
-      ['approval_too_old@plane'],
+      ['approval_too_old@comment'],
     ],
   ])('seen before the delivery of the request is recorded: %s', (_name, at, rule, events) => {
     const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
     const seen = mustDecide(snapshot({ ...waiting, visit, message: yes }));
     expect([seen.why.rule, told(seen), seen.visit?.approved]).toEqual(['comment.approval-early', [], null]);
-    const delivery = settled('plane.comment', { key: 'k-1', result: { at: String(at) } });
+    const delivery = settled('tracker.comment', { key: 'k-1', result: { at: String(at) } });
     const known = mustDecide(snapshot({ ...waiting, visit: seen.visit ?? {}, message: delivery }));
     expect([known.why.rule, told(known)]).toEqual([rule, events]);
     expect(known.visit?.approved?.commentId ?? null).toBe(rule === 'comment.approved' ? 'c-1' : null);
@@ -172,18 +172,18 @@ describe('approvals', () => {
       snapshot({ task: seen.task, visit: seen.visit ?? {} }),
       evidence({ files: [file('01-brd.md', 'mended'), ...four.slice(1)] }),
     );
-    expect(told(changed)).toEqual(['approval_too_old@plane', 'approval_wanted@plane+telegram!']);
+    expect(told(changed)).toEqual(['approval_too_old@comment', 'approval_wanted@chat!+comment']);
     expect(changed.visit?.approval?.early).toBeUndefined();
   });
 
   it('the delivery of the request starts its time', () => {
     const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
     const known = mustDecide(
-      snapshot({ ...waiting, visit, message: settled('plane.comment', { key: 'k-1', result: { at: '1234' } }) }),
+      snapshot({ ...waiting, visit, message: settled('tracker.comment', { key: 'k-1', result: { at: '1234' } }) }),
     );
     expect(known.visit?.approval?.askedAt).toBe(1234);
     const other = mustDecide(
-      snapshot({ ...waiting, visit, message: settled('plane.comment', { key: 'k-0', result: { at: '1234' } }) }),
+      snapshot({ ...waiting, visit, message: settled('tracker.comment', { key: 'k-0', result: { at: '1234' } }) }),
     );
     expect(other.visit).toBeNull();
   });
@@ -216,7 +216,7 @@ describe('approvals', () => {
         snapshot({ task: { stage, visit: stage === 'created' ? 0 : 3 }, liveJob: job(), message: yes }),
       );
       expect(decision).toMatchObject({ jobs: [], visit: null, cancelJobs: [] });
-      expect(told(decision)).toEqual(['not_waiting_for_approval@plane']);
+      expect(told(decision)).toEqual(['not_waiting_for_approval@comment']);
       expect(noticeOf(decision, 'not_waiting_for_approval').waitsFor).toBe('the developer');
     },
   );
@@ -252,7 +252,7 @@ describe('late and double messages', () => {
 
   it('a merge that is settled after a poll saw it changes nothing', () => {
     const merge = { head: sha('2'), marker: 'm', merged: true, mergedSha: sha('9') };
-    const s = snapshot({ task: { stage: 'deploy' }, visit: { merge }, message: settled('gitea.merge') });
+    const s = snapshot({ task: { stage: 'deploy' }, visit: { merge }, message: settled('forge.merge_pull') });
     expect(mustDecide(s)).toMatchObject({ jobs: [], visit: null, effects: [] });
   });
 
@@ -261,7 +261,7 @@ describe('late and double messages', () => {
     const s = snapshot({
       task: { stage: 'deploy' },
       visit: { merge },
-      message: settled('gitea.merge', { ok: false, error: 'no' }),
+      message: settled('forge.merge_pull', { ok: false, error: 'no' }),
     });
     expect(mustDecide(s)).toMatchObject({ jobs: [], visit: null, why: { rule: 'effect.late' } });
   });
@@ -277,9 +277,9 @@ describe('late and double messages', () => {
     for (const body of [
       ran(),
       comment(),
-      settled('gitea.open_pr', { result: { number: '8' } }),
-      settled('plane.comment', { ok: false, error: 'HTTP 400' }),
-      settled('telegram.message', { ok: false, error: 'HTTP 400' }),
+      settled('forge.open_pull', { result: { number: '8' } }),
+      settled('tracker.comment', { ok: false, error: 'HTTP 400' }),
+      settled('chat.message', { ok: false, error: 'HTTP 400' }),
       { kind: 'command', name: 'pause', by: 'op' } as const,
       { kind: 'job_refused', jobId: '9' as never, role: 'developer', reason: 'run_cap' } as const,
     ]) {
@@ -290,7 +290,7 @@ describe('late and double messages', () => {
 
 describe('comments as messages', () => {
   const facts = { at: noon, states: [], labels: {}, members: [person('lead', 15), person('guest', 5)] };
-  const written = (over: Partial<PlaneComment> = {}): PlaneComment => ({
+  const written = (over: Partial<ItemComment> = {}): ItemComment => ({
     id: 'c-1',
     actor: 'lead',
     updatedBy: null,
@@ -300,7 +300,7 @@ describe('comments as messages', () => {
     updatedAt: noon,
     ...over,
   });
-  const key = (over: Partial<PlaneComment>) =>
+  const key = (over: Partial<ItemComment>) =>
     messagesOf([written(over)], taskId, policy(), facts).map((message) => message.sourceKey)[0];
 
   it('an edit that adds the marker counts, other edits do not', () => {
@@ -312,7 +312,7 @@ describe('comments as messages', () => {
   });
 
   it('author and last editor both have to be allowed', () => {
-    const allowed = (over: Partial<PlaneComment>) =>
+    const allowed = (over: Partial<ItemComment>) =>
       messagesOf([written(over)], taskId, policy(), facts).map(
         ({ body }) => body.kind === 'comment' && body.allowed,
       )[0];

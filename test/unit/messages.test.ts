@@ -70,7 +70,7 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
   done: [{ event: 'done' }],
   cancelled: [
     { event: 'cancelled', by: 'op' },
-    { event: 'cancelled', by: 'plane' },
+    { event: 'cancelled', by: null },
   ],
   agents_paused: [
     { event: 'agents_paused', reason: 'usage_limit: resets later', until: Date.UTC(2026, 0, 2, 3, 4) },
@@ -93,7 +93,7 @@ describe.each(languages)('messages in %s', (language) => {
 
   it.each(['plane', 'telegram'] as const)('of every event for %s', async (channel) => {
     const render = channel === 'plane' ? planeHtml : telegramHtml;
-    const told = all.filter((body) => channels[body.event].plane || channel === 'telegram');
+    const told = all.filter((body) => channels[body.event].comment || channel === 'telegram');
     const text = told.map((body) => `[${body.event}]\n${render(notice(body), catalogue)}\n`).join('\n');
     await expect(text).toMatchFileSnapshot(`__snapshots__/messages.${language}.${channel}.txt`);
   });

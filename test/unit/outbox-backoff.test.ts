@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deliverDue } from '../../src/core/engine/deliver.ts';
 import { reconcileDue, type ReconcileDeps } from '../../src/core/engine/reconcile.ts';
-import { OrchError, type ErrorCode, type NewEffect, type TelegramPort } from '../../src/core/model/index.ts';
+import { OrchError, type ErrorCode, type NewEffect, type Chat } from '../../src/core/model/index.ts';
 import { silentLog } from '../../src/core/platform/log.ts';
 import { openStore } from '../../src/core/store/open.ts';
 import { drive, type Driver } from '../support/line.ts';
@@ -23,9 +23,9 @@ async function closedPort(): Promise<number> {
 
 const alert: NewEffect = {
   key: 'alert:1',
-  lane: 'telegram',
+  lane: 'chat',
   body: {
-    kind: 'telegram.message',
+    kind: 'chat.message',
     notice: { taskId: null, title: '', body: { event: 'agents_resumed' }, links: {} },
     alert: true,
   },
@@ -36,7 +36,7 @@ describe('the wait between tries of an effect', () => {
   let folder: string;
   let clock: TestClock;
   let orch: Driver | null = null;
-  let chat: TelegramPort | null = null;
+  let chat: Chat | null = null;
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'orch-backoff-'));
     clock = testClock();
@@ -66,7 +66,7 @@ describe('the wait between tries of an effect', () => {
   }
 
   const deliver = async (): Promise<number> =>
-    orch === null ? 0 : deliverDue(chat === null ? orch.app.engine : { ...orch.app.engine, telegram: chat });
+    orch === null ? 0 : deliverDue(chat === null ? orch.app.engine : { ...orch.app.engine, chat });
 
   /** Tries once now, and proves that the next try is due between the two, milliseconds from now. */
   async function triesAgainWithin(minMs: number, maxMs: number): Promise<void> {
@@ -89,7 +89,7 @@ describe('the wait between tries of an effect', () => {
   });
 
   /** A chat that answers every message with this. */
-  const failing = (code: ErrorCode, retryAfterMs?: number): TelegramPort => ({
+  const failing = (code: ErrorCode, retryAfterMs?: number): Chat => ({
     send: () => Promise.reject(new OrchError('no', { code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })),
   });
   const configured = { backoffBaseSeconds: 30, backoffMaxSeconds: 100 };

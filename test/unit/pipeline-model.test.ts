@@ -50,10 +50,10 @@ function watched(store: Store, around: Around): Store {
 }
 
 async function settle(game: Game, data: MemoryStore, around: Around = {}): Promise<void> {
-  const { git, gitea } = peersOf(() => game.world);
+  const { git, forge } = peersOf(() => game.world);
   const store = watched(data.store, around);
   try {
-    await reconcile(taskId, { store, git, gitea, policyOf: () => game.policy, log: silentLog });
+    await reconcile(taskId, { store, git, forge, policyOf: () => game.policy, log: silentLog });
   } catch (error) {
     if (error instanceof Crash) throw error;
     throw new Error(await stuck(data), { cause: error });
@@ -149,7 +149,7 @@ function changed(old: Record<string, string>, now: Record<string, string>): bool
 /** A merge is asked for the very head that stands on the server, with the code that was approved. */
 function checkMerge({ world }: Game, task: TaskRow['task'], decision: Decision): void {
   for (const { body } of decision.effects) {
-    if (body.kind !== 'gitea.merge') continue;
+    if (body.kind !== 'forge.merge_pull') continue;
     expect(body.head).toBe(world.heads[branch]);
     const approved = task.progress.approvedCode['review'];
     if (approved !== undefined && task.pipelineStages.includes('review')) expect(headCode(world)).toBe(approved);

@@ -3,7 +3,7 @@ import type { Effect, EffectBody, EffectId, NewEffect, RecordedDelivery, TaskId 
 import { reportOf, revivable, supersedes } from '../../src/core/queue/outbox.ts';
 import { comment, stateEffect } from '../store/bench.ts';
 
-const merge = { ...comment('m1'), lane: 'forge', body: { kind: 'gitea.merge' } as EffectBody };
+const merge = { ...comment('m1'), lane: 'forge', body: { kind: 'forge.merge_pull' } as EffectBody };
 
 function effects(...rows: [NewEffect, string][]): (Effect & { state: string })[] {
   return rows.map(([effect, state], index) => ({

@@ -49,7 +49,7 @@ function nameOf(crew: Crew, all: Crew[]): string {
 }
 
 async function command({ parts }: Subject, crew: Crew, name: string): Promise<Finding> {
-  const answer = await parts.launcher.preflight(crew.role, crew.project?.planeProject ?? null);
+  const answer = await parts.launcher.preflight(crew.role, crew.project?.projectId ?? null);
   if (answer.ok) return good(name, `${crew.program}: ${answer.version}`);
   return bad(
     name,
@@ -61,8 +61,7 @@ async function command({ parts }: Subject, crew: Crew, name: string): Promise<Fi
 async function login({ parts }: Subject, crews: Crew[]): Promise<Finding[]> {
   const crew = crews.find(({ kind }) => kind === 'claude');
   // A program that does not start says nothing about a login; that it does not start is told already.
-  if (crew === undefined || !(await parts.launcher.preflight(crew.role, crew.project?.planeProject ?? null)).ok)
-    return [];
+  if (crew === undefined || !(await parts.launcher.preflight(crew.role, crew.project?.projectId ?? null)).ok) return [];
   const answer = await parts.launcher.loggedIn();
   if (answer === true) return [good('login', 'the agent is logged in')];
   if (answer === null)

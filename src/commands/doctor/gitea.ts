@@ -1,16 +1,16 @@
 import { createGitea } from '../../core/peers/gitea/gitea.ts';
 import { silentLog } from '../../core/platform/log.ts';
-import type { CommitSha, GiteaRepo, ProjectPolicy } from '../../core/model/index.ts';
+import type { CommitSha, Repository, ProjectPolicy } from '../../core/model/index.ts';
 import { bad, check, good, together, warning, type Finding, type Subject } from './finding.ts';
 import { protection } from './protection.ts';
 import { clockSkew } from './skew.ts';
 
 /** The server, the account, and the second account where one is configured. */
 export function giteaServer(subject: Subject): Promise<Finding[]> {
-  const { gitea } = subject.parts;
+  const { forge } = subject.parts;
   return together([
-    check('account', async () => good('account', (await gitea.me()).login)),
-    check('version', async () => good('version', await gitea.version())),
+    check('account', async () => good('account', (await forge.me()).login)),
+    check('version', async () => good('version', await forge.version())),
     check('reviewer', () => reviewer(subject)),
     clockSkew('Gitea', `${subject.config.gitea.url}/api/v1/version`),
   ]);
@@ -25,7 +25,7 @@ async function reviewer({ config, parts, secrets }: Subject): Promise<Finding[]>
     timeouts: config.timeouts,
     log: silentLog,
   });
-  const [one, two] = await Promise.all([parts.gitea.me(), second.me()]);
+  const [one, two] = await Promise.all([parts.forge.me(), second.me()]);
   if (one.login !== two.login) return [good('reviewer', two.login)];
   return [
     bad(
@@ -38,10 +38,10 @@ async function reviewer({ config, parts, secrets }: Subject): Promise<Finding[]>
 
 /** One repository: rights, git, the base branch with what protects it, and whether a CI reports. */
 export async function giteaProject(subject: Subject, policy: ProjectPolicy): Promise<Finding[]> {
-  const { gitea } = subject.parts;
-  let repo: GiteaRepo | null = null;
+  const { forge } = subject.parts;
+  let repo: Repository | null = null;
   const own = await check('repository', async () => {
-    repo = await gitea.repo(policy.repo);
+    repo = await forge.repo(policy.repo);
     return repository(repo, policy);
   });
   if (repo === null) return own;
@@ -50,13 +50,13 @@ export async function giteaProject(subject: Subject, policy: ProjectPolicy): Pro
     ...own,
     ...(await together([
       check('git', () => git(subject, policy)),
-      check('merge', async () => protection(subject, policy, repo as unknown as GiteaRepo, await seen)),
+      check('merge', async () => protection(subject, policy, repo as unknown as Repository, await seen)),
       check('CI', async () => ci(policy, await seen)),
     ])),
   ];
 }
 
-function repository(repo: GiteaRepo, policy: ProjectPolicy): Finding[] {
+function repository(repo: Repository, policy: ProjectPolicy): Finding[] {
   const name = 'repository';
   const trouble: [boolean, string, string][] = [
     [repo.empty, 'is empty', `Push a first commit to ${policy.baseBranch}.`],
@@ -90,12 +90,12 @@ const mostPulls = 5;
 const recentMs = 60 * 86_400_000;
 
 async function reported({ parts }: Subject, policy: ProjectPolicy): Promise<Reported> {
-  const { gitea } = parts;
+  const { forge } = parts;
   const base = (await parts.git.lsRemoteHeads(policy.repo)).get(policy.baseBranch);
-  const pulls = await gitea.pulls(policy.repo, Date.now() - recentMs);
+  const pulls = await forge.pulls(policy.repo, Date.now() - recentMs);
   const shas: CommitSha[] = pulls.slice(0, mostPulls).map((pull) => pull.headSha);
   if (base !== undefined) shas.unshift(base);
-  const rows = await Promise.all(shas.map((sha) => gitea.statuses(policy.repo, sha)));
+  const rows = await Promise.all(shas.map((sha) => forge.statuses(policy.repo, sha)));
   return { contexts: [...new Set(rows.flat().map((row) => row.context))].sort(), commits: shas.length };
 }
 

@@ -1,15 +1,15 @@
-import { planePhases, type PlaneMember, type PlaneState, type ProjectPolicy } from '../../core/model/index.ts';
+import { itemPhases, type Person, type ItemState, type ProjectPolicy } from '../../core/model/index.ts';
 import { mayApprove, stateFor, type ProjectFacts } from '../../core/engine/project-facts.ts';
 import { bad, check, good, together, warning, type Finding, type Subject } from './finding.ts';
 import { clockSkew } from './skew.ts';
 
 /** The server and the account; `bad` here makes the project's checks pointless. */
 export async function planeServer(subject: Subject): Promise<Finding[]> {
-  const { plane } = subject.parts;
+  const { tracker } = subject.parts;
   return together([
-    check('account', async () => good('account', (await plane.me()).name)),
+    check('account', async () => good('account', (await tracker.me()).name)),
     check('version', async () => {
-      const version = await plane.version();
+      const version = await tracker.version();
       return version === null ? [] : good('version', version);
     }),
     clockSkew('Plane', `${subject.config.plane.url}/api/instances/`),
@@ -18,29 +18,29 @@ export async function planeServer(subject: Subject): Promise<Finding[]> {
 
 /** One project: itself, its states, who may approve, and what the intake is restricted to. */
 export function planeProject(subject: Subject, policy: ProjectPolicy): Promise<Finding[]> {
-  const { plane } = subject.parts;
-  const id = policy.planeProject;
+  const { tracker } = subject.parts;
+  const id = policy.projectId;
   return together([
     check('Plane project', async () => {
-      const project = await plane.project(id);
+      const project = await tracker.project(id);
       const text = `${project.name} (${project.identifier})`;
       if (!project.archived) return good('Plane project', text);
       return bad('Plane project', `${text} is archived`, 'Restore it in Plane, or take it out of the configuration.');
     }),
-    check('states', async () => states(await plane.states(id), policy)),
-    check('approvers', async () => approvers(await plane.members(id), policy, (await plane.me()).id)),
+    check('states', async () => states(await tracker.states(id), policy)),
+    check('approvers', async () => approvers(await tracker.members(id), policy, (await tracker.me()).id)),
     check('intake', async () => {
       const { label } = policy.intake;
-      if (label === null || (await plane.labels(id)).some((other) => other.name === label)) return [];
+      if (label === null || (await tracker.labels(id)).some((other) => other.name === label)) return [];
       return warning('intake', `there is no label "${label}"`, 'Create it in Plane, or correct intake.label.');
     }),
   ]);
 }
 
-function states(found: PlaneState[], policy: ProjectPolicy): Finding[] {
+function states(found: ItemState[], policy: ProjectPolicy): Finding[] {
   const facts: ProjectFacts = { at: 0, states: found, labels: {}, members: [] };
   const has = (name: string): boolean => found.some((state) => state.name.toLowerCase() === name.toLowerCase());
-  const findings = planePhases
+  const findings = itemPhases
     .filter((phase) => !has(policy.states[phase]))
     .map((phase) => {
       const wanted = policy.states[phase];
@@ -58,7 +58,7 @@ function states(found: PlaneState[], policy: ProjectPolicy): Finding[] {
 }
 
 /** The community edition tells no roles, so there a list is required (spec 4.3). */
-function approvers(members: PlaneMember[], policy: ProjectPolicy, own: string): Finding[] {
+function approvers(members: Person[], policy: ProjectPolicy, own: string): Finding[] {
   const name = 'approvers';
   const facts: ProjectFacts = { at: 0, states: [], labels: {}, members };
   const people = members.filter((member) => mayApprove(member.id, policy, facts));

@@ -1,13 +1,13 @@
-import type { GiteaPort, GiteaRepo, ProjectPolicy } from '../../core/model/index.ts';
+import type { Forge, Repository, ProjectPolicy } from '../../core/model/index.ts';
 import { bad, good, warning, type Finding, type Subject } from './finding.ts';
 
-type Protection = NonNullable<Awaited<ReturnType<GiteaPort['protection']>>>;
+type Protection = NonNullable<Awaited<ReturnType<Forge['protection']>>>;
 
 /** What would refuse the merge at the end of the line, said before the first task gets there. */
 export async function protection(
   { parts, config }: Subject,
   policy: ProjectPolicy,
-  repo: GiteaRepo,
+  repo: Repository,
   seen: { contexts: string[] },
 ): Promise<Finding[]> {
   const { baseBranch, deploy } = policy;
@@ -22,7 +22,7 @@ export async function protection(
       ),
     );
   }
-  const rule = await parts.gitea.protection(policy.repo, baseBranch);
+  const rule = await parts.forge.protection(policy.repo, baseBranch);
   // A missing branch is told by the check of git.
   if (rule?.protected === true) {
     findings.push(...rights(rule, policy), ...approvals(rule, policy, config.gitea.reviewer));

@@ -68,8 +68,8 @@ export function projectOf(projects: ProjectPolicy[], repo: RepoSlug, named: stri
   const choice = `Projects of ${repo}: ${here.map(({ prefix, name }) => `${prefix} (${name})`).join(', ')}.`;
   if (named !== null) {
     const wanted = named.toLowerCase();
-    const found = here.filter(({ prefix, name, planeProject }) =>
-      [prefix, name, planeProject].some((text) => text.toLowerCase() === wanted),
+    const found = here.filter(({ prefix, name, projectId }) =>
+      [prefix, name, projectId].some((text) => text.toLowerCase() === wanted),
     );
     if (found[0] !== undefined && found.length === 1) return found[0];
     throw new OrchError(`${repo} has no project "${named}"`, { code: 'project_unknown', hint: choice });
@@ -124,7 +124,7 @@ export function adhocJob(
     kind: 'adhoc',
     role,
     taskId: null,
-    projectId: policy.planeProject,
+    projectId: policy.projectId,
     repo,
     branch,
     visit: 0,

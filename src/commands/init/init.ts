@@ -129,7 +129,7 @@ async function states(context: CommandContext, flags: InitFlags, file: string, a
   const { secrets, redactor, env } = context;
   const parts = connectParts({ config, secrets, redactor, env, clock: systemClock, log: silentLog });
   try {
-    const missing = await missingStates(parts.plane, config);
+    const missing = await missingStates(parts.tracker, config);
     const names = missing.map(({ policy, name }) => (config.projects.length === 1 ? name : `${policy.name}: ${name}`));
     const text = `Plane has no state ${names.join(', ')}. Create ${names.length === 1 ? 'it' : 'them'}?`;
     const wanted = flags.createStates === true || (missing.length > 0 && asker !== null && (await asker.confirm(text)));

@@ -3,9 +3,9 @@ import type { Parts } from '../../parts.ts';
 import {
   OrchError,
   parseRepoSlug,
-  planePhases,
-  type PlanePhase,
-  type PlanePort,
+  itemPhases,
+  type ItemPhase,
+  type Tracker,
   type ProjectId,
   type ProjectPolicy,
 } from '../../core/model/index.ts';
@@ -64,7 +64,7 @@ function later(error: unknown, warn: (text: string) => void): Given {
 }
 
 /** Group and colour of a state that is created; the colours are those Plane gives its own states of the group. */
-const styles: Record<PlanePhase, { group: string; color: string }> = {
+const styles: Record<ItemPhase, { group: string; color: string }> = {
   in_progress: { group: 'started', color: '#F59E0B' },
   in_review: { group: 'started', color: '#8B5CF6' },
   needs_input: { group: 'started', color: '#3B82F6' },
@@ -76,16 +76,16 @@ const styles: Record<PlanePhase, { group: string; color: string }> = {
 /** A state that a project lacks. */
 export interface MissingState {
   policy: ProjectPolicy;
-  phase: PlanePhase;
+  phase: ItemPhase;
   name: string;
 }
 
 /** States that the configuration names and Plane does not have; two phases may share one. */
-export async function missingStates(plane: PlanePort, config: Config): Promise<MissingState[]> {
+export async function missingStates(tracker: Tracker, config: Config): Promise<MissingState[]> {
   const missing: MissingState[] = [];
   for (const policy of config.projects) {
-    const known = new Set((await plane.states(policy.planeProject)).map((state) => state.name.toLowerCase()));
-    for (const phase of planePhases) {
+    const known = new Set((await tracker.states(policy.projectId)).map((state) => state.name.toLowerCase()));
+    for (const phase of itemPhases) {
       const name = policy.states[phase];
       if (known.has(name.toLowerCase())) continue;
       known.add(name.toLowerCase());
@@ -95,7 +95,7 @@ export async function missingStates(plane: PlanePort, config: Config): Promise<M
   return missing;
 }
 
-export async function createStates({ plane }: Pick<Parts, 'plane'>, missing: MissingState[]): Promise<void> {
+export async function createStates({ tracker }: Pick<Parts, 'tracker'>, missing: MissingState[]): Promise<void> {
   for (const { policy, phase, name } of missing)
-    await plane.createState(policy.planeProject, { name, ...styles[phase] });
+    await tracker.createState(policy.projectId, { name, ...styles[phase] });
 }

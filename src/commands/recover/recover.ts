@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { existsSync } from 'node:fs';
 import type { App } from '../../app.ts';
+import { chatLane } from '../../core/pipeline/channels.ts';
 import type { Recovery } from '../../core/worker/repairs.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
 
@@ -46,8 +47,8 @@ const nothing: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };
 async function announce(app: App, fixed: string[]): Promise<void> {
   const lines = fixed.slice(0, 20);
   const notice = { taskId: null, title: '', body: { event: 'recovered' as const, lines }, links: {} };
-  const body = { kind: 'telegram.message' as const, notice, alert: true };
-  await app.store.announce([{ key: `recovered/${app.store.now()}`, lane: 'telegram', body }]);
+  const body = { kind: 'chat.message' as const, notice, alert: true };
+  await app.store.announce([{ key: `recovered/${app.store.now()}`, lane: chatLane, body }]);
 }
 
 function print({ output }: CommandContext, report: Recovery, dryRun: boolean): void {

@@ -40,7 +40,7 @@ const mostRuns = 1000;
 export async function readTaskFacts(store: Store, config: Config, row: TaskRow): Promise<TaskFacts> {
   const { task, liveJob } = row;
   const [visits, runs] = await Promise.all([store.visits(task.id), store.runs({ taskId: task.id, limit: mostRuns })]);
-  const policy = config.projects.find((project) => project.planeProject === task.projectId);
+  const policy = config.projects.find((project) => project.projectId === task.projectId);
   const now = store.now();
   return {
     now,

@@ -50,7 +50,7 @@ function policyOf(settings: Settings, project: ProjectSection, postsVerdict: boo
   const { states } = project;
   const pipelines = pipelinesOf(project);
   return {
-    planeProject: project.planeProject.toLowerCase() as ProjectId,
+    projectId: project.planeProject.toLowerCase() as ProjectId,
     // Checked by the schema, with the pattern of parseRepoSlug.
     repo: project.repo as RepoSlug,
     prefix: project.prefix,

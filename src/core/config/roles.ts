@@ -11,7 +11,7 @@ export const defaultTools = ['Read', 'Write', 'Edit', 'Bash'];
 const minuteMs = 60_000;
 
 function sectionOf(settings: Settings, project: ProjectPolicy | null): ProjectSection | null {
-  return settings.projects.find((p) => p.planeProject.toLowerCase() === project?.planeProject) ?? null;
+  return settings.projects.find((p) => p.planeProject.toLowerCase() === project?.projectId) ?? null;
 }
 
 /** A path from the configuration made absolute: `~` is the home folder, anything relative starts at `base`. */

@@ -1,4 +1,4 @@
-import type { PlanePort, ProjectPolicy, Store, TaskId } from '../model/index.ts';
+import type { Tracker, ProjectPolicy, Store, TaskId } from '../model/index.ts';
 import { OrchError, taskIdOf } from '../model/index.ts';
 import { newTask } from '../pipeline/intake.ts';
 import { messagesOf } from './comments.ts';
@@ -12,7 +12,7 @@ import { mirrorOf, readFacts } from './project-facts.ts';
 export async function bringIn(
   key: string,
   pipeline: string | null,
-  deps: { plane: PlanePort; store: Store },
+  deps: { tracker: Tracker; store: Store },
   policies: ProjectPolicy[],
 ): Promise<{ taskId: TaskId; created: boolean }> {
   const match = /^([A-Za-z0-9]+)-(\d+)$/.exec(key.trim());
@@ -22,13 +22,13 @@ export async function bringIn(
       hint: 'A key is the identifier of the Plane project and a number, such as SHOP-12.',
     });
   }
-  const found = await deps.plane.itemByKey(match[1].toUpperCase(), Number(match[2]));
+  const found = await deps.tracker.itemByKey(match[1].toUpperCase(), Number(match[2]));
   if (found === null)
     throw new OrchError(`there is no work item ${key}`, {
       code: 'work_item_unknown',
       hint: 'Look for its key in Plane.',
     });
-  const policy = policies.find((other) => other.planeProject === found.projectId);
+  const policy = policies.find((other) => other.projectId === found.projectId);
   if (policy === undefined) {
     throw new OrchError(`the Plane project of ${key} is not registered`, {
       code: 'project_not_registered',
@@ -41,16 +41,16 @@ export async function bringIn(
       hint: `Pipelines: ${Object.keys(policy.pipelines).join(', ')}.`,
     });
   }
-  const item = await deps.plane.item(policy.planeProject, found.id);
+  const item = await deps.tracker.item(policy.projectId, found.id);
   if (item === null)
     throw new OrchError(`work item ${key} is archived or deleted`, {
       code: 'work_item_unknown',
       hint: 'Restore it in Plane first.',
     });
-  const facts = await readFacts(deps.plane, policy.planeProject, deps.store.now());
+  const facts = await readFacts(deps.tracker, policy.projectId, deps.store.now());
   const mirror = mirrorOf(item, policy, facts);
   const taskId = taskIdOf(policy.prefix, item.number);
-  const comments = await deps.plane.comments(policy.planeProject, item.id);
+  const comments = await deps.tracker.comments(policy.projectId, item.id);
   const created = await deps.store.addTask(newTask(mirror, policy, deps.store.now(), pipeline), mirror);
   // What was said before is noted now, while nothing waits for it: an old marker must not count as today's.
   if (created) for (const message of messagesOf(comments, taskId, policy, facts)) await deps.store.post(message);

@@ -1,4 +1,4 @@
-import type { NewMessage, PlaneComment, ProjectPolicy, TaskId } from '../model/index.ts';
+import type { NewMessage, ItemComment, ProjectPolicy, TaskId } from '../model/index.ts';
 import { htmlText, markerOf } from '../pipeline/markers.ts';
 import { mayApprove, type ProjectFacts } from './project-facts.ts';
 
@@ -8,7 +8,7 @@ import { mayApprove, type ProjectFacts } from './project-facts.ts';
  * own, so that it does not use up what the author may still say. orch's own never count, however its token is shared.
  */
 export function messagesOf(
-  comments: PlaneComment[],
+  comments: ItemComment[],
   taskId: TaskId,
   policy: ProjectPolicy,
   facts: ProjectFacts,

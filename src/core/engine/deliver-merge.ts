@@ -1,8 +1,8 @@
-import type { CommitSha, Delivery, Effect, EffectOf, GitPort, GiteaPort, RepoPr } from '../model/index.ts';
+import type { CommitSha, Delivery, Effect, EffectOf, GitPort, Forge, RepoPr } from '../model/index.ts';
 
 export interface MergeDeps {
   git: GitPort;
-  gitea: GiteaPort;
+  forge: Forge;
 }
 
 /** Commits of the base branch that are searched for the marker of a merge that was cut off. */
@@ -19,10 +19,10 @@ const troubleTries = 24;
  */
 export async function deliverMerge(
   effect: Effect,
-  body: EffectOf<'gitea.merge'>,
-  { git, gitea }: MergeDeps,
+  body: EffectOf<'forge.merge_pull'>,
+  { git, forge }: MergeDeps,
 ): Promise<Delivery> {
-  const before = await gitea.pull(body.repo, body.number);
+  const before = await forge.pull(body.repo, body.number);
   const known =
     before === null ? refused('gone', `pull request #${body.number} cannot be found`) : settledAlready(before, body);
   if (known !== null && before?.state !== 'open') return known;
@@ -38,14 +38,14 @@ export async function deliverMerge(
         `commit ${found} is on ${body.baseBranch}, but the server left pull request #${body.number} open; mark it as merged by hand`,
       );
   }
-  const answer = await gitea.merge(body.repo, {
+  const answer = await forge.merge(body.repo, {
     number: body.number,
     head: body.head,
     style: body.style,
     title: body.title,
     message: `${body.marker}\n`,
   });
-  const after = await gitea.pull(body.repo, body.number);
+  const after = await forge.pull(body.repo, body.number);
   if (after !== null) {
     const landed = settledAlready(after, body);
     if (landed !== null) return landed;
@@ -53,7 +53,7 @@ export async function deliverMerge(
   return notLanded(effect, body, answer, git, base);
 }
 
-function settledAlready(pull: RepoPr, body: EffectOf<'gitea.merge'>): Delivery | null {
+function settledAlready(pull: RepoPr, body: EffectOf<'forge.merge_pull'>): Delivery | null {
   if (pull.merged) return { kind: 'done', result: { merged_sha: pull.mergedSha ?? '' } };
   if (pull.state === 'closed') return refused('closed', `pull request #${pull.number} is closed`);
   if (!pull.sameRepo || pull.baseBranch !== body.baseBranch)
@@ -69,7 +69,7 @@ function settledAlready(pull: RepoPr, body: EffectOf<'gitea.merge'>): Delivery |
  */
 async function lags(
   effect: Effect,
-  body: EffectOf<'gitea.merge'>,
+  body: EffectOf<'forge.merge_pull'>,
   known: Delivery,
   git: GitPort,
 ): Promise<Delivery | null> {
@@ -81,7 +81,7 @@ async function lags(
 
 async function notLanded(
   effect: Effect,
-  body: EffectOf<'gitea.merge'>,
+  body: EffectOf<'forge.merge_pull'>,
   answer: { status: number; message: string },
   git: GitPort,
   base: CommitSha | null,

@@ -3,14 +3,14 @@ import type {
   Effect,
   EffectBody,
   GitPort,
-  GiteaPort,
-  PlanePort,
-  PlanePhase,
+  Forge,
+  Tracker,
+  ItemPhase,
   ProjectId,
   ProjectPolicy,
   RecordedDelivery,
   Store,
-  TelegramPort,
+  Chat,
 } from '../model/index.ts';
 import { OrchError, assertNever, errorText, errorWithHint, mayPassLater } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
@@ -24,12 +24,12 @@ import { planeHtml, telegramHtml } from './messages/render.ts';
 export interface DeliverDeps extends RetryDeps {
   store: Store;
   git: GitPort;
-  gitea: GiteaPort;
-  plane: PlanePort;
+  forge: Forge;
+  tracker: Tracker;
   /** Null: no chat is configured; its messages count as delivered. */
-  telegram: TelegramPort | null;
+  chat: Chat | null;
   /** Plane's state id for a phase of a project, resolved by name with a fallback within its group. */
-  stateOf: (projectId: ProjectId, phase: PlanePhase) => Promise<string>;
+  stateOf: (projectId: ProjectId, phase: ItemPhase) => Promise<string>;
   policyOf: (effect: { projectId: ProjectId }) => ProjectPolicy | null;
   catalogue: Catalogue;
   owner: string;
@@ -101,28 +101,28 @@ async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {
 
 async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Promise<Delivery> {
   switch (body.kind) {
-    case 'plane.comment': {
+    case 'tracker.comment': {
       const html = planeHtml(body.notice, deps.catalogue);
-      const sent = await deps.plane.comment(body.projectId, body.itemId, {
+      const sent = await deps.tracker.comment(body.projectId, body.itemId, {
         html,
         externalId: effect.key,
         look: effect.attempts > 1,
       });
       return done({ id: sent.id, ...(sent.at === null ? {} : { at: String(sent.at) }) });
     }
-    case 'plane.state': {
+    case 'tracker.state': {
       // Never one that is set already (spec 4.2): a person may have moved the card there. A gone item shows nothing.
       const stateId = await deps.stateOf(body.projectId, body.phase);
-      const item = await deps.plane.item(body.projectId, body.itemId);
-      if (item !== null && item.stateId !== stateId) await deps.plane.setState(body.projectId, body.itemId, stateId);
+      const item = await deps.tracker.item(body.projectId, body.itemId);
+      if (item !== null && item.stateId !== stateId) await deps.tracker.setState(body.projectId, body.itemId, stateId);
       return done({});
     }
-    case 'telegram.message':
+    case 'chat.message':
       return sendTelegram(effect, body, deps);
     case 'git.start_branch':
       return startBranch(body, deps);
-    case 'gitea.open_pr': {
-      const pull = await deps.gitea.openPull(body.repo, {
+    case 'forge.open_pull': {
+      const pull = await deps.forge.openPull(body.repo, {
         title: body.title,
         body: body.body,
         head: body.branch,
@@ -131,11 +131,11 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
       });
       return done({ number: String(pull.number) });
     }
-    case 'gitea.merge':
+    case 'forge.merge_pull':
       return deliverMerge(effect, body, deps);
-    case 'gitea.review':
+    case 'forge.post_review':
       // Reads first: a verdict that stands is not posted again.
-      await deps.gitea.postReview(body.repo, body.number, { head: body.head, event: body.verdict, body: body.body });
+      await deps.forge.postReview(body.repo, body.number, { head: body.head, vote: body.vote, body: body.body });
       return done({});
     default:
       return assertNever(body);
@@ -145,11 +145,11 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
 /** An alert may come twice after a crash; information comes at most once: a second try of it is dropped (spec 10). */
 async function sendTelegram(
   effect: Effect,
-  body: Extract<EffectBody, { kind: 'telegram.message' }>,
+  body: Extract<EffectBody, { kind: 'chat.message' }>,
   deps: DeliverDeps,
 ): Promise<Delivery> {
-  if (deps.telegram === null || (!body.alert && effect.attempts > 1)) return done({ sent: 'no' });
-  await deps.telegram.send(telegramHtml(body.notice, deps.catalogue));
+  if (deps.chat === null || (!body.alert && effect.attempts > 1)) return done({ sent: 'no' });
+  await deps.chat.send(telegramHtml(body.notice, deps.catalogue));
   return done({ sent: 'yes' });
 }
 

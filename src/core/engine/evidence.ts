@@ -4,7 +4,7 @@ import type {
   Evidence,
   EvidenceNeed,
   GitPort,
-  GiteaPort,
+  Forge,
   ProjectPolicy,
   RepoSlug,
   Seen,
@@ -19,7 +19,7 @@ import { documentsRead, stageOfTask } from '../pipeline/stages/index.ts';
 
 export interface EvidenceDeps {
   git: GitPort;
-  gitea: GiteaPort;
+  forge: Forge;
 }
 
 /** Documents above this size are handed on cut; a verdict's front matter stands at the top. */
@@ -52,7 +52,7 @@ export async function collect(
   evidence.codeTree = await seen(() => deps.git.codeTree(task.repo, head, documentFolder(task.id)));
   if (needs.includes('merges')) evidence.merges = await seen(() => merges(task, head, deps.git));
   if (needs.includes('pull') && task.prNumber !== null)
-    evidence.pull = await seen(() => pullNow(task.repo, task.prNumber ?? 0, deps.gitea));
+    evidence.pull = await seen(() => pullNow(task.repo, task.prNumber ?? 0, deps.forge));
   if (!evidence.codeTree.seen) return evidence;
   const codeTree = evidence.codeTree.value;
   const sameCode = (sha: CommitSha): Promise<boolean> => hasCode(task, sha, codeTree, deps.git);
@@ -153,15 +153,15 @@ async function statuses(
   task: Task,
   head: CommitSha,
   codeTree: string,
-  { git, gitea }: EvidenceDeps,
+  { git, forge }: EvidenceDeps,
 ): Promise<StatusRow[]> {
   const base = await git.head(task.repo, task.baseBranch);
   const behind = base === null ? [] : await git.commitsSince(task.repo, base, head);
-  let rows: StatusRow[] = await gitea.statuses(task.repo, head);
+  let rows: StatusRow[] = await forge.statuses(task.repo, head);
   for (const { sha } of behind.slice(0, sameCodeDepth)) {
     if (sha === head) continue;
     if (!(await hasCode(task, sha, codeTree, git))) break;
-    const older = await gitea.statuses(task.repo, sha);
+    const older = await forge.statuses(task.repo, sha);
     const said = new Set(older.map((row) => row.context));
     rows = [...rows.filter((row) => row.state !== 'skipped' || !said.has(row.context)), ...older];
   }
@@ -171,9 +171,9 @@ async function statuses(
 async function pullNow(
   repo: RepoSlug,
   number: number,
-  gitea: GiteaPort,
+  forge: Forge,
 ): Promise<{ merged: boolean; mergedSha: CommitSha | null }> {
-  const pull = await gitea.pull(repo, number);
+  const pull = await forge.pull(repo, number);
   if (pull === null) throw new Error(`pull request #${number} of ${repo} cannot be found`);
   return { merged: pull.merged, mergedSha: pull.mergedSha };
 }
@@ -182,12 +182,12 @@ async function reviews(
   repo: RepoSlug,
   number: number,
   sameCode: (sha: CommitSha) => Promise<boolean>,
-  { gitea }: EvidenceDeps,
-): Promise<{ author: string; rows: (Awaited<ReturnType<GiteaPort['reviews']>>[number] & { sameCode: boolean })[] }> {
-  const pull = await gitea.pull(repo, number);
+  { forge }: EvidenceDeps,
+): Promise<{ author: string; rows: (Awaited<ReturnType<Forge['reviews']>>[number] & { sameCode: boolean })[] }> {
+  const pull = await forge.pull(repo, number);
   if (pull === null) throw new Error(`pull request #${number} of ${repo} cannot be found`);
-  const own = await gitea.reviewerLogin();
-  const rows = (await gitea.reviews(repo, number)).filter((row) => row.user !== own);
+  const own = await forge.reviewerLogin();
+  const rows = (await forge.reviews(repo, number)).filter((row) => row.user !== own);
   const judged = await Promise.all(
     rows.map(async (row) => ({ ...row, sameCode: isCommitSha(row.commit) && (await sameCode(row.commit)) })),
   );

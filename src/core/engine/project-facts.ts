@@ -1,11 +1,11 @@
 import type {
   ItemMirror,
-  PlaneComment,
-  PlaneItem,
-  PlaneMember,
-  PlanePhase,
-  PlanePort,
-  PlaneState,
+  ItemComment,
+  WorkItem,
+  Person,
+  ItemPhase,
+  Tracker,
+  ItemState,
   ProjectId,
   ProjectPolicy,
   ProjectRow,
@@ -15,16 +15,16 @@ import { OrchError } from '../model/index.ts';
 /** What changes rarely in a Plane project and is therefore kept between polls: states, labels, members. */
 export interface ProjectFacts {
   at: number;
-  states: PlaneState[];
+  states: ItemState[];
   labels: Record<string, string>;
-  members: PlaneMember[];
+  members: Person[];
 }
 
 /** Facts older than this are read again. */
 const factsAgeMs = 60 * 60_000;
 
 /** State group in which a missing state name falls back to another one (spec 4.2). */
-const groupOfPhase: Record<PlanePhase, PlaneState['group']> = {
+const groupOfPhase: Record<ItemPhase, ItemState['group']> = {
   in_progress: 'started',
   in_review: 'started',
   needs_input: 'started',
@@ -55,7 +55,7 @@ export function areFresh(
  * Whether the facts know the labels of an item and the people who wrote in it. What is older than the facts and not in
  * them is gone for good (a deleted label, somebody who left) and asked about no more.
  */
-export function knows(facts: ProjectFacts, item: PlaneItem, comments: PlaneComment[]): boolean {
+export function knows(facts: ProjectFacts, item: WorkItem, comments: ItemComment[]): boolean {
   const isMember = (id: string | null): boolean => id === null || facts.members.some((member) => member.id === id);
   const knowsItem =
     item.updatedAt < facts.at ||
@@ -64,10 +64,10 @@ export function knows(facts: ProjectFacts, item: PlaneItem, comments: PlaneComme
   return knowsItem && recent.every((comment) => isMember(comment.actor) && isMember(comment.updatedBy));
 }
 
-export async function readFacts(plane: PlanePort, projectId: ProjectId, now: number): Promise<ProjectFacts> {
-  const states = await plane.states(projectId);
-  const labels = await plane.labels(projectId);
-  const members = await plane.members(projectId);
+export async function readFacts(tracker: Tracker, projectId: ProjectId, now: number): Promise<ProjectFacts> {
+  const states = await tracker.states(projectId);
+  const labels = await tracker.labels(projectId);
+  const members = await tracker.members(projectId);
   // A project without states, or without the account that asks, is no answer, and would be kept for an hour.
   if (states.length === 0 || members.length === 0) {
     throw new OrchError(`Plane listed no ${states.length === 0 ? 'states' : 'members'} for the project ${projectId}`, {
@@ -82,7 +82,7 @@ export async function readFacts(plane: PlanePort, projectId: ProjectId, now: num
  * The state that shows a phase: by its configured name, else the first of its group.
  * @throws OrchError when the project has no state of that group at all
  */
-export function stateFor(facts: ProjectFacts, phase: PlanePhase, policy: ProjectPolicy): PlaneState {
+export function stateFor(facts: ProjectFacts, phase: ItemPhase, policy: ProjectPolicy): ItemState {
   const wanted = policy.states[phase].toLowerCase();
   const named = facts.states.find((state) => state.name.toLowerCase() === wanted);
   const state = named ?? facts.states.find((other) => other.group === groupOfPhase[phase]);
@@ -116,12 +116,12 @@ export function mayApprove(userId: string | null, policy: ProjectPolicy, facts: 
 }
 
 /** A work item as orch keeps it: names instead of ids, and whether its last editor may approve. */
-export function mirrorOf(item: PlaneItem, policy: ProjectPolicy, facts: ProjectFacts): ItemMirror {
+export function mirrorOf(item: WorkItem, policy: ProjectPolicy, facts: ProjectFacts): ItemMirror {
   const state = facts.states.find((other) => other.id === item.stateId);
   return {
     kind: 'item',
     itemId: item.id,
-    projectId: policy.planeProject,
+    projectId: policy.projectId,
     number: item.number,
     present: !item.archived,
     name: item.name,

@@ -1,4 +1,4 @@
-import type { Delivery, EffectOf, GitPort, PlanePort, ProjectId, ProjectPolicy } from '../model/index.ts';
+import type { Delivery, EffectOf, GitPort, ProjectId, ProjectPolicy, Tracker } from '../model/index.ts';
 import { retryPolicies } from '../platform/retry.ts';
 import { branchOwner, itemTrailer } from './evidence.ts';
 import { htmlText } from '../pipeline/markers.ts';
@@ -6,7 +6,7 @@ import { businessRequest as requestFile } from '../pipeline/artifacts.ts';
 
 export interface StartBranchDeps {
   git: GitPort;
-  plane: PlanePort;
+  tracker: Tracker;
   policyOf: (effect: { projectId: ProjectId }) => Pick<ProjectPolicy, 'links'> | null;
 }
 
@@ -33,7 +33,7 @@ export async function startBranch(body: EffectOf<'git.start_branch'>, deps: Star
     }
     return { kind: 'done', result: { sha: existing, code_tree: await git.codeTree(body.repo, existing, body.folder) } };
   }
-  const item = await deps.plane.item(body.projectId, body.itemId);
+  const item = await deps.tracker.item(body.projectId, body.itemId);
   if (item === null) return { kind: 'dead', error: 'the work item is gone' };
   const links = deps.policyOf(body)?.links;
   const url =

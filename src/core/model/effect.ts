@@ -1,12 +1,12 @@
 import type { CommitSha, EffectId, ItemId, ProjectId, RepoSlug, TaskId } from './ids.ts';
 import type { Notice } from './notice.ts';
-import type { MergeStyle, PlanePhase } from './policy.ts';
+import type { ItemPhase, MergeStyle, ReviewVerdict } from './policy.ts';
 
 /** Something to be done to the outside (spec 2): written to the outbox with the decision, then delivered. */
 export type EffectBody =
-  | { kind: 'plane.comment'; projectId: ProjectId; itemId: ItemId; notice: Notice }
-  | { kind: 'plane.state'; projectId: ProjectId; itemId: ItemId; phase: PlanePhase }
-  | { kind: 'telegram.message'; notice: Notice; alert: boolean }
+  | { kind: 'tracker.comment'; projectId: ProjectId; itemId: ItemId; notice: Notice }
+  | { kind: 'tracker.state'; projectId: ProjectId; itemId: ItemId; phase: ItemPhase }
+  | { kind: 'chat.message'; notice: Notice; alert: boolean }
   | {
       kind: 'git.start_branch';
       repo: RepoSlug;
@@ -18,7 +18,7 @@ export type EffectBody =
       folder: string;
     }
   | {
-      kind: 'gitea.open_pr';
+      kind: 'forge.open_pull';
       repo: RepoSlug;
       branch: string;
       baseBranch: string;
@@ -27,7 +27,7 @@ export type EffectBody =
       labels: string[];
     }
   | {
-      kind: 'gitea.merge';
+      kind: 'forge.merge_pull';
       repo: RepoSlug;
       number: number;
       branch: string;
@@ -38,11 +38,11 @@ export type EffectBody =
       title: string;
     }
   | {
-      kind: 'gitea.review';
+      kind: 'forge.post_review';
       repo: RepoSlug;
       number: number;
       head: CommitSha;
-      verdict: 'APPROVED' | 'REQUEST_CHANGES';
+      vote: ReviewVerdict;
       body: string;
     };
 
@@ -52,7 +52,7 @@ export type EffectOf<K extends EffectKind> = Extract<EffectBody, { kind: K }>;
 export interface NewEffect {
   /** At most one outside object per key, for ever; also the `external_id` of a comment. */
   key: string;
-  /** Delivered in order within a lane, one at a time: `plane:<item>`, `gitea:<repo>#<branch>`, `telegram`. */
+  /** Delivered in order within a lane, one at a time: `tracker:<item>`, `forge:<repo>#<branch>`, `chat`. */
   lane: string;
   body: EffectBody;
   /** Whether the task gets an `effect_settled` message with what came of it. A dead effect always reports. */

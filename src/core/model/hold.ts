@@ -1,5 +1,5 @@
 import type { CommitSha, RunId } from './ids.ts';
-import type { PlanePhase } from './policy.ts';
+import type { ItemPhase } from './policy.ts';
 
 /** Machine name of the reason of a hold; `pipeline/rules/holds.ts` and the stages define them, with their words. */
 export type HoldCause = string;
@@ -25,7 +25,7 @@ export interface Hold {
   /** The exact command that lifts it, where there is one. */
   command: string | null;
   lift: HoldLift;
-  phase: PlanePhase;
+  phase: ItemPhase;
   since: number;
   detail: HoldDetail;
 }

@@ -1,4 +1,8 @@
 import type { CommitSha, ItemId, ProjectId, RepoSlug } from './ids.ts';
+import type { ReviewVerdict } from './policy.ts';
+
+/** What a state of the tracker means, whatever it is called there. */
+export type ItemStateGroup = 'backlog' | 'unstarted' | 'started' | 'completed' | 'cancelled' | 'triage';
 
 /** What orch last saw of a work item. `present: false`: the server says it is gone (deleted, archived, moved away). */
 export interface ItemMirror {
@@ -12,7 +16,8 @@ export interface ItemMirror {
   priority: string;
   stateId: string;
   stateName: string;
-  stateGroup: string;
+  /** Empty where the tracker does not say which state it is. */
+  stateGroup: ItemStateGroup | '';
   labels: string[];
   updatedBy: string | null;
   /** Whether the last editor may approve; lifts a hold when the card is moved (spec 3.3). */
@@ -42,7 +47,8 @@ export interface PrMirror {
 export interface ReviewRow {
   id: number;
   user: string;
-  state: string;
+  /** `review_requested` takes that person's vote back; `commented` is everything that leaves a vote as it was. */
+  state: ReviewVerdict | 'review_requested' | 'commented';
   commit: string;
   dismissed: boolean;
   body: string;
@@ -59,8 +65,8 @@ interface ReviewsMirror {
 export interface StatusRow {
   id: number;
   context: string;
-  /** As the server says it; unknown words count as failure. */
-  state: string;
+  /** What the server says, where `failed` is every word that is none of the others: warnings and unknown words, too (spec 3.1). */
+  state: 'passed' | 'failed' | 'pending' | 'skipped';
   description: string;
   url: string;
 }

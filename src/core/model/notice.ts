@@ -19,7 +19,7 @@ export type NoticeEvent =
   | { event: 'deploy_failed'; reason: string; rolledBack: boolean | null }
   | { event: 'merged'; number: number; by: 'orch' | 'person' }
   | { event: 'done' }
-  | { event: 'cancelled'; by: string }
+  | { event: 'cancelled'; /** Null: in the tracker, whoever did it. */ by: string | null }
   | { event: 'agents_paused'; reason: string; until: number | null }
   | { event: 'agents_resumed' }
   | { event: 'recovered'; lines: string[] }

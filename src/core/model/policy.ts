@@ -2,8 +2,8 @@ import type { ProjectId, RepoSlug } from './ids.ts';
 import type { OwnStage, WorkStage } from './stages.ts';
 
 /** How a work item's phase is shown in Plane (spec 4.2). */
-export const planePhases = ['in_progress', 'in_review', 'needs_input', 'blocked', 'done', 'cancelled'] as const;
-export type PlanePhase = (typeof planePhases)[number];
+export const itemPhases = ['in_progress', 'in_review', 'needs_input', 'blocked', 'done', 'cancelled'] as const;
+export type ItemPhase = (typeof itemPhases)[number];
 
 type DevelopmentGate = 'ci-green' | 'tests-local';
 type ReviewGate = 'reviewer-verdict' | 'pr-approved';
@@ -17,7 +17,7 @@ export type Words = Record<Language, string>;
 
 /** Everything the pure decision needs to know of a project's configuration. Times are milliseconds. */
 export interface ProjectPolicy {
-  planeProject: ProjectId;
+  projectId: ProjectId;
   repo: RepoSlug;
   /** Upper-case prefix of task ids. */
   prefix: string;
@@ -36,7 +36,7 @@ export interface ProjectPolicy {
   deploy: { merge: MergeBy; mergeStyle: MergeStyle };
   pullRequest: { labels: string[] };
   /** Wanted Plane state name per phase. */
-  states: Record<PlanePhase, string>;
+  states: Record<ItemPhase, string>;
   caps: {
     developerReruns: number;
     questionRounds: number;

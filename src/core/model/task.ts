@@ -1,6 +1,6 @@
 import type { Hold } from './hold.ts';
 import type { CommitSha, ItemId, ProjectId, RepoSlug, TaskId } from './ids.ts';
-import type { PlanePhase, ReviewVerdict } from './policy.ts';
+import type { ItemPhase, ReviewVerdict } from './policy.ts';
 import type { OwnStage, Stage, WorkStage } from './stages.ts';
 
 /** Counters of the bends that are capped (spec 3.3). They survive restarts and change only in commits and claims. */
@@ -30,7 +30,7 @@ export interface TaskProgress {
   /** Stage in which the task was cancelled, and whether the item was seen cancelled or gone. */
   cancelled: { stage: Stage; seen: boolean } | null;
   /** Since when the item shows the phase of the present hold: only a card that was seen there can be moved away. */
-  shownHold: { phase: PlanePhase; since: number } | null;
+  shownHold: { phase: ItemPhase; since: number } | null;
   /** What was missing in the work item when people were asked to complete it. */
   reportedDefects: string[];
   /** Runs and micro-dollars used when an operator lifted the caps last; the caps count from there. */
@@ -62,7 +62,7 @@ export interface Task {
   hold: Hold | null;
   paused: boolean;
   /** Plane phase that orch last asked for; a state is written only when this changes. */
-  phase: PlanePhase | null;
+  phase: ItemPhase | null;
   prNumber: number | null;
   mergedSha: CommitSha | null;
   counters: TaskCounters;

@@ -1,26 +1,29 @@
 import type { NoticeEvent } from '../model/index.ts';
 
-/** Where each event is told (spec 10). `alert` may come twice after a crash, `info` comes at most once. */
-export const channels: Record<NoticeEvent['event'], { plane: boolean; telegram: 'alert' | 'info' | 'none' }> = {
-  intake_accepted: { plane: true, telegram: 'info' },
-  intake_refused: { plane: true, telegram: 'alert' },
-  stage_changed: { plane: true, telegram: 'info' },
-  agent_started: { plane: false, telegram: 'info' },
-  agent_finished: { plane: false, telegram: 'info' },
-  approval_wanted: { plane: true, telegram: 'alert' },
-  approval_too_old: { plane: true, telegram: 'none' },
-  not_waiting_for_approval: { plane: true, telegram: 'none' },
-  questions: { plane: true, telegram: 'alert' },
-  bounce: { plane: true, telegram: 'alert' },
-  hold: { plane: true, telegram: 'alert' },
-  run_failed: { plane: true, telegram: 'alert' },
-  deploy_failed: { plane: true, telegram: 'alert' },
-  merged: { plane: true, telegram: 'info' },
-  done: { plane: true, telegram: 'info' },
-  cancelled: { plane: true, telegram: 'info' },
-  agents_paused: { plane: false, telegram: 'alert' },
-  agents_resumed: { plane: false, telegram: 'alert' },
-  recovered: { plane: false, telegram: 'alert' },
-  trouble: { plane: false, telegram: 'alert' },
-  trouble_over: { plane: false, telegram: 'alert' },
+/** The lane of the outbox that carries every chat message: they arrive in the order in which they were decided. */
+export const chatLane = 'chat';
+
+/** Where each event is reported (spec 10). `alert` may come twice after a crash, `info` comes at most once. */
+export const channels: Record<NoticeEvent['event'], { comment: boolean; chat: 'alert' | 'info' | 'none' }> = {
+  intake_accepted: { comment: true, chat: 'info' },
+  intake_refused: { comment: true, chat: 'alert' },
+  stage_changed: { comment: true, chat: 'info' },
+  agent_started: { comment: false, chat: 'info' },
+  agent_finished: { comment: false, chat: 'info' },
+  approval_wanted: { comment: true, chat: 'alert' },
+  approval_too_old: { comment: true, chat: 'none' },
+  not_waiting_for_approval: { comment: true, chat: 'none' },
+  questions: { comment: true, chat: 'alert' },
+  bounce: { comment: true, chat: 'alert' },
+  hold: { comment: true, chat: 'alert' },
+  run_failed: { comment: true, chat: 'alert' },
+  deploy_failed: { comment: true, chat: 'alert' },
+  merged: { comment: true, chat: 'info' },
+  done: { comment: true, chat: 'info' },
+  cancelled: { comment: true, chat: 'info' },
+  agents_paused: { comment: false, chat: 'alert' },
+  agents_resumed: { comment: false, chat: 'alert' },
+  recovered: { comment: false, chat: 'alert' },
+  trouble: { comment: false, chat: 'alert' },
+  trouble_over: { comment: false, chat: 'alert' },
 };

@@ -6,7 +6,7 @@ import type {
   NewJob,
   NoticeEvent,
   Orders,
-  PlanePhase,
+  ItemPhase,
   ProjectPolicy,
   Snapshot,
   Task,
@@ -14,7 +14,7 @@ import type {
   Why,
 } from '../model/index.ts';
 import { isWorkStage } from '../model/index.ts';
-import { channels } from './channels.ts';
+import { channels, chatLane } from './channels.ts';
 import { documentFolder } from './artifacts.ts';
 import type { StageFacts, StageLookup } from './stages/stage.ts';
 
@@ -84,30 +84,24 @@ export function effect(draft: Draft, name: string, lane: string, body: EffectBod
   return key;
 }
 
-const planeLane = (task: Task): string => `plane:${task.itemId}`;
-export const giteaLane = (task: Task): string => `gitea:${task.repo}#${task.branch}`;
+const trackerLane = (task: Task): string => `tracker:${task.itemId}`;
+export const forgeLane = (task: Task): string => `forge:${task.repo}#${task.branch}`;
 
 /** Sends people a notice, on the channels of spec 10. Returns the key of the comment in the work item, where there is one. */
 export function notify(draft: Draft, body: NoticeEvent, artifact: string | null = null): string | null {
   const { task } = draft;
   const notice = { taskId: task.id, title: task.title, body, links: links(draft, artifact), ...labelsOf(task) };
-  const { plane, telegram } = channels[body.event];
-  if (telegram !== 'none') {
-    effect(
-      draft,
-      `telegram.${body.event}`,
-      'telegram',
-      { kind: 'telegram.message', notice, alert: telegram === 'alert' },
-      false,
-    );
+  const { comment, chat } = channels[body.event];
+  if (chat !== 'none') {
+    effect(draft, `chat.${body.event}`, chatLane, { kind: 'chat.message', notice, alert: chat === 'alert' }, false);
   }
-  if (!plane) return null;
+  if (!comment) return null;
   const reports = body.event === 'approval_wanted';
   return effect(
     draft,
     body.event,
-    planeLane(task),
-    { kind: 'plane.comment', projectId: task.projectId, itemId: task.itemId, notice },
+    trackerLane(task),
+    { kind: 'tracker.comment', projectId: task.projectId, itemId: task.itemId, notice },
     reports,
   );
 }
@@ -141,16 +135,16 @@ function links(draft: Draft, artifact: string | null): Record<string, string> {
   return found;
 }
 
-/** Asks for a Plane state, only when it is another one than asked for last (spec 4.2). */
-export function showPhase(draft: Draft, phase: PlanePhase): void {
+/** Asks for the state that shows a phase, only when it is another one than asked for last (spec 4.2). */
+export function showPhase(draft: Draft, phase: ItemPhase): void {
   const { task } = draft;
   if (task.phase === phase) return;
   task.phase = phase;
   effect(
     draft,
     `state.${phase}`,
-    planeLane(task),
-    { kind: 'plane.state', projectId: task.projectId, itemId: task.itemId, phase },
+    trackerLane(task),
+    { kind: 'tracker.state', projectId: task.projectId, itemId: task.itemId, phase },
     false,
   );
 }

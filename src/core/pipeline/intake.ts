@@ -48,7 +48,7 @@ export function newTask(item: ItemMirror, policy: ProjectPolicy, now: number, pi
   const { name, stages } = pipelineOf(item.labels, policy, pipeline);
   return {
     id,
-    projectId: policy.planeProject,
+    projectId: policy.projectId,
     itemId: item.itemId,
     number: item.number,
     title: titleOf(item.name),

@@ -28,7 +28,7 @@ const wanted = process.env['ORCH_CRASH_AT'];
 
 /**
  * Dies by SIGKILL when the environment names this point; does nothing otherwise.
- * @param detail narrows the point: `effect.sent:gitea.merge` is the point `effect.sent` of a merge only
+ * @param detail narrows the point: `effect.sent:forge.merge_pull` is the point `effect.sent` of a merge only
  */
 export function crashPoint(name: CrashPoint, detail?: string): void {
   if (wanted === undefined) return;

@@ -2,7 +2,7 @@ import type { Effect, EffectBody, EffectId, EffectKind, NewMessage, RecordedDeli
 
 /** What an effect wants to be true of something outside, by name; null for one that is an event of its own. */
 export function wishOf(body: EffectBody): string | null {
-  return body.kind === 'plane.state' ? `state of ${body.itemId}` : null;
+  return body.kind === 'tracker.state' ? `state of ${body.itemId}` : null;
 }
 
 /** Whether sending `older` is pointless once `newer` waits in the same lane: of one wish only the newest counts. */
@@ -12,7 +12,7 @@ export function supersedes(newer: EffectBody, older: EffectBody): boolean {
 }
 
 /** A merge that was refused is asked for again by a new decision, which looks at the pull request first. */
-const neverRevived: readonly EffectKind[] = ['gitea.merge'];
+const neverRevived: readonly EffectKind[] = ['forge.merge_pull'];
 
 /**
  * Which refused effects of a task may be sent again. A wish that has a younger one in its lane must not come back after it,

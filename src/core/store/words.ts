@@ -6,12 +6,12 @@ import type {
   MessageBody,
   MirrorKind,
   OwnStage,
-  PlanePhase,
+  ItemPhase,
   ProcessRow,
   Role,
   Stage,
 } from '../model/index.ts';
-import { planePhases } from '../model/index.ts';
+import { itemPhases } from '../model/index.ts';
 import { holdKinds, stageNames } from '../pipeline/stages/index.ts';
 
 // Lists of words that grow with the program are checked here, where a row is written, and not by a CHECK of the schema:
@@ -37,13 +37,13 @@ const messageKinds = {
   command: true,
 } satisfies Record<MessageBody['kind'], true>;
 const effectKinds = {
-  'plane.comment': true,
-  'plane.state': true,
-  'telegram.message': true,
+  'tracker.comment': true,
+  'tracker.state': true,
+  'chat.message': true,
   'git.start_branch': true,
-  'gitea.open_pr': true,
-  'gitea.merge': true,
-  'gitea.review': true,
+  'forge.open_pull': true,
+  'forge.merge_pull': true,
+  'forge.post_review': true,
 } satisfies Record<EffectKind, true>;
 
 /** Name of a stage: one of the product, or one that the task's team defined. */
@@ -60,8 +60,8 @@ export function asHoldCause(word: string): HoldCause {
   return holdKinds.has(word) ? word : refuse('cause of a hold', word);
 }
 
-export function asPhase(word: string): PlanePhase {
-  return (planePhases as readonly string[]).includes(word) ? (word as PlanePhase) : refuse('phase', word);
+export function asPhase(word: string): ItemPhase {
+  return (itemPhases as readonly string[]).includes(word) ? (word as ItemPhase) : refuse('phase', word);
 }
 
 export function asJobKind(word: string): JobKind {

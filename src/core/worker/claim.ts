@@ -40,7 +40,7 @@ async function preflight(deps: WorkerDeps): Promise<Extract<ClaimState, { kind: 
   const agents = waiting.filter((job) => job.kind !== 'check');
   const asked =
     waiting.length > 0
-      ? agents.map((job) => ({ role: job.role, projectId: deps.policyOf(job)?.planeProject ?? null }))
+      ? agents.map((job) => ({ role: job.role, projectId: deps.policyOf(job)?.projectId ?? null }))
       : roleNames.map((role) => ({ role, projectId: null }));
   for (const { role, projectId } of asked) {
     const answer = await deps.launcher.preflight(role, projectId);

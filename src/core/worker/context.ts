@@ -61,5 +61,5 @@ export function baseBranchOf({ deps, claim }: RunContext): string {
 
 /** The project whose settings hold for the run. */
 export function projectOf({ deps, claim }: Pick<RunContext, 'deps' | 'claim'>): ProjectId | null {
-  return deps.policyOf(claim.job)?.planeProject ?? null;
+  return deps.policyOf(claim.job)?.projectId ?? null;
 }

@@ -41,7 +41,7 @@ export function outboxSuite(get: () => Bench): void {
       const body = {
         kind: 'effect_settled',
         effectId: a1.effect.id,
-        effect: 'plane.comment',
+        effect: 'tracker.comment',
         key: 'a1',
         ok: true,
         result: { number: '4' },

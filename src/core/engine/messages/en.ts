@@ -104,7 +104,7 @@ function message(body: NoticeEvent, names: Names): MessageText {
     case 'done':
       return text('🎉', 'Done.');
     case 'cancelled':
-      return text('⏹', `Cancelled${body.by === 'plane' ? '' : ` by ${body.by}`}. Branch and workspace are kept.`);
+      return text('⏹', `Cancelled${body.by === null ? '' : ` by ${body.by}`}. Branch and workspace are kept.`);
     case 'agents_paused':
       return text('🔴', 'No agents are started.', [
         excerpt(body.reason, reasonLength),

@@ -104,7 +104,7 @@ function message(body: NoticeEvent, names: Names): MessageText {
     case 'done':
       return text('🎉', 'Готово.');
     case 'cancelled':
-      return text('⏹', `Отменено${body.by === 'plane' ? '' : `: ${body.by}`}. Ветка и рабочая папка сохранены.`);
+      return text('⏹', `Отменено${body.by === null ? '' : `: ${body.by}`}. Ветка и рабочая папка сохранены.`);
     case 'agents_paused':
       return text('🔴', 'Агенты не запускаются.', [
         excerpt(body.reason, reasonLength),

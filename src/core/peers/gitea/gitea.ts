@@ -1,4 +1,4 @@
-import type { GiteaPort } from '../../model/index.ts';
+import type { Forge } from '../../model/index.ts';
 import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
@@ -31,7 +31,7 @@ export interface GiteaOptions {
 const defaultMergeTimeoutMs = 300_000;
 
 /** Gitea 1.22 and newer, Forgejo 11 and newer. */
-export function createGitea(options: GiteaOptions): GiteaPort {
+export function createGitea(options: GiteaOptions): Forge {
   const { url, token, reviewerToken } = options;
   const clock = options.clock ?? systemClock;
   const timeouts = options.timeouts ?? defaultTimeouts;

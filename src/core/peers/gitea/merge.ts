@@ -1,4 +1,4 @@
-import type { GiteaPort } from '../../model/index.ts';
+import type { Forge } from '../../model/index.ts';
 import type { GiteaApi } from './api.ts';
 import { ownerAndName } from './repos.ts';
 
@@ -11,7 +11,7 @@ import { ownerAndName } from './repos.ts';
  * @param api a client whose time-out is minutes
  * @throws OrchError `gitea_unreachable` when no answer came; then nobody knows what was done
  */
-export function createMerge(api: GiteaApi): GiteaPort['merge'] {
+export function createMerge(api: GiteaApi): Forge['merge'] {
   return async (slug, request) => {
     const answer = await api.send((client) =>
       client.repos.repoMergePullRequest(...ownerAndName(slug), request.number, {

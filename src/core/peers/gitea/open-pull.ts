@@ -1,5 +1,5 @@
 import { OrchError } from '../../model/index.ts';
-import type { GiteaPort, RepoPr, RepoSlug } from '../../model/index.ts';
+import type { Forge, RepoPr, RepoSlug } from '../../model/index.ts';
 import type { Log } from '../../platform/log.ts';
 import type { HttpAnswer } from '../http/types.ts';
 import type { GiteaApi } from './api.ts';
@@ -19,7 +19,7 @@ interface Wanted {
  * Opens a pull request so that a repetition adopts the first one: the open ones are read before the request, and again
  * after any answer that is not a clean 201. One request a call; another try is another call, which looks first.
  */
-export function createOpenPull(api: GiteaApi, log: Log): GiteaPort['openPull'] {
+export function createOpenPull(api: GiteaApi, log: Log): Forge['openPull'] {
   return async (slug, wanted) => {
     const existing = await findOpen(api, slug, wanted);
     if (existing !== null) return existing;

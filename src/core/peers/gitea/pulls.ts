@@ -1,5 +1,5 @@
 import { isCommitSha } from '../../model/index.ts';
-import type { CommitSha, GiteaPort, RepoPr, RepoSlug } from '../../model/index.ts';
+import type { CommitSha, Forge, RepoPr, RepoSlug } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import type { GiteaApi } from './api.ts';
 import { pageSize, readPages } from './pages.ts';
@@ -15,7 +15,7 @@ export interface HeadedPr {
 const noObject = '0'.repeat(40) as CommitSha;
 
 /** Listing and reading pull requests. */
-export function createPulls(api: GiteaApi, repo: GiteaPort['repo']): Pick<GiteaPort, 'pulls' | 'pull'> {
+export function createPulls(api: GiteaApi, repo: Forge['repo']): Pick<Forge, 'pulls' | 'pull'> {
   return {
     pulls: async (slug, since) => {
       const list = await readPulls(api, slug, 'all', since).catch(async (error: unknown) => {

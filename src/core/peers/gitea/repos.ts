@@ -1,10 +1,10 @@
 import { OrchError, parseRepoSlug } from '../../model/index.ts';
-import type { GiteaPort, GiteaRepo, RepoSlug } from '../../model/index.ts';
+import type { Forge, Repository, RepoSlug } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import { segment, slashed } from '../http/paths.ts';
 import type { GiteaApi } from './api.ts';
 
-type RepoPort = Pick<GiteaPort, 'me' | 'version' | 'repo' | 'protection'>;
+type RepoPort = Pick<Forge, 'me' | 'version' | 'repo' | 'protection'>;
 
 /** Owner and name, encoded: gitea-js puts path parameters in as they are. */
 export function ownerAndName(repo: RepoSlug): [owner: string, name: string] {
@@ -21,7 +21,7 @@ export function loginOf(api: GiteaApi): () => Promise<string> {
 
 /** The account, the version, the repository and what protects a branch. */
 export function createRepos(api: GiteaApi): RepoPort {
-  const repo: GiteaPort['repo'] = async (slug) => {
+  const repo: Forge['repo'] = async (slug) => {
     const answer = await api.send((client) => client.repos.repoGet(...ownerAndName(slug)));
     return repoOf(api.decoder(answer).record(api.accept(answer), 'repository'));
   };
@@ -57,7 +57,7 @@ export function createRepos(api: GiteaApi): RepoPort {
  */
 export async function isMissingIn(
   api: GiteaApi,
-  repo: GiteaPort['repo'],
+  repo: Forge['repo'],
   slug: RepoSlug,
   status: number,
   failure: () => OrchError,
@@ -69,7 +69,7 @@ export async function isMissingIn(
   return true;
 }
 
-function repoOf(fields: Fields): GiteaRepo {
+function repoOf(fields: Fields): Repository {
   const styles: [key: string, style: string][] = [
     ['allow_merge_commits', 'merge'],
     ['allow_rebase', 'rebase'],

@@ -1,10 +1,19 @@
-import type { GiteaPort, RepoSlug, ReviewRow } from '../../model/index.ts';
+import type { Forge, RepoSlug, ReviewRow, ReviewVerdict } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import type { GiteaApi } from './api.ts';
 import { pageSize, readPages } from './pages.ts';
 import { ownerAndName } from './repos.ts';
 
-const votes = new Set(['APPROVED', 'REQUEST_CHANGES', 'REQUEST_REVIEW']);
+/** Gitea's words for what counts; its others (COMMENT, PENDING, and what a newer version may say) change no vote. */
+const meaning = new Map<string, ReviewRow['state']>([
+  ['APPROVED', 'approved'],
+  ['REQUEST_CHANGES', 'changes_requested'],
+  ['REQUEST_REVIEW', 'review_requested'],
+]);
+const eventOf: Record<ReviewVerdict, 'APPROVED' | 'REQUEST_CHANGES'> = {
+  approved: 'APPROVED',
+  changes_requested: 'REQUEST_CHANGES',
+};
 
 /**
  * Reviews: reading all of them, and posting one.
@@ -15,15 +24,15 @@ export function createReviews(
   api: GiteaApi,
   reviewer: GiteaApi,
   reviewerLogin: () => Promise<string>,
-): Pick<GiteaPort, 'reviews' | 'postReview'> {
-  const postReview: GiteaPort['postReview'] = async (slug, number, review) => {
+): Pick<Forge, 'reviews' | 'postReview'> {
+  const postReview: Forge['postReview'] = async (slug, number, review) => {
     const login = await reviewerLogin();
     const newest = (await readReviews(reviewer, slug, number))
-      .filter((row) => row.user === login && votes.has(row.state))
+      .filter((row) => row.user === login && row.state !== 'commented')
       .at(-1);
     // An earlier try got through. Only the newest row counts: a dismissal or a new request took the vote back.
     const stands =
-      newest?.state === review.event &&
+      newest?.state === review.vote &&
       newest.commit === review.head &&
       !newest.dismissed &&
       newest.body.trim() === review.body.trim();
@@ -32,12 +41,13 @@ export function createReviews(
       client.repos.repoCreatePullReview(...ownerAndName(slug), number, {
         // Without it the review binds to whatever the head is by then.
         commit_id: review.head,
-        event: review.event,
+        event: eventOf[review.vote],
         body: review.body,
       }),
     );
-    const posted = reviewOf(reviewer.decoder(answer).record(reviewer.accept(answer), 'review'));
-    if (posted.state !== review.event) throw reviewer.garbage(answer, `a review in state "${posted.state}"`);
+    const posted = reviewer.decoder(answer).record(reviewer.accept(answer), 'review');
+    if (reviewOf(posted).state !== review.vote)
+      throw reviewer.garbage(answer, `a review in state "${posted.text('state')}"`);
   };
   return { reviews: (slug, number) => readReviews(api, slug, number), postReview };
 }
@@ -53,10 +63,10 @@ async function readReviews(api: GiteaApi, slug: RepoSlug, number: number): Promi
 }
 
 function reviewOf(fields: Fields): ReviewRow {
-  const state = fields.text('state');
+  const state = meaning.get(fields.text('state')) ?? 'commented';
   const user = fields.objectOrNull('user')?.textOrNull('login') ?? '';
   // Only a request to a team is nobody's; a vote without a voter could be counted as anyone's.
-  if (user === '' && (state === 'APPROVED' || state === 'REQUEST_CHANGES')) throw fields.wrong('user', 'user');
+  if (user === '' && (state === 'approved' || state === 'changes_requested')) throw fields.wrong('user', 'user');
   return {
     id: fields.integer('id'),
     user,

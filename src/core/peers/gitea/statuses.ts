@@ -1,4 +1,4 @@
-import type { GiteaPort, StatusRow } from '../../model/index.ts';
+import type { Forge, StatusRow } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import type { GiteaApi } from './api.ts';
 import { pageSize, readPages } from './pages.ts';
@@ -8,7 +8,7 @@ import { ownerAndName } from './repos.ts';
  * Newest status of every context of a commit. The combined status is asked for by its full sha and its own `state` is
  * not used: it covers one page only and means different things in different versions; an old failure may hide on page 2.
  */
-export function createStatuses(api: GiteaApi): GiteaPort['statuses'] {
+export function createStatuses(api: GiteaApi): Forge['statuses'] {
   return async (slug, sha) => {
     const rows = await readPages(api, {
       fetch: (page) =>
@@ -38,11 +38,17 @@ function newestPerContext(rows: StatusRow[]): StatusRow[] {
   return [...byContext.values()];
 }
 
+/** Gitea's words are pending, success, error, failure, warning and skipped; what is none of orch's fails (spec 3.1). */
+function stateOf(word: string): StatusRow['state'] {
+  if (word === 'success') return 'passed';
+  return word === 'pending' || word === 'skipped' ? word : 'failed';
+}
+
 function statusOf(fields: Fields): StatusRow {
   return {
     id: fields.integer('id'),
     context: fields.text('context'),
-    state: fields.text('status'),
+    state: stateOf(fields.text('status')),
     description: fields.textOrNull('description') ?? '',
     url: fields.textOrNull('target_url') ?? '',
   };

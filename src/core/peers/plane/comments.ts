@@ -1,5 +1,5 @@
 import { mayPassLater, OrchError, type ErrorCode } from '../../model/index.ts';
-import type { ItemId, PlaneComment, PlanePort, ProjectId } from '../../model/index.ts';
+import type { ItemComment, ItemId, ProjectId, Tracker } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import { parseJson } from '../http/json.ts';
 import { segment } from '../http/paths.ts';
@@ -22,7 +22,7 @@ const mostIds = 9;
 export function createComments(
   api: PlaneApi,
   me: () => Promise<{ id: string }>,
-): Pick<PlanePort, 'comments' | 'comment'> {
+): Pick<Tracker, 'comments' | 'comment'> {
   const path = (project: ProjectId, item: ItemId, route: string): string =>
     `projects/${segment(project)}/${route}/${segment(item)}/comments/`;
   const account = accountOf(me);
@@ -124,7 +124,7 @@ function timeOf(fields: Fields): number | null {
   return fields.textOrNull('created_at') === null ? null : fields.time('created_at');
 }
 
-function commentOf(fields: Fields): PlaneComment {
+function commentOf(fields: Fields): ItemComment {
   return {
     id: fields.id('id'),
     html: fields.textOrNull('comment_html') ?? '',

@@ -1,4 +1,4 @@
-import type { ItemId, PlaneItem, PlanePort, ProjectId } from '../../model/index.ts';
+import type { ItemId, WorkItem, Tracker, ProjectId } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import { segment } from '../http/paths.ts';
 import type { HttpAnswer } from '../http/types.ts';
@@ -9,7 +9,7 @@ import { pageQuery, readPage } from './pages.ts';
 /** Named, because the whole row carries the collaborative document in base64. Unknown names are dropped silently. */
 const listFields = 'id,sequence_id,name,state,priority,labels,updated_at,updated_by,archived_at';
 
-type ItemPort = Pick<PlanePort, 'items' | 'highestNumber' | 'item' | 'itemByKey' | 'setState'>;
+type ItemPort = Pick<Tracker, 'items' | 'highestNumber' | 'item' | 'itemByKey' | 'setState'>;
 
 /** Work items: the polled list, one item, look-up by key, change of state. */
 export function createItems(api: PlaneApi): ItemPort {
@@ -85,7 +85,7 @@ async function isGoneFrom(project: ProjectId, answer: HttpAnswer, api: PlaneApi)
   return true;
 }
 
-function itemOf(fields: Fields, descriptionHtml: string | null): PlaneItem {
+function itemOf(fields: Fields, descriptionHtml: string | null): WorkItem {
   return {
     id: fields.id('id') as ItemId,
     number: fields.integer('sequence_id'),

@@ -1,4 +1,4 @@
-import type { PlanePort } from '../../model/index.ts';
+import type { Tracker } from '../../model/index.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { createHttp } from '../http/client.ts';
@@ -28,7 +28,7 @@ export interface PlaneOptions {
 }
 
 /** Plane Community Edition 0.28 and newer. One instance holds one token's budget. */
-export function createPlane(options: PlaneOptions): PlanePort {
+export function createPlane(options: PlaneOptions): Tracker {
   const { url, clock, token } = options;
   const budget = createRequestBudget(options.requestsPerMinute, clock);
   const errors = createPeerErrors({

@@ -1,12 +1,12 @@
-import type { PlaneMember, PlanePort, PlaneState, ProjectId } from '../../model/index.ts';
+import type { Person, Tracker, ItemState, ProjectId } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import { segment } from '../http/paths.ts';
 import type { PlaneApi } from './api.ts';
 import { pageQuery, readAll } from './pages.ts';
 
-type ProjectPort = Pick<PlanePort, 'me' | 'project' | 'states' | 'labels' | 'members' | 'createState' | 'version'>;
+type ProjectPort = Pick<Tracker, 'me' | 'project' | 'states' | 'labels' | 'members' | 'createState' | 'version'>;
 
-const groups: readonly PlaneState['group'][] = ['backlog', 'unstarted', 'started', 'completed', 'cancelled', 'triage'];
+const groups: readonly ItemState['group'][] = ['backlog', 'unstarted', 'started', 'completed', 'cancelled', 'triage'];
 
 /** What changes rarely: the account, projects, states, labels, members, the server's version. */
 export function createProjects(api: PlaneApi): ProjectPort {
@@ -22,7 +22,7 @@ export function createProjects(api: PlaneApi): ProjectPort {
     const answer = await api.send({ method: 'GET', path });
     return api.decoder(answer).record(api.accept(answer), 'answer');
   };
-  const states: PlanePort['states'] = (project) => list(project, 'states', (fields) => stateOf(fields));
+  const states: Tracker['states'] = (project) => list(project, 'states', (fields) => stateOf(fields));
   return {
     states,
     labels: (project) => list(project, 'labels', (fields) => ({ id: fields.id('id'), name: fields.text('name') })),
@@ -58,10 +58,10 @@ export function createProjects(api: PlaneApi): ProjectPort {
 
 async function createState(
   api: PlaneApi,
-  states: PlanePort['states'],
+  states: Tracker['states'],
   project: ProjectId,
   state: { name: string; group: string; color: string },
-): Promise<PlaneState> {
+): Promise<ItemState> {
   const answer = await api.send({ method: 'POST', path: `projects/${segment(project)}/states/`, body: { ...state } });
   if (answer.status !== 409) return stateOf(api.decoder(answer).record(api.accept(answer), 'state'));
   // The name is taken: somebody else made it, or an earlier try did.
@@ -70,7 +70,7 @@ async function createState(
   return found;
 }
 
-function stateOf(fields: Fields): PlaneState {
+function stateOf(fields: Fields): ItemState {
   const name = fields.text('group');
   const group = groups.find((known) => known === name);
   if (group === undefined) throw fields.wrong('group', 'known group of states');
@@ -78,7 +78,7 @@ function stateOf(fields: Fields): PlaneState {
 }
 
 /** The community edition tells neither role nor, to guests, the e-mail address. */
-function memberOf(fields: Fields): PlaneMember {
+function memberOf(fields: Fields): Person {
   return {
     id: fields.id('id'),
     email: fields.textOrNull('email') ?? '',

@@ -1,5 +1,5 @@
 import { OrchError } from '../../model/index.ts';
-import type { TelegramPort } from '../../model/index.ts';
+import type { Chat } from '../../model/index.ts';
 import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { createHttp } from '../http/client.ts';
@@ -29,7 +29,7 @@ const longestMessage = 4096;
  * `telegram_unreachable`, `telegram_rate_limited`, `telegram_server_error`, `telegram_garbage` (all to be tried again later),
  * `telegram_token_refused` (exit `authentication`), `telegram_refused`. `botName` only asks who the token belongs to.
  */
-export function createTelegram(options: TelegramOptions): TelegramPort & { botName(): Promise<string> } {
+export function createTelegram(options: TelegramOptions): Chat & { botName(): Promise<string> } {
   const url = options.apiUrl ?? 'https://api.telegram.org';
   const timeoutMs = options.timeoutMs ?? 5_000;
   const clock = options.clock ?? systemClock;

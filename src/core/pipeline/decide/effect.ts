@@ -15,7 +15,7 @@ export function decideEffect(draft: Draft, settled: Settled): Step {
   if (settled.ok) return delivered(draft, settled, cause);
   const text = settled.error ?? 'refused';
   switch (settled.effect) {
-    case 'telegram.message':
+    case 'chat.message':
       return commit(draft, 'effect.lost', `a Telegram message was refused: ${text}`, cause);
     case 'git.start_branch':
       draft.task.progress.branchEffect = null;
@@ -25,11 +25,11 @@ export function decideEffect(draft: Draft, settled: Settled): Step {
         `the branch could not be made: ${text}`,
       );
       break;
-    case 'gitea.open_pr':
+    case 'forge.open_pull':
       draft.task.progress.pullEffect = null;
       holdTask(draft, holds.effectRefused, `the pull request could not be opened: ${text}`);
       break;
-    case 'gitea.merge':
+    case 'forge.merge_pull':
       return notMerged(draft, settled, cause, text);
     default:
       holdTask(draft, holds.effectRefused, `${settled.effect} was refused: ${text}`, { effect: settled.key });
@@ -47,7 +47,7 @@ function delivered(draft: Draft, settled: Settled, cause: string): Step {
       advanceTo(draft, stageAfter('created', task.pipelineStages), baseline, 'The work item was accepted.', null);
       return commit(draft, 'created.branch-made', `the branch exists at ${sha}`, cause, { sha });
     }
-    case 'gitea.open_pr': {
+    case 'forge.open_pull': {
       const number = Number(settled.result['number']);
       task.prNumber = number;
       // Of the round before, after a failed deployment: this one is not merged yet.
@@ -56,13 +56,13 @@ function delivered(draft: Draft, settled: Settled, cause: string): Step {
       if (isHeldFor(draft, holds.delivering)) task.hold = null;
       return commit(draft, `${task.stage}.pr-open`, `pull request #${number} is open`, cause, { pr: String(number) });
     }
-    case 'gitea.merge': {
+    case 'forge.merge_pull': {
       if (visit === null || visit.merge === null || visit.merge.merged || !mergesHere(draft)) break;
       const sha = (settled.result['merged_sha'] ?? '') as CommitSha;
       noteMerge(draft, visit, task.prNumber ?? 0, sha === '' ? null : sha, 'orch');
       return commit(draft, 'deploy.merged', `pull request #${task.prNumber ?? 0} was merged`, cause, { merged: sha });
     }
-    case 'plane.comment': {
+    case 'tracker.comment': {
       if (visit?.approval?.key !== settled.key) break;
       return decideAsked(draft, visit, visit.approval, Number(settled.result['at'] ?? draft.now), cause);
     }

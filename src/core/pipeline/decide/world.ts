@@ -67,7 +67,7 @@ function gone(draft: Draft): Step | null {
   task.stage = 'cancelled';
   task.stageSince = draft.now;
   task.hold = null;
-  if (item.present) notify(draft, { event: 'cancelled', by: 'plane' });
+  if (item.present) notify(draft, { event: 'cancelled', by: null });
   task.phase = 'cancelled';
   return commit(draft, 'world.cancelled', why, 'mirror', { item: item.itemId });
 }

@@ -10,8 +10,8 @@ export function votes(author: string, rows: ReviewOnCode[]): ReviewOnCode[] {
   const latest = new Map<string, ReviewOnCode>();
   for (const row of [...rows].sort((a, b) => a.id - b.id)) {
     if (row.user === author) continue;
-    if (row.state === 'REQUEST_REVIEW') latest.delete(row.user);
-    else if (row.state === 'APPROVED' || row.state === 'REQUEST_CHANGES') latest.set(row.user, row);
+    if (row.state === 'review_requested') latest.delete(row.user);
+    else if (row.state === 'approved' || row.state === 'changes_requested') latest.set(row.user, row);
   }
   return [...latest.values()].filter((row) => !row.dismissed);
 }
@@ -23,10 +23,10 @@ export function judgePrReviews(author: string, rows: ReviewOnCode[]): Verdict {
   const subject = Object.fromEntries(
     counted.map((row) => [`review:${row.id}`, `${row.state} by ${row.user} on ${row.commit}`]),
   );
-  const against = current.filter((row) => row.state === 'REQUEST_CHANGES');
+  const against = current.filter((row) => row.state === 'changes_requested');
   if (against.length > 0)
     return { status: 'fail', reason: `changes requested by ${against.map((row) => row.user).join(', ')}`, subject };
-  const approvals = current.filter((row) => row.state === 'APPROVED');
+  const approvals = current.filter((row) => row.state === 'approved');
   return approvals.length > 0
     ? { status: 'pass', reason: `approved by ${approvals.map((row) => row.user).join(', ')}`, subject }
     : { status: 'pending', reason: 'waits for an approving review of the pull request', subject };

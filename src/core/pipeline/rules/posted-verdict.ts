@@ -1,6 +1,6 @@
 import type { ReviewVerdict, Visit } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { effect, giteaLane } from '../draft.ts';
+import { effect, forgeLane } from '../draft.ts';
 
 /** Characters of the reviewer's text that go into the review of the pull request. */
 const maxBody = 4000;
@@ -15,13 +15,13 @@ export function postVerdict(draft: Draft, baseline: Visit['baseline'], verdict: 
   effect(
     draft,
     'review',
-    giteaLane(task),
+    forgeLane(task),
     {
-      kind: 'gitea.review',
+      kind: 'forge.post_review',
       repo: task.repo,
       number: task.prNumber,
       head: baseline.sha,
-      verdict: verdict === 'approved' ? 'APPROVED' : 'REQUEST_CHANGES',
+      vote: verdict,
       body: text.slice(0, maxBody),
     },
     false,

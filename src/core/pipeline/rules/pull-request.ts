@@ -1,6 +1,6 @@
 import type { Draft } from '../draft.ts';
 import { documentFolder } from '../artifacts.ts';
-import { effect, giteaLane } from '../draft.ts';
+import { effect, forgeLane } from '../draft.ts';
 import { commit, hold, type Step } from '../step.ts';
 import { holds } from './holds.ts';
 
@@ -15,9 +15,9 @@ export function openPullRequest(draft: Draft): Step {
   task.progress.pullEffect = effect(
     draft,
     'open_pr',
-    giteaLane(task),
+    forgeLane(task),
     {
-      kind: 'gitea.open_pr',
+      kind: 'forge.open_pull',
       repo: task.repo,
       branch: task.branch,
       baseBranch: task.baseBranch,

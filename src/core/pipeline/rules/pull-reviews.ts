@@ -32,7 +32,7 @@ export function pullReviewRule(
     Object.assign(subject, verdict.subject);
     return null;
   }
-  const against = votes(author, rows).filter((row) => row.state === 'REQUEST_CHANGES' && row.sameCode);
+  const against = votes(author, rows).filter((row) => row.state === 'changes_requested' && row.sameCode);
   const by = against.map((row) => row.user).join(', ');
   const text = against.map((row) => row.body).join('\n\n');
   bounceToCode(draft, baseline, {

@@ -2,7 +2,7 @@ import type { Evidence, ItemMirror, Verdict } from '../../model/index.ts';
 import { documentFolder } from '../artifacts.ts';
 import { branchName, titleOf } from '../intake.ts';
 import type { Draft } from '../draft.ts';
-import { effect, giteaLane, notify } from '../draft.ts';
+import { effect, forgeLane, notify } from '../draft.ts';
 import { htmlText } from '../markers.ts';
 import { holds, holdTask, isHeldFor } from '../rules/holds.ts';
 import { cannotSee, commit, hold, rest, type Step } from '../step.ts';
@@ -108,7 +108,7 @@ function startBranch(draft: Draft, item: ItemMirror): Step {
   task.progress.branchEffect = effect(
     draft,
     'start_branch',
-    giteaLane(task),
+    forgeLane(task),
     {
       kind: 'git.start_branch',
       repo: task.repo,

@@ -1,6 +1,6 @@
 import type { Evidence, Verdict, Visit } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { effect, giteaLane, notify, showPhase } from '../draft.ts';
+import { effect, forgeLane, notify, showPhase } from '../draft.ts';
 import { approvedCodeRule } from '../rules/approved-code.ts';
 import { codeNeeds, codeRule, mergeRule } from '../rules/code.ts';
 import { holds, holdTask } from '../rules/holds.ts';
@@ -111,9 +111,9 @@ function mergeProven(draft: Draft, evidence: Evidence): Step {
   effect(
     draft,
     'merge',
-    giteaLane(task),
+    forgeLane(task),
     {
-      kind: 'gitea.merge',
+      kind: 'forge.merge_pull',
       repo: task.repo,
       number: task.prNumber,
       branch: task.branch,

@@ -2,7 +2,7 @@ import type {
   EvidenceNeed,
   HoldLift,
   HoldOwner,
-  PlanePhase,
+  ItemPhase,
   ProjectPolicy,
   Role,
   Stage,
@@ -17,7 +17,7 @@ export interface HoldKind {
   /** A blocking hold stops the gate from being judged until it is lifted; a waiting one does not. */
   blocking: boolean;
   owner: HoldOwner;
-  phase: PlanePhase;
+  phase: ItemPhase;
   /** What lifting it does. */
   lift: HoldLift;
   /** What clears it, half a sentence; Russian where people read it in a message. */
@@ -99,7 +99,7 @@ export function blocking(
 export function waiting(
   cause: string,
   owner: HoldOwner,
-  phase: PlanePhase,
+  phase: ItemPhase,
   clearedBy: HoldKind['clearedBy'],
   words: Words,
   over: Partial<Pick<HoldKind, 'notifies' | 'lift'>> = {},

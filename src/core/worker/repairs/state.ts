@@ -33,7 +33,7 @@ export const strandedEffects: Repair = {
     return sending
       .filter(({ owner, effect, expiresAt }) => {
         if (parseOwner(owner)?.host !== deps.host || ownerAlive(owner, deps.host)) return false;
-        return effect.body.kind !== 'gitea.merge' || deps.store.now() >= expiresAt - effectLeaseMs + mergeQuietMs;
+        return effect.body.kind !== 'forge.merge_pull' || deps.store.now() >= expiresAt - effectLeaseMs + mergeQuietMs;
       })
       .map(({ effect, token }) => ({
         line: `${effect.body.kind} ${effect.key} was being sent by a process that is dead`,

@@ -1,7 +1,7 @@
 import type {
   CommitSha,
   GitPort,
-  GiteaPort,
+  Forge,
   Mirror,
   NamedLease,
   ProjectPolicy,
@@ -14,10 +14,10 @@ import { isFinal } from '../core/model/index.ts';
 import { holds } from '../core/pipeline/rules/holds.ts';
 import { stageOfTask } from '../core/pipeline/stages/index.ts';
 
-export interface GiteaPollDeps {
+export interface ForgePollDeps {
   store: Store;
   git: GitPort;
-  gitea: GiteaPort;
+  forge: Forge;
   leader: NamedLease;
 }
 
@@ -33,18 +33,18 @@ type Stamps = Record<string, { updatedAt: number; seenAt: number }>;
  * One look at a repository (spec 5): one `ls-remote`, one list of pull requests behind the watermark, and one status
  * request per head that some task waits for. Repositories without an active task are not asked at all.
  */
-export async function pollGitea(policy: ProjectPolicy, deps: GiteaPollDeps): Promise<void> {
-  const { store, git, gitea, leader } = deps;
-  const rows = await store.tasks({ active: true, projectId: policy.planeProject });
+export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Promise<void> {
+  const { store, git, forge, leader } = deps;
+  const rows = await store.tasks({ active: true, projectId: policy.projectId });
   const tasks = rows
     .map((row) => row.task)
     .filter((task) => task.repo === policy.repo && task.visit > 0 && !isFinal(task.stage));
   if (tasks.length === 0) return;
-  const project = await store.project(policy.planeProject);
+  const project = await store.project(policy.projectId);
   const heads = await git.lsRemoteHeads(policy.repo);
   const since = project.prWatermark === null ? null : project.prWatermark - overlapMs;
   const withPr = tasks.some((task) => task.prNumber !== null);
-  const pulls = withPr ? await gitea.pulls(policy.repo, since) : [];
+  const pulls = withPr ? await forge.pulls(policy.repo, since) : [];
   const known = (project.resolved['pulls'] as Stamps | undefined) ?? {};
   const now = store.now();
   const mirrors: { taskId: TaskId; mirror: Mirror }[] = [];
@@ -52,11 +52,11 @@ export async function pollGitea(policy: ProjectPolicy, deps: GiteaPollDeps): Pro
     const head = heads.get(task.branch) ?? null;
     mirrors.push({ taskId: task.id, mirror: { kind: 'branch', branch: task.branch, sha: head } });
     const pull = pulls.find((other) => other.number === task.prNumber && other.sameRepo);
-    if (pull !== undefined) mirrors.push(...(await pullMirrors(task, pull, maySayMore(pull, known, now), gitea)));
+    if (pull !== undefined) mirrors.push(...(await pullMirrors(task, pull, maySayMore(pull, known, now), forge)));
     for (const sha of awaited(task, head)) {
       mirrors.push({
         taskId: task.id,
-        mirror: { kind: 'statuses', sha, statuses: await gitea.statuses(policy.repo, sha) },
+        mirror: { kind: 'statuses', sha, statuses: await forge.statuses(policy.repo, sha) },
       });
     }
   }
@@ -91,14 +91,14 @@ async function pullMirrors(
   task: Task,
   pull: RepoPr,
   moved: boolean,
-  gitea: GiteaPort,
+  forge: Forge,
 ): Promise<{ taskId: TaskId; mirror: Mirror }[]> {
   const { repo, sameRepo: _sameRepo, updatedAt: _updatedAt, ...mirror } = pull;
   const mirrors: { taskId: TaskId; mirror: Mirror }[] = [{ taskId: task.id, mirror }];
   if (stageOfTask(task).watchesReviews && moved) {
     mirrors.push({
       taskId: task.id,
-      mirror: { kind: 'reviews', number: pull.number, reviews: await gitea.reviews(repo, pull.number) },
+      mirror: { kind: 'reviews', number: pull.number, reviews: await forge.reviews(repo, pull.number) },
     });
   }
   return mirrors;

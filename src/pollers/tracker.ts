@@ -2,8 +2,8 @@ import type {
   ItemId,
   NamedLease,
   Observation,
-  PlaneItem,
-  PlanePort,
+  WorkItem,
+  Tracker,
   ProjectPolicy,
   ProjectRow,
   Store,
@@ -14,9 +14,9 @@ import { admits, newTask } from '../core/pipeline/intake.ts';
 import { messagesOf } from '../core/engine/comments.ts';
 import { areFresh, factsOf, knows, mirrorOf, readFacts, type ProjectFacts } from '../core/engine/project-facts.ts';
 
-export interface PlanePollDeps {
+export interface TrackerPollDeps {
   store: Store;
-  plane: PlanePort;
+  tracker: Tracker;
   leader: NamedLease;
 }
 
@@ -38,9 +38,9 @@ type Recent = Record<string, number>;
  * saw is applied in one transaction; it decides nothing.
  * @returns whether something was left for the next tick because the request budget ran out
  */
-export async function pollPlane(policy: ProjectPolicy, deps: PlanePollDeps): Promise<{ behind: boolean }> {
-  const { store, plane } = deps;
-  const row = await store.project(policy.planeProject);
+export async function pollTracker(policy: ProjectPolicy, deps: TrackerPollDeps): Promise<{ behind: boolean }> {
+  const { store, tracker } = deps;
+  const row = await store.project(policy.projectId);
   if (row.firstNumber === null) return firstContact(policy, row, deps);
   const facts = await freshFacts(policy, row, deps);
   const look: Look = {
@@ -51,7 +51,7 @@ export async function pollPlane(policy: ProjectPolicy, deps: PlanePollDeps): Pro
     recent: (row.resolved['recent'] as Recent | undefined) ?? {},
     observation: emptyObservation(deps.leader),
   };
-  const changed = await listChanged(look, plane);
+  const changed = await listChanged(look, tracker);
   const behind = await lookAt(changed, look, deps);
   if (!behind) await sweep(look, deps);
   finishRow(look, changed, behind);
@@ -78,11 +78,11 @@ function emptyObservation(leader: NamedLease): Observation {
 async function firstContact(
   policy: ProjectPolicy,
   row: ProjectRow,
-  { store, plane, leader }: PlanePollDeps,
+  { store, tracker, leader }: TrackerPollDeps,
 ): Promise<{ behind: boolean }> {
-  const first = await plane.highestNumber(policy.planeProject);
-  const page = await plane.items(policy.planeProject, null);
-  const facts = await readFacts(plane, policy.planeProject, store.now());
+  const first = await tracker.highestNumber(policy.projectId);
+  const page = await tracker.items(policy.projectId, null);
+  const facts = await readFacts(tracker, policy.projectId, store.now());
   // An item made between the two requests is numbered above the first contact: it is read by the next tick.
   const old = page.items.filter((item) => item.number <= first);
   const recent = Object.fromEntries(old.map((item) => [item.id, item.updatedAt]));
@@ -100,19 +100,19 @@ async function firstContact(
 async function freshFacts(
   policy: ProjectPolicy,
   row: ProjectRow,
-  { store, plane }: PlanePollDeps,
+  { store, tracker }: TrackerPollDeps,
 ): Promise<ProjectFacts> {
   const known = factsOf(row);
-  return areFresh(known, store.now()) ? known : readFacts(plane, policy.planeProject, store.now());
+  return areFresh(known, store.now()) ? known : readFacts(tracker, policy.projectId, store.now());
 }
 
 /** Items updated since the watermark (less the overlap) that were not read in that state yet, oldest change first. */
-async function listChanged(look: Look, plane: PlanePort): Promise<PlaneItem[]> {
+async function listChanged(look: Look, tracker: Tracker): Promise<WorkItem[]> {
   const since = (look.row.itemWatermark ?? 0) - overlapMs;
-  const changed = new Map<ItemId, PlaneItem>();
+  const changed = new Map<ItemId, WorkItem>();
   let cursor: string | null = null;
   for (let page = 0; page < mostPages; page += 1) {
-    const { items, next } = await plane.items(look.policy.planeProject, cursor);
+    const { items, next } = await tracker.items(look.policy.projectId, cursor);
     for (const item of items)
       if (item.updatedAt >= since && look.recent[item.id] !== item.updatedAt) changed.set(item.id, item);
     if (next === null || items.some((item) => item.updatedAt < since)) break;
@@ -122,16 +122,16 @@ async function listChanged(look: Look, plane: PlanePort): Promise<PlaneItem[]> {
 }
 
 /** Reads what changed, oldest first, so that the watermark may stop where the budget did. */
-async function lookAt(changed: PlaneItem[], look: Look, deps: PlanePollDeps): Promise<boolean> {
+async function lookAt(changed: WorkItem[], look: Look, deps: TrackerPollDeps): Promise<boolean> {
   for (const item of changed) {
-    if (deps.plane.remaining() <= reserve) return true;
+    if (deps.tracker.remaining() <= reserve) return true;
     await readItem(item, look, deps);
     look.recent[item.id] = item.updatedAt;
   }
   return false;
 }
 
-async function readItem(listed: PlaneItem, look: Look, deps: PlanePollDeps): Promise<void> {
+async function readItem(listed: WorkItem, look: Look, deps: TrackerPollDeps): Promise<void> {
   const { policy, observation } = look;
   const taskId = await deps.store.taskOfItem(listed.id);
   if (
@@ -141,7 +141,7 @@ async function readItem(listed: PlaneItem, look: Look, deps: PlanePollDeps): Pro
     policy.intake.label === null
   )
     return;
-  const item = await deps.plane.item(policy.planeProject, listed.id);
+  const item = await deps.tracker.item(policy.projectId, listed.id);
   if (item === null) {
     if (taskId !== null) await noteGone(taskId, listed.id, look, deps);
     return;
@@ -154,7 +154,7 @@ async function readItem(listed: PlaneItem, look: Look, deps: PlanePollDeps): Pro
   } else {
     observation.mirrors.push({ taskId, mirror });
   }
-  const comments = await deps.plane.comments(policy.planeProject, item.id);
+  const comments = await deps.tracker.comments(policy.projectId, item.id);
   await learn(look, deps, knows(look.facts, item, comments));
   observation.messages.push(
     ...messagesOf(comments, taskId ?? taskIdOf(policy.prefix, item.number), policy, look.facts),
@@ -162,24 +162,24 @@ async function readItem(listed: PlaneItem, look: Look, deps: PlanePollDeps): Pro
 }
 
 /** Reads the facts again when something newer than they are is not in them; once a tick at most. */
-async function learn(look: Look, { store, plane }: PlanePollDeps, known: boolean): Promise<void> {
+async function learn(look: Look, { store, tracker }: TrackerPollDeps, known: boolean): Promise<void> {
   if (known || look.facts.at >= look.startedAt) return;
-  look.facts = await readFacts(plane, look.policy.planeProject, store.now());
+  look.facts = await readFacts(tracker, look.policy.projectId, store.now());
 }
 
-async function noteGone(taskId: TaskId, itemId: ItemId, look: Look, { store }: PlanePollDeps): Promise<void> {
+async function noteGone(taskId: TaskId, itemId: ItemId, look: Look, { store }: TrackerPollDeps): Promise<void> {
   const last = (await store.load(taskId))?.item;
   if (last === null || last === undefined) return;
   look.observation.mirrors.push({ taskId, mirror: { ...last, itemId, present: false } });
 }
 
 /** Every active task is looked at one by one now and then: a lost bump or a deleted item shows in no list. */
-async function sweep(look: Look, deps: PlanePollDeps): Promise<void> {
-  const { store, plane } = deps;
+async function sweep(look: Look, deps: TrackerPollDeps): Promise<void> {
+  const { store, tracker } = deps;
   const sweptAt = Number(look.row.resolved['sweptAt'] ?? 0);
   if (store.now() - sweptAt < sweepMs) return;
   const from = Number(look.row.resolved['sweepFrom'] ?? 0);
-  const tasks = (await store.tasks({ active: true, projectId: look.policy.planeProject }))
+  const tasks = (await store.tasks({ active: true, projectId: look.policy.projectId }))
     .map((row) => row.task)
     .sort((a, b) => a.number - b.number);
   const batch = [...tasks.filter((task) => task.number > from), ...tasks.filter((task) => task.number <= from)].slice(
@@ -188,13 +188,13 @@ async function sweep(look: Look, deps: PlanePollDeps): Promise<void> {
   );
   let last = from;
   for (const task of batch) {
-    if (plane.remaining() <= reserve) break;
-    const item = await plane.item(look.policy.planeProject, task.itemId);
+    if (tracker.remaining() <= reserve) break;
+    const item = await tracker.item(look.policy.projectId, task.itemId);
     if (item === null) await noteGone(task.id, task.itemId, look, deps);
     else {
       look.observation.mirrors.push({ taskId: task.id, mirror: mirrorOf(item, look.policy, look.facts) });
       look.observation.messages.push(
-        ...messagesOf(await plane.comments(look.policy.planeProject, item.id), task.id, look.policy, look.facts),
+        ...messagesOf(await tracker.comments(look.policy.projectId, item.id), task.id, look.policy, look.facts),
       );
     }
     last = task.number;
@@ -203,7 +203,7 @@ async function sweep(look: Look, deps: PlanePollDeps): Promise<void> {
 }
 
 /** Watermark: the newest change read; where the budget stopped, the last one that was read. */
-function finishRow(look: Look, changed: PlaneItem[], behind: boolean): void {
+function finishRow(look: Look, changed: WorkItem[], behind: boolean): void {
   const read = changed.filter((item) => look.recent[item.id] === item.updatedAt);
   const newest = read.reduce((max, item) => Math.max(max, item.updatedAt), look.row.itemWatermark ?? 0);
   const watermark = behind ? Math.max(look.row.itemWatermark ?? 0, (read.at(-1)?.updatedAt ?? 0) - 1) : newest;

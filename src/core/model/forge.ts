@@ -1,0 +1,69 @@
+import type { CommitSha, RepoSlug } from './ids.ts';
+import type { ReviewRow, RepoPr, StatusRow } from './mirror.ts';
+import type { MergeStyle, ReviewVerdict } from './policy.ts';
+
+export interface Repository {
+  slug: RepoSlug;
+  defaultBranch: string;
+  empty: boolean;
+  archived: boolean;
+  mirror: boolean;
+  canPush: boolean;
+  allowsManualMerge: boolean;
+  mergeStyles: string[];
+}
+
+interface MergeRequest {
+  number: number;
+  head: CommitSha;
+  style: MergeStyle;
+  title: string;
+  /** Body of the merge commit; carries the marker by which a crashed merge is found again. */
+  message: string;
+}
+
+/**
+ * Gitea's API through gitea-js, narrowed. Throws OrchError: `gitea_unreachable`, `gitea_garbage`, `gitea_server_error`,
+ * `gitea_rate_limited` (all to be tried again later), `gitea_token_refused` and `gitea_forbidden`
+ * (exit `authentication`), `gitea_not_found` (exit `notFound`), `gitea_refused`.
+ */
+export interface Forge {
+  me(): Promise<{ login: string }>;
+  version(): Promise<string>;
+  repo(repo: RepoSlug): Promise<Repository>;
+  /** Most recently updated pull requests of any state, until one is older than `since` (ms since the epoch, null: all). */
+  pulls(repo: RepoSlug, since: number | null): Promise<RepoPr[]>;
+  pull(repo: RepoSlug, number: number): Promise<RepoPr | null>;
+  /** Opens a pull request, or adopts the open one of the same branches. */
+  openPull(
+    repo: RepoSlug,
+    pull: { title: string; body: string; head: string; base: string; labels: string[] },
+  ): Promise<RepoPr>;
+  /** All reviews, oldest first, every page read. */
+  reviews(repo: RepoSlug, number: number): Promise<ReviewRow[]>;
+  /** Posted with the second account where there is one. */
+  postReview(
+    repo: RepoSlug,
+    number: number,
+    review: { head: CommitSha; vote: ReviewVerdict; body: string },
+  ): Promise<void>;
+  /** Newest status of every context of a commit, every page read. */
+  statuses(repo: RepoSlug, sha: CommitSha): Promise<StatusRow[]>;
+  /** Asks for the merge once and answers what the server said; the caller reads the pull request again to decide. */
+  merge(repo: RepoSlug, request: MergeRequest): Promise<{ status: number; message: string }>;
+  protection(
+    repo: RepoSlug,
+    branch: string,
+  ): Promise<{
+    protected: boolean;
+    requiredApprovals: number;
+    statusCheck: boolean;
+    contexts: string[];
+    canPush: boolean;
+    canMerge: boolean;
+  } | null>;
+  /** Whether `postReview` speaks with an account of its own. */
+  hasReviewer(): boolean;
+  /** Login of that account; null where there is none. Its reviews repeat the agent's verdict: they are no person's vote. */
+  reviewerLogin(): Promise<string | null>;
+}
