@@ -1,4 +1,6 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { AgentStep } from '../../src/sandbox/agent/script.ts';
+import type { GiteaUser } from '../../src/sandbox/gitea/state.ts';
 import { startCoding, type Coding } from '../support/coding.ts';
 
 let coding: Coding | null = null;
@@ -16,44 +18,61 @@ function knowReviewer({ line }: Coding): void {
   line.world.accounts.reviewer.tokens.push({ value: reviewerToken, scopes: ['all'] });
 }
 
-test(
-  'review by verdict and by people: changes, own account, old votes, dismissal, request, pages, pushes',
-  { timeout },
-  async () => {
+describe('review by verdict and by a person', { timeout }, () => {
+  let person: GiteaUser;
+
+  /** A task whose verdict is approved and which waits for a person's approval. */
+  async function startReviewed(reviewer: AgentStep[]): Promise<Coding> {
     coding = await startCoding({
-      stages: ['development', 'review', 'testing'],
+      stages: ['development', 'review'],
       project: { gates: { development: 'ci-green', review: ['reviewer-verdict', 'pr-approved'] } },
       env: { ORCH_GITEA_REVIEWER_TOKEN: reviewerToken },
       ci: () => 'success',
-      roles: { reviewer: [{ act: 'garbled' }, { act: 'request-changes' }] },
+      roles: { reviewer },
     });
     knowReviewer(coding);
-    const { line, id, held, idle, calls, head } = coding;
-    const { gitea, repo, accounts } = line.world;
-    const person = gitea.addUser({ login: 'senior' });
+    const { gitea, repo } = coding.line.world;
+    person = gitea.addUser({ login: 'senior' });
     gitea.grant(repo, person, 'write');
+    await coding.held('pr_review');
+    return coding;
+  }
 
-    // Prose and a table are no verdict: asked once more; then changes, which also stand at the pull request.
-    await held('pr_review');
+  test('prose and a table are no verdict: the reviewer is asked once more', async () => {
+    const { calls } = await startReviewed([{ act: 'garbled' }]);
+    expect(calls('reviewer')).toHaveLength(2);
     expect(calls('reviewer')[1]?.orders).toContain('12-review.md');
-    expect(calls('developer')[1]?.orders).toContain('say what the function returns');
-    const pull = await coding.pull();
-    const mirrored = pull.reviews.filter((review) => review.user === accounts.reviewer.login);
-    expect(mirrored.map((review) => review.state)).toEqual(['REQUEST_CHANGES', 'APPROVED']);
-    expect(mirrored[1]?.commit).toBe(await head());
+  });
 
-    // orch's second account is no person; a person asks for changes, and that vote is about the code of then.
+  test("the reviewer's changes go to the developer, and every verdict stands at the pull request", async () => {
+    const { line, id, calls, head, idle, pull } = await startReviewed([{ act: 'request-changes' }]);
+    expect(calls('developer')[1]?.orders).toContain('say what the function returns');
+    const { reviews } = await pull();
+    const posted = reviews.filter((review) => review.user === line.world.accounts.reviewer.login);
+    expect(posted.map((review) => review.state)).toEqual(['REQUEST_CHANGES', 'APPROVED']);
+    expect(posted[1]?.commit).toBe(await head());
+    // orch's second account is no person.
     await idle(3);
     expect((await line.task(id)).task.stage).toBe('review');
-    const before = await head();
-    gitea.reviewAs(person, repo, pull, 'REQUEST_CHANGES', 'Name it total.');
-    await coding.reach('the second rerun', (row) => row.task.counters.developerReruns === 2);
-    await held('pr_review');
-    expect(calls('developer')).toHaveLength(3);
-    expect(calls('developer')[2]?.orders).toContain('Name it total.');
+  });
 
-    // None of these is an approval of this code: of older code, dismissed, taken back by a new request.
-    gitea.reviewAs(person, repo, pull, 'APPROVED', '', before);
+  test("a person's changes go to the developer", async () => {
+    const { line, calls, held, reach, pull } = await startReviewed([]);
+    line.world.gitea.reviewAs(person, line.world.repo, await pull(), 'REQUEST_CHANGES', 'Name it total.');
+    await reach('the rerun', (row) => row.task.counters.developerReruns === 1);
+    await held('pr_review');
+    expect(calls('developer')).toHaveLength(2);
+    expect(calls('developer')[1]?.orders).toContain('Name it total.');
+  });
+
+  test("an approval of older code, a dismissed one, one before a new request and orch's own are none", async () => {
+    const started = await startReviewed([{ act: 'request-changes' }]);
+    const { line, id, idle, head } = started;
+    const { gitea, repo, accounts } = line.world;
+    const pull = await started.pull();
+    const older = pull.reviews[0]?.commit;
+    expect(older).not.toBe(await head());
+    gitea.reviewAs(person, repo, pull, 'APPROVED', '', older);
     await idle(2);
     gitea.reviewAs(person, repo, pull, 'APPROVED').dismissed = true;
     await idle(2);
@@ -63,22 +82,30 @@ test(
     gitea.reviewAs(accounts.bot, repo, pull, 'APPROVED');
     await idle(2);
     expect((await line.task(id)).task).toMatchObject({ stage: 'review', hold: { cause: 'pr_review' } });
+  });
 
-    // Approved, and other code is pushed before orch looks: the approval is of other code, the verdict, too.
-    gitea.reviewAs(person, repo, pull, 'APPROVED');
-    await gitea.pushFile(repo, pull.head, { 'src/more.js': 'export {};\n' }, 'more', person);
+  test('code that is pushed after an approval, before orch looks, is reviewed again', async () => {
+    const { line, calls, held, reach, pull } = await startReviewed([]);
+    const { gitea, repo } = line.world;
+    const { head } = await pull();
+    gitea.reviewAs(person, repo, await pull(), 'APPROVED');
+    await gitea.pushFile(repo, head, { 'src/more.js': 'export {};\n' }, 'more', person);
     await line.tick();
-    await coding.reach('the reviewer again', () => calls('reviewer').length === 5);
+    await reach('the reviewer again', () => calls('reviewer').length === 2);
     await held('pr_review');
+  });
 
-    // Sixty remarks fill the first pages; then approved, and a documents-only push keeps it.
-    for (let n = 0; n < 60; n += 1) gitea.reviewAs(person, repo, pull, 'COMMENT', `remark ${n}`);
-    gitea.reviewAs(person, repo, pull, 'APPROVED');
-    await gitea.pushFile(repo, pull.head, { [`docs/work-items/${id}/notes.md`]: 'x\n' }, 'notes', person);
-    await coding.reach('the end', (row) => row.task.stage === 'done');
-    expect((await line.task(id)).task.counters.developerReruns).toBe(2);
-  },
-);
+  test('an approval behind pages of remarks counts, and a push of documents keeps it', async () => {
+    const { line, id, reach, pull } = await startReviewed([]);
+    const { gitea, repo } = line.world;
+    const open = await pull();
+    for (let n = 0; n < 60; n += 1) gitea.reviewAs(person, repo, open, 'COMMENT', `remark ${n}`);
+    gitea.reviewAs(person, repo, open, 'APPROVED');
+    await gitea.pushFile(repo, open.head, { [`docs/work-items/${id}/notes.md`]: 'x\n' }, 'notes', person);
+    await reach('the end', (row) => row.task.stage === 'done');
+    expect((await line.task(id)).task.counters.developerReruns).toBe(0);
+  });
+});
 
 test('review by a person alone posts no verdict of its own', { timeout }, async () => {
   coding = await startCoding({
