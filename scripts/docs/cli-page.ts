@@ -34,7 +34,7 @@ function part(command: CommandUnknownOpts, path: string): string[] {
 function errorCodeTable(): string {
   const groups = new Map<string, { attributes: ErrorAttributes; codes: string[] }>();
   for (const [code, attributes] of Object.entries(errorCodes)) {
-    const key = Object.values(attributes).join(' ');
+    const key = [attributes.kind, attributes.exit, attributes.retry].join(' ');
     const group = groups.get(key) ?? { attributes, codes: [] };
     groups.set(key, { attributes, codes: [...group.codes, `\`${code}\``] });
   }

@@ -144,9 +144,9 @@ async function endCheck(game: Game, held: RunningJob, choice: number): Promise<v
 
 const failures: [Partial<RunOutcome>, NonNullable<MessageOf<'run_finished'>['exhausted']>][] = [
   [{ kind: 'own_fault', cause: 'exit_status' }, 'attempts'],
-  [{ kind: 'timeout', cause: 'wall' }, 'attempts'],
+  [{ kind: 'timeout', cause: 'wall_clock' }, 'attempts'],
   [{ kind: 'transient', cause: 'overloaded' }, 'transient'],
-  [{ kind: 'interrupted', cause: 'host' }, 'interruptions'],
+  [{ kind: 'interrupted', cause: 'signal' }, 'interruptions'],
   [{ kind: 'own_fault', cause: 'agent_alive' }, 'refused'],
 ];
 

@@ -178,7 +178,7 @@ function settleAct(step: Extract<Step, { do: 'settle' }>, ticket: Ticket, job: M
   const run = model.runs.find((one) => one.id === ticket.runId);
   const cost = step.cost === null ? null : Math.min(step.cost, run?.budget ?? step.cost);
   const resetAt = step.wait === null ? null : model.now + step.wait;
-  const ended = outcome({ kind: step.kind, cause: step.kind, costMicros: cost, resetAt });
+  const ended = outcome({ kind: step.kind, cause: 'exit_status', costMicros: cost, resetAt });
   const random = ((step.cost ?? 0) % 100) / 100;
   const counted = { ...job, maxAttempts: 2, maxTransient: 5, maxInterruptions: 3 };
   const next = nextAfter(

@@ -272,7 +272,7 @@ export function job(over: Partial<Job> = {}): Job {
 export function outcome(over: Partial<RunOutcome> = {}): RunOutcome {
   return {
     kind: 'success',
-    cause: 'result',
+    cause: 'success',
     detail: 'done',
     exitCode: 0,
     resetAt: null,

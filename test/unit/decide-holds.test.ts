@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HoldCause, NoticeEvent } from '../../src/core/model/index.ts';
+import type { HoldCause, NoticeEvent, RunCause } from '../../src/core/model/index.ts';
 import { channels } from '../../src/core/pipeline/channels.ts';
 import { draftOf, notify } from '../../src/core/pipeline/draft.ts';
 import { holdKind, holdKinds, stageDefinition } from '../../src/core/pipeline/stages/index.ts';
@@ -44,7 +44,7 @@ const run = (result: 'success' | 'failed' | null) => ({
   result: result === null ? null : { status: result, summary: 'said', rolledBack: null },
   at: noon,
 });
-const fault = (cause: string) => outcome({ kind: 'own_fault', cause, detail: 'went wrong' });
+const fault = (cause: RunCause) => outcome({ kind: 'own_fault', cause, detail: 'went wrong' });
 const refusedJob = (reason: 'run_cap' | 'cost_cap') =>
   ({ kind: 'job_refused', jobId: '9' as never, role: 'developer', reason }) as const;
 

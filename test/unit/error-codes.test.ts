@@ -1,8 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { errorCodes, exitCodes, isDatabaseError, mayPassLater, OrchError } from '../../src/core/model/index.ts';
-import type { ErrorCode } from '../../src/core/model/index.ts';
+import {
+  errorCodes,
+  exitCodes,
+  isDatabaseError,
+  mayPassLater,
+  OrchError,
+  rerunAfter,
+  runCauses,
+} from '../../src/core/model/index.ts';
+import type { ErrorCode, RunCause } from '../../src/core/model/index.ts';
 
 /** Kind, exit code and retry, with the codes that have them. */
 const table: [kind: string, exit: number, retry: string, codes: string][] = [
@@ -108,5 +116,34 @@ describe('error codes', () => {
         .map((line) => `${file}: ${line.trim()}`),
     );
     expect(found).toEqual([]);
+  });
+});
+
+describe('causes of an outcome', () => {
+  const all = [...Object.keys(runCauses), ...Object.keys(errorCodes)] as RunCause[];
+  const withRerun = (rerun: string | null): string[] => all.filter((cause) => rerunAfter(cause) === rerun).sort();
+
+  it('tell an outage, which is waited for, and what no further run can help', () => {
+    expect(withRerun('outage')).toEqual([
+      'disk_full',
+      'git_listed_nothing',
+      'git_timeout',
+      'git_token_refused',
+      'git_unreachable',
+    ]);
+    expect(withRerun('hopeless')).toEqual(['agent_alive', 'prompt_too_long', 'workspace_diverged']);
+    expect(withRerun(null)).toHaveLength(all.length - 8);
+  });
+
+  it('are no error codes, and each is found out somewhere', () => {
+    const own = Object.keys(runCauses);
+    expect(own.filter((cause) => Object.hasOwn(errorCodes, cause))).toEqual([]);
+    const found = sources.filter(({ file }) => !file.endsWith('model/run-causes.ts')).map(({ text }) => text);
+    expect(own.filter((cause) => !found.some((text) => text.includes(`'${cause}'`)))).toEqual([]);
+  });
+
+  it('that another version stored promise nothing', () => {
+    expect(rerunAfter('of_another_version' as RunCause)).toBeNull();
+    expect(rerunAfter('constructor' as RunCause)).toBeNull();
   });
 });

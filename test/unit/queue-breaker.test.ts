@@ -26,7 +26,7 @@ const other = '8' as RunId;
 function outcome(kind: RunOutcome['kind'], resetAt: number | null = null): RunOutcome {
   return {
     kind,
-    cause: kind,
+    cause: 'exit_status',
     detail: 'the words of the server',
     exitCode: null,
     resetAt,

@@ -19,7 +19,7 @@ const fresh: JobInQuestion = {
 function outcome(kind: RunOutcome['kind'], more: Partial<RunOutcome> = {}): RunOutcome {
   return {
     kind,
-    cause: kind,
+    cause: 'exit_status',
     detail: 'what happened',
     exitCode: null,
     resetAt: null,

@@ -1,6 +1,15 @@
-import type { AgentResult, OutcomeKind, RunOutcome, StopReason } from '../model/index.ts';
+import type { AgentResult, OutcomeKind, RunCause, RunOutcome, StopReason } from '../model/index.ts';
 import { oneLine } from './orders.ts';
-import { resetInText, retryAfterSeconds, speaksOfLimit, speaksOfLogin, transientCause } from './patterns.ts';
+import {
+  errorTextCause,
+  resetInText,
+  retryAfterSeconds,
+  speaksOfLength,
+  speaksOfLimit,
+  speaksOfLogin,
+  speaksOfLostSession,
+  transientCause,
+} from './patterns.ts';
 import type { RunRecord } from './run-folder.ts';
 import type { ResultEvent, StreamSummary } from './summary.ts';
 
@@ -22,7 +31,7 @@ export interface RunEvidence {
 /** The classification: kind, cause, one line, and when to try again. */
 interface Finding {
   kind: OutcomeKind;
-  cause: string;
+  cause: RunCause;
   detail: string;
   resetAt?: number | null;
 }
@@ -105,19 +114,23 @@ const plainFailures: Record<string, Finding> = {
   prompt_too_long: { kind: 'own_fault', cause: 'prompt_too_long', detail: 'the conversation no longer fits the model' },
 };
 
+/** The limits that a usage limit of the service may be (CLI 2.1.197). */
+const limitCauses: readonly RunCause[] = ['five_hour', 'seven_day', 'seven_day_opus', 'seven_day_sonnet', 'overage'];
+
 function failedResult(result: ResultEvent, evidence: RunEvidence): Finding {
   const plain = plainFailures[result.subtype] ?? plainFailures[result.terminalReason ?? ''];
   if (plain !== undefined) return plain;
   if (sessionIsGone(evidence, result.text)) return resumeFailed;
   const detail = result.text.trim() === '' ? `failed: ${result.subtype || 'no reason given'}` : result.text;
   const { limit, lastError } = evidence.stream;
-  if (/^prompt is too long/i.test(result.text)) return { kind: 'own_fault', cause: 'prompt_too_long', detail };
+  if (speaksOfLength(result.text)) return { kind: 'own_fault', cause: 'prompt_too_long', detail };
   if (speaksOfLogin(result.text)) return { kind: 'authentication', cause: 'authentication', detail };
   if (limit !== null || speaksOfLimit(result.text) || lastError === 'billing_error') {
     const resetAt = limit?.resetAt ?? resetInText(result.text);
+    const named = limitCauses.find((known) => known === limit?.type);
     return {
       kind: 'usage_limit',
-      cause: limit?.type ?? (lastError === 'billing_error' ? 'billing' : 'usage'),
+      cause: named ?? (limit === null && lastError === 'billing_error' ? 'billing' : 'usage'),
       detail,
       resetAt,
     };
@@ -155,18 +168,15 @@ function byError(error: string | null, detail: string): Finding | null {
 
 /** Connection trouble has no status: then the CLI's own error text, which begins with its marker, says so. */
 function byText(result: ResultEvent, evidence: RunEvidence, detail: string): Finding {
-  const cause = result.text.startsWith('API Error') ? (transientCause(result.text) ?? timedOut(result.text)) : null;
+  const cause = errorTextCause(result.text);
   if (cause !== null) return { kind: 'transient', cause, detail };
   const status = evidence.exit?.status;
   if (status !== undefined && endedBySignal(status)) return interrupted(status);
-  return {
-    kind: 'own_fault',
-    cause: result.subtype === 'success' ? 'error_result' : result.subtype || 'error_result',
-    detail,
-  };
+  if (result.subtype === 'error_during_execution') return { kind: 'own_fault', cause: result.subtype, detail };
+  // A way to fail that this version of orch does not know is named for people.
+  const said = ['', 'success'].includes(result.subtype) ? detail : `${detail} (${result.subtype})`;
+  return { kind: 'own_fault', cause: 'error_result', detail: said };
 }
-
-const timedOut = (text: string): string | null => (/timed out/i.test(text) ? 'network' : null);
 
 /** Somebody outside ended it (shutdown, out of memory, an operator): HUP, INT, KILL, TERM as a shell reports them. */
 const endedBySignal = (status: number): boolean => [129, 130, 137, 143].includes(status);
@@ -203,9 +213,9 @@ const resumeFailed: Finding = {
   detail: 'the session to resume is gone',
 };
 
-/** The CLI's own words (2.1.197); which place they stand in differs between its versions. */
+/** Which place the words stand in differs between versions of the CLI. */
 function sessionIsGone(evidence: RunEvidence, said: string): boolean {
-  return evidence.resumed && `${said}\n${evidence.stderrTail}`.includes('No conversation found with session ID');
+  return evidence.resumed && speaksOfLostSession(`${said}\n${evidence.stderrTail}`);
 }
 
 /** Claude ended by itself and left no result event: refused arguments, a missing session, or a crash. */

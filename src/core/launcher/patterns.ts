@@ -1,8 +1,10 @@
+import type { RunCause } from '../model/index.ts';
+
 /**
  * Text patterns, the last resort (spec 7): for agents without structured output, and for the text of Claude's own final
  * error, never for what an agent wrote or quoted. A bare "timeout" is none: test suites print it all the time.
  */
-const transient: [RegExp, string][] = [
+const transient: [RegExp, RunCause][] = [
   [/\b(?:HTTP|status|error|code)\D{0,12}429\b|\brate[ _-]?limit|too many requests|\bquota\b/i, 'rate_limit'],
   [/\b(?:HTTP|status|error|code)\D{0,12}529\b|\boverloaded/i, 'overloaded'],
   [
@@ -18,8 +20,23 @@ const transient: [RegExp, string][] = [
 ];
 
 /** Machine name of the transient trouble a text speaks of; null when it speaks of none. */
-export function transientCause(text: string): string | null {
+export function transientCause(text: string): RunCause | null {
   return transient.find(([pattern]) => pattern.test(text))?.[1] ?? null;
+}
+
+/** The same of the CLI's own error text, which begins with its marker; connection trouble has no other trace. */
+export function errorTextCause(text: string): RunCause | null {
+  if (!text.startsWith('API Error')) return null;
+  return transientCause(text) ?? (/timed out/i.test(text) ? 'network' : null);
+}
+
+export function speaksOfLength(text: string): boolean {
+  return /^prompt is too long/i.test(text);
+}
+
+/** Claude's own words (2.1.197) for a session to resume that is not there. */
+export function speaksOfLostSession(text: string): boolean {
+  return text.includes('No conversation found with session ID');
 }
 
 /** Claude's own words for a spent allowance (research: CLI 4.4). */

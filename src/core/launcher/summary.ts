@@ -105,7 +105,7 @@ function addLimit(summary: StreamSummary, info: Json): void {
   const seconds = numberOf(info['resetsAt']);
   summary.limit = {
     resetAt: seconds === null ? null : seconds * 1000,
-    type: stringOf(info['rateLimitType']) ?? 'usage',
+    type: stringOf(info['rateLimitType']) ?? '',
   };
 }
 

@@ -20,6 +20,14 @@ export type ExitName = keyof typeof exitCodes;
 export type Retry = 'later' | 'never';
 
 /**
+ * What another run of the same job can expect, where that is known.
+ * - `outage`: no agent was started, because the git server could not be asked, or not with this token, or there is no room
+ *   to work. It may last for days, and costs nothing: it is waited for, and spends no budget.
+ * - `hopeless`: it meets the same again; another run would only cost.
+ */
+export type Rerun = 'outage' | 'hopeless';
+
+/**
  * What a failure is about; this, and never the spelling of a code, decides what follows.
  * - `command`: the command asks for what cannot be done, or names what is not there;
  * - `configuration`: orch, or the host it runs on, has to be set up differently;
@@ -54,6 +62,8 @@ export interface ErrorAttributes {
   /** The row of the exit-code table a command ends with. */
   exit: ExitName;
   retry: Retry;
+  /** What another run can expect after a run that could not start for this. */
+  rerun?: Rerun;
 }
 
 const usage = { kind: 'command', exit: 'usage', retry: 'never' } as const;
@@ -151,12 +161,12 @@ export const errorCodes = {
   telegram_not_found: notFound,
   telegram_refused: refusal,
 
-  git_unreachable: unreachable,
-  git_timeout: unreachable,
-  git_token_refused: token,
+  git_unreachable: { ...unreachable, rerun: 'outage' },
+  git_timeout: { ...unreachable, rerun: 'outage' },
+  git_token_refused: { ...token, rerun: 'outage' },
   git_repo_missing: notFound,
   git_redirected: { kind: 'refusal', exit: 'notConfigured', retry: 'never' },
-  git_listed_nothing: server,
+  git_listed_nothing: { ...server, rerun: 'outage' },
   git_push_lost: server,
   git_push_failed: server,
   git_push_refused: git,
@@ -166,13 +176,13 @@ export const errorCodes = {
   git_killed: host,
   branch_missing: git,
   commit_missing: git,
-  workspace_diverged: git,
+  workspace_diverged: { ...git, rerun: 'hopeless' },
   workspace_foreign: git,
 
   agent_not_startable: agent,
   run_folder: agent,
 
-  disk_full: host,
+  disk_full: { ...host, rerun: 'outage' },
 
   database_missing: databaseSetUp,
   database_foreign: databaseSetUp,

@@ -1,4 +1,5 @@
 import type { CommitSha, JobId, ProjectId, RepoSlug, RunId, TaskId } from './ids.ts';
+import type { RunCause } from './run-causes.ts';
 import type { Role } from './stages.ts';
 import type { AgentResult } from './visit.ts';
 
@@ -97,8 +98,8 @@ export type OutcomeKind =
 
 export interface RunOutcome {
   kind: OutcomeKind;
-  /** Machine name of the finer cause: `rate_limit`, `overloaded`, `prompt_too_long`, `max_turns`, `no_result`, `exit_status` … */
-  cause: string;
+  /** The finer cause; its attributes say what another run can expect. */
+  cause: RunCause;
   /** One line for people; already redacted. */
   detail: string;
   exitCode: number | null;

@@ -1,5 +1,5 @@
 import type { Job, JobNext, MessageOf, OutcomeKind, RunOutcome, Spend } from '../model/index.ts';
-import { assertNever } from '../model/index.ts';
+import { assertNever, rerunAfter } from '../model/index.ts';
 
 /**
  * Delay before try number `n` (counting the failure at hand), never less than `notBeforeMs`, both in milliseconds:
@@ -37,19 +37,8 @@ const resetJitterMs = 60_000;
 /** The circuit breaker is open while a login is missing; the job only has to be due again when it closes. */
 const authenticationWaitMs = 60_000;
 
-/** The git server could not be asked, or not with this token, or there is no room to work: no agent was started, and an outage may last for days. */
-const outageCauses: readonly string[] = [
-  'git_unreachable',
-  'git_timeout',
-  'git_token_refused',
-  'git_listed_nothing',
-  'disk_full',
-];
 /** Bounds of the wait for a server that is away; in between, half as long as the job has waited already. */
 const outageWaitMs = { min: 20_000, max: 600_000 };
-
-/** Causes that the very same run meets again: another attempt would only cost. */
-const hopelessCauses: readonly string[] = ['prompt_too_long', 'workspace_diverged', 'agent_alive'];
 
 /** The budget that each kind of outcome spends, and no other (spec 6). */
 export const spentBy = {
@@ -94,12 +83,12 @@ export function nextAfter(
     case 'own_fault':
     case 'timeout':
     case 'budget':
-      if (hopelessCauses.includes(outcome.cause)) return failed('refused');
+      if (rerunAfter(outcome.cause) === 'hopeless') return failed('refused');
       // A red test command is the answer that was asked for, not a fault to be repeated.
       if (job.kind === 'check') return failed('attempts');
       return job.attempts + 1 >= job.maxAttempts ? failed('attempts') : again(spend, now);
     case 'transient':
-      if (outageCauses.includes(outcome.cause))
+      if (rerunAfter(outcome.cause) === 'outage')
         return again('launch', now + Math.min(Math.max((now - job.createdAt) / 2, min), max));
       if (job.transient >= job.maxTransient) return failed('transient');
       return again(spend, now + retryDelay(job.transient + 1, Math.max(0, (outcome.resetAt ?? now) - now)));

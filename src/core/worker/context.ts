@@ -1,4 +1,4 @@
-import type { Claim, Lease, ProjectId, RunOutcome, RunPatch } from '../model/index.ts';
+import type { Claim, Lease, ProjectId, RunCause, RunOutcome, RunPatch } from '../model/index.ts';
 import type { WorkerDeps } from './deps.ts';
 import type { SharedBreaker } from './breaker.ts';
 import type { LeaseRenewer } from './lease-renewer.ts';
@@ -32,7 +32,7 @@ export async function patchRun(context: RunContext, patch: RunPatch): Promise<vo
 /** An outcome that no agent process had a part in: made by the worker itself, and free. */
 export function ownOutcome(
   kind: RunOutcome['kind'],
-  cause: string,
+  cause: RunCause,
   detail: string,
   resetAt: number | null = null,
 ): RunOutcome {

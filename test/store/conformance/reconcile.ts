@@ -234,7 +234,7 @@ export function reconcileSuite(get: () => Bench): void {
       await run('check:tree2', {}, 'done');
       // Lost, and run again under a cause of its own; one that could not be run says nothing about its code.
       await run('check:tree4', { kind: 'transient', cause: 'network', detail: 'no answer' }, 'failed');
-      await run('check:tree4#1', { kind: 'timeout', cause: 'wall', detail: 'too long' }, 'failed');
+      await run('check:tree4#1', { kind: 'timeout', cause: 'wall_clock', detail: 'too long' }, 'failed');
       await run('check:tree5', { kind: 'own_fault', cause: 'launch_failed', detail: 'no folder' }, 'failed');
       await commitNow(store, { jobs: [newJob({ kind: 'check', cause: 'check:tree3' })] });
       expect(present(await store.load(taskId)).checks).toEqual([
