@@ -1,7 +1,7 @@
 import type { JobId, JobNext, NewJob, RunId, RunOutcome, Store } from '../../src/core/model/index.ts';
 import { OrchError } from '../../src/core/model/index.ts';
 import { nextAfter } from '../../src/core/queue/budgets.ts';
-import { backoffMs, defaultBackoff } from '../../src/core/platform/retry.ts';
+import { defaultBackoff, runWaits } from '../../src/core/platform/retry.ts';
 import { adhoc, cancelJob, message, newJob, outcome, task } from '../store/bench.ts';
 import * as queue from './queue-model.ts';
 import type { Model, ModelJob, Ticket } from './queue-model.ts';
@@ -185,8 +185,7 @@ function settleAct(step: Extract<Step, { do: 'settle' }>, ticket: Ticket, job: M
     { ...counted, cancelRequested: step.sawCancel && job.cancel, createdAt: model.now },
     ended,
     model.now,
-    random,
-    (n, notBefore) => backoffMs(n, defaultBackoff, notBefore, random),
+    runWaits(defaultBackoff, random),
   ).next;
   checkNext(next, job, ended, step.sawCancel && job.cancel, model.now);
   const key = `run:${ticket.runId}`;

@@ -22,6 +22,7 @@ const closed: AgentBreaker = {
 };
 const run = '7' as RunId;
 const other = '8' as RunId;
+const blindMs = 600_000;
 
 function outcome(kind: RunOutcome['kind'], resetAt: number | null = null): RunOutcome {
   return {
@@ -45,7 +46,7 @@ function change(
   resetAt: number | null = null,
   runId = run,
 ): BreakerChange | null {
-  return afterOutcome(breaker, runId, outcome(kind, resetAt), now, defaultBreaker);
+  return afterOutcome(breaker, runId, outcome(kind, resetAt), now, { ...defaultBreaker, unknownResetMs: 300_000 });
 }
 
 /** The breaker after these outcomes in a row, and the alerts on the way. */
@@ -141,22 +142,22 @@ describe('circuit breaker of the agents', () => {
     const breaker = change(closed, 'authentication')?.breaker ?? closed;
     expect(breaker).toMatchObject({ state: 'open', reason: 'authentication', until: null });
     expect(admission(breaker, now + 1e9)).toEqual({ kind: 'ask_login' });
-    expect(afterLoginCheck(breaker, false, now)).toBeNull();
-    const yes = afterLoginCheck(breaker, true, now);
+    expect(afterLoginCheck(breaker, false, now, blindMs)).toBeNull();
+    const yes = afterLoginCheck(breaker, true, now, blindMs);
     expect(yes?.breaker.state).toBe('closed');
     expect(yes?.alert).toEqual({ event: 'agents_resumed' });
   });
 
   it('probes now and then where the login cannot be asked for', () => {
     const breaker = change(closed, 'authentication')?.breaker ?? closed;
-    const waiting = afterLoginCheck(breaker, null, now)?.breaker ?? closed;
+    const waiting = afterLoginCheck(breaker, null, now, blindMs)?.breaker ?? closed;
     expect(waiting).toMatchObject({ state: 'open', until: now + 600_000 });
-    expect(afterLoginCheck(waiting, null, now + 1)).toBeNull();
+    expect(afterLoginCheck(waiting, null, now + 1, blindMs)).toBeNull();
     expect(admission(waiting, now + 600_000)).toEqual({ kind: 'probe' });
   });
 
   it('the login check closes nothing that opened for another reason', () => {
-    expect(afterLoginCheck(open, true, now)).toBeNull();
+    expect(afterLoginCheck(open, true, now, blindMs)).toBeNull();
   });
 
   it('a dropped probe leaves the failures and the reason', () => {

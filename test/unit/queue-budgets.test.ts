@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RunOutcome } from '../../src/core/model/index.ts';
 import { nextAfter, type JobInQuestion } from '../../src/core/queue/budgets.ts';
-import { backoffMs, defaultBackoff } from '../../src/core/platform/retry.ts';
+import { defaultBackoff, runWaits } from '../../src/core/platform/retry.ts';
 
 const now = 1_000_000;
 const fresh: JobInQuestion = {
@@ -35,9 +35,7 @@ function outcome(kind: RunOutcome['kind'], more: Partial<RunOutcome> = {}): RunO
 
 /** The rules with the default backoff and no jitter unless asked for. */
 function after(job: Partial<JobInQuestion>, what: RunOutcome, random = 0): ReturnType<typeof nextAfter> {
-  return nextAfter({ ...fresh, ...job }, what, now, random, (n, notBefore) =>
-    backoffMs(n, defaultBackoff, notBefore, random),
-  );
+  return nextAfter({ ...fresh, ...job }, what, now, runWaits(defaultBackoff, random));
 }
 
 describe('budgets of a job', () => {

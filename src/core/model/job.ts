@@ -158,3 +158,14 @@ export interface Published {
   /** Paths outside the role's scope: saved as a patch in the run folder and taken back. */
   outOfScope: string[];
 }
+
+/** How long a job whose run failed waits for its next one; all in milliseconds from now. */
+export interface RunWaits {
+  /** @param n transient failures so far, this one included */
+  afterTrouble(n: number, notBeforeMs: number): number;
+  /** @param waitedMs how long the job has waited already */
+  afterOutage(waitedMs: number): number;
+  /** @param resetMs until the limit resets; null: unknown */
+  afterLimit(resetMs: number | null): number;
+  untilLogin: number;
+}

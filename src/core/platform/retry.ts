@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunWaits } from '../model/index.ts';
 
 /** A growing wait: `min(2^n × base, max)`, both in milliseconds. */
 export interface Backoff {
@@ -71,20 +72,9 @@ export function backoffMs(n: number, { baseMs, maxMs }: Backoff, notBeforeMs: nu
   return Math.round(Math.max(exponential, notBeforeMs) * (1 + random * 0.1));
 }
 
-/** The waits of a job whose run failed, see {@link runWaits}; all in milliseconds from now. */
-export interface RunWaits {
-  /** @param n transient failures so far, this one included */
-  afterTrouble(n: number, notBeforeMs: number): number;
-  /** @param waitedMs how long the job has waited already */
-  afterOutage(waitedMs: number): number;
-  /** @param resetMs until the limit resets; null: unknown */
-  afterLimit(resetMs: number | null): number;
-  untilLogin: number;
-}
-
 /**
  * When a job is due again after a run that failed. An outage spends no counter, and may last for days: its wait grows with
- * the time waited, half as long again each, between the first and the longest wait of the backoff.
+ * the time waited, half as long as that, between the first and the longest wait of the backoff.
  */
 export function runWaits(backoff: Backoff, random: number): RunWaits {
   const { unknownResetMs, spreadMs } = retryPolicies.usageLimit;

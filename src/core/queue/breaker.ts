@@ -21,10 +21,6 @@ export interface BreakerChange {
 export type Admission =
   { kind: 'go' } | { kind: 'probe' } | { kind: 'ask_login' } | { kind: 'wait'; until: number | null };
 
-/** Wait for a usage limit whose reset the server did not name, and between probes of a login that cannot be asked for. */
-const unknownResetMs = 300_000;
-const blindProbeMs = 600_000;
-
 /**
  * What the breaker allows now. While a probe runs nobody else starts; a breaker that opened for a missing login is closed
  * by the login check only.
@@ -50,8 +46,15 @@ export function dropProbe(breaker: AgentBreaker, until: number): BreakerChange {
  * What the answer of the login check changes; null when nothing. A yes closes a breaker that opened for authentication.
  * Where the check cannot be asked (null), a probe is let through now and then instead, so that such a breaker does not
  * stay open forever.
+ * @param now ms since the epoch
+ * @param blindProbeMs wait for that probe
  */
-export function afterLoginCheck(breaker: AgentBreaker, loggedIn: boolean | null, now: number): BreakerChange | null {
+export function afterLoginCheck(
+  breaker: AgentBreaker,
+  loggedIn: boolean | null,
+  now: number,
+  blindProbeMs: number,
+): BreakerChange | null {
   if (breaker.state !== 'open' || breaker.reason !== 'authentication') return null;
   if (loggedIn === true) return close(breaker);
   if (loggedIn === null && breaker.until === null)
@@ -65,6 +68,7 @@ export function afterLoginCheck(breaker: AgentBreaker, loggedIn: boolean | null,
  * not closed is moved by its probe only: a run that started before it opened proves nothing about now. A probe that was
  * answered closes it; one that says nothing about the service (cancelled, interrupted) leaves the next probe free.
  * @param now ms since the epoch
+ * @param policy `unknownResetMs`: wait for a usage limit whose reset the server did not name
  * @returns null when the breaker stays as it is
  */
 export function afterOutcome(
@@ -72,14 +76,14 @@ export function afterOutcome(
   runId: RunId,
   outcome: RunOutcome,
   now: number,
-  policy: BreakerPolicy,
+  policy: BreakerPolicy & { unknownResetMs: number },
 ): BreakerChange | null {
   const probes = breaker.state === 'half_open' && breaker.probe === runId;
   switch (outcome.kind) {
     case 'success':
       return probes ? close(breaker) : resetCount(breaker);
     case 'usage_limit':
-      return open(breaker, probes, 'usage_limit', outcome.detail, outcome.resetAt ?? now + unknownResetMs);
+      return open(breaker, probes, 'usage_limit', outcome.detail, outcome.resetAt ?? now + policy.unknownResetMs);
     case 'authentication':
       return open(breaker, probes, 'authentication', outcome.detail, null);
     case 'transient':

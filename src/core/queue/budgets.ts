@@ -1,12 +1,5 @@
-import type { Job, JobNext, MessageOf, OutcomeKind, RunOutcome, Spend } from '../model/index.ts';
+import type { Job, JobNext, MessageOf, OutcomeKind, RunOutcome, RunWaits, Spend } from '../model/index.ts';
 import { assertNever, rerunAfter } from '../model/index.ts';
-
-/**
- * Delay before try number `n` (counting the failure at hand), never less than `notBeforeMs`, both in milliseconds:
- * `backoffMs` of the platform, bound to its policy and a random number. Passed in, since this room does no I/O and holds
- * no settings.
- */
-export type RetryDelay = (n: number, notBeforeMs: number) => number;
 
 /** The part of a job that the rules read. */
 export type JobInQuestion = Pick<
@@ -30,16 +23,6 @@ export interface AfterRun {
   exhausted: Exhausted;
 }
 
-/** Wait for a usage limit whose reset the server did not name. */
-const unknownResetMs = 5 * 60_000;
-/** Jobs that wait for one reset start spread over this time, so that they do not all meet the limit again at once. */
-const resetJitterMs = 60_000;
-/** The circuit breaker is open while a login is missing; the job only has to be due again when it closes. */
-const authenticationWaitMs = 60_000;
-
-/** Bounds of the wait for a server that is away; in between, half as long as the job has waited already. */
-const outageWaitMs = { min: 20_000, max: 600_000 };
-
 /** The budget that each kind of outcome spends, and no other (spec 6). */
 export const spentBy = {
   success: 'nothing',
@@ -58,15 +41,9 @@ export const spentBy = {
  * and back off, interruptions have a budget of their own, a usage limit and a missing login spend nothing and wait.
  * No kind of failure ever spends the budget of another.
  * @param now ms since the epoch
- * @param random 0 ≤ random < 1, spreads the jobs that wait for one reset
+ * @param waits passed in, since this room holds no settings
  */
-export function nextAfter(
-  job: JobInQuestion,
-  outcome: RunOutcome,
-  now: number,
-  random: number,
-  retryDelay: RetryDelay,
-): AfterRun {
+export function nextAfter(job: JobInQuestion, outcome: RunOutcome, now: number, waits: RunWaits): AfterRun {
   if (outcome.kind === 'success') return { next: { kind: 'done' }, exhausted: null };
   if (outcome.kind === 'cancelled' || job.cancelRequested)
     return { next: { kind: 'cancelled' }, exhausted: 'cancelled' };
@@ -77,7 +54,6 @@ export function nextAfter(
   });
   const failed = (exhausted: Exhausted): AfterRun => ({ next: { kind: 'failed', error }, exhausted });
 
-  const { min, max } = outageWaitMs;
   const spend = spentBy[outcome.kind];
   switch (outcome.kind) {
     case 'own_fault':
@@ -88,16 +64,15 @@ export function nextAfter(
       if (job.kind === 'check') return failed('attempts');
       return job.attempts + 1 >= job.maxAttempts ? failed('attempts') : again(spend, now);
     case 'transient':
-      if (rerunAfter(outcome.cause) === 'outage')
-        return again('launch', now + Math.min(Math.max((now - job.createdAt) / 2, min), max));
+      if (rerunAfter(outcome.cause) === 'outage') return again('launch', now + waits.afterOutage(now - job.createdAt));
       if (job.transient >= job.maxTransient) return failed('transient');
-      return again(spend, now + retryDelay(job.transient + 1, Math.max(0, (outcome.resetAt ?? now) - now)));
+      return again(spend, now + waits.afterTrouble(job.transient + 1, Math.max(0, (outcome.resetAt ?? now) - now)));
     case 'interrupted':
       return job.interruptions >= job.maxInterruptions ? failed('interruptions') : again(spend, now);
     case 'usage_limit':
-      return again(spend, Math.max(now, outcome.resetAt ?? now + unknownResetMs) + Math.round(random * resetJitterMs));
+      return again(spend, now + waits.afterLimit(outcome.resetAt === null ? null : outcome.resetAt - now));
     case 'authentication':
-      return again(spend, now + authenticationWaitMs);
+      return again(spend, now + waits.untilLogin);
     default:
       return assertNever(outcome.kind);
   }

@@ -8,14 +8,13 @@ import {
   type BreakerChange,
 } from '../queue/breaker.ts';
 import { ownerState } from '../platform/processes.ts';
+import { retryPolicies } from '../platform/retry.ts';
 import type { WorkerDeps } from './deps.ts';
 
-/** How often the account is asked for while the breaker is open for a missing login, milliseconds. */
-const loginCheckMs = 30_000;
-/** A probe that found nothing to run, or never started, tries again after this, milliseconds. */
-const probeAgainMs = 10_000;
 /** Two workers may change the breaker at one moment; a version that moved is read again. */
 const maxTries = 8;
+
+const { login, probe, usageLimit } = retryPolicies;
 
 /** The circuit breaker in the database, as one worker uses it; keeps only when it last asked for the login. */
 export interface SharedBreaker {
@@ -72,13 +71,16 @@ async function changeBreaker(
 
 export function createSharedBreaker(deps: WorkerDeps): SharedBreaker {
   const { store } = deps;
+  const policy = { ...deps.config.breaker, unknownResetMs: usageLimit.unknownResetMs };
   let loginAskedAt = Number.NEGATIVE_INFINITY;
 
   async function checkLogin(): Promise<boolean> {
-    if (deps.monotonic() - loginAskedAt < loginCheckMs) return false;
+    if (deps.monotonic() - loginAskedAt < login.checkMs) return false;
     loginAskedAt = deps.monotonic();
     const loggedIn = await deps.launcher.loggedIn();
-    const change = await changeBreaker(deps, (breaker) => afterLoginCheck(breaker, loggedIn, store.now()));
+    const change = await changeBreaker(deps, (breaker) =>
+      afterLoginCheck(breaker, loggedIn, store.now(), login.blindProbeMs),
+    );
     return change?.breaker.state === 'closed';
   }
 
@@ -100,11 +102,11 @@ export function createSharedBreaker(deps: WorkerDeps): SharedBreaker {
     async assign(runId) {
       await changeBreaker(deps, (breaker) => {
         if (breaker.probe !== reservation(deps.owner)) return null;
-        return runId === null ? dropProbe(breaker, store.now() + probeAgainMs) : beginProbe(breaker, runId);
+        return runId === null ? dropProbe(breaker, store.now() + probe.againMs) : beginProbe(breaker, runId);
       });
     },
     async report(runId, outcome) {
-      await changeBreaker(deps, (breaker) => afterOutcome(breaker, runId, outcome, store.now(), deps.config.breaker));
+      await changeBreaker(deps, (breaker) => afterOutcome(breaker, runId, outcome, store.now(), policy));
     },
     async freeLostProbe() {
       const seen = await store.agentBreaker();
@@ -115,7 +117,7 @@ export function createSharedBreaker(deps: WorkerDeps): SharedBreaker {
     },
     async withdraw(runId) {
       await changeBreaker(deps, (breaker) =>
-        breaker.probe === runId ? dropProbe(breaker, store.now() + probeAgainMs) : null,
+        breaker.probe === runId ? dropProbe(breaker, store.now() + probe.againMs) : null,
       );
     },
   };

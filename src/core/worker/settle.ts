@@ -1,6 +1,6 @@
 import type { MessageBody, NewMessage, RunOutcome } from '../model/index.ts';
 import { nextAfter, type AfterRun } from '../queue/budgets.ts';
-import { backoffMs } from '../platform/retry.ts';
+import { runWaits } from '../platform/retry.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { LeaseLost, type RunContext } from './context.ts';
 import type { Publication } from './publish.ts';
@@ -63,10 +63,7 @@ function followUp(context: RunContext, outcome: RunOutcome, publication: Publica
     return { next: { kind: 'again', availableAt: now, spend: 'nothing', error: outcome.detail }, exhausted: null };
   }
   const job = { ...claim.job, cancelRequested: renewer.state() === 'cancel' };
-  const random = deps.random();
-  return nextAfter(job, outcome, now, random, (n, notBeforeMs) =>
-    backoffMs(n, deps.config.backoff, notBeforeMs, random),
-  );
+  return nextAfter(job, outcome, now, runWaits(deps.config.backoff, deps.random()));
 }
 
 /** Whether the workspace holds work that is not on the server; a check's leftovers are nobody's work. */
