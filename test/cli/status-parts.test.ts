@@ -41,7 +41,8 @@ describe('who is alive', () => {
 
   it('is a poller until its lease lapses, with what it says of its last tick', async () => {
     await store.acquireLease('poller', 'h9|boot|1|1', 120_000);
-    const detail = { behind: ['Shop'], problems: ['Plane project Shop: 503'], outages: [] };
+    const said = { behind: ['Shop'], problems: ['Plane project Shop: 503'] };
+    const detail = { ...said, outages: [] };
     await store.heartbeat({ name: 'poller', owner: 'h9|boot|1|1', kind: 'poller', detail });
     clock.at += 119_999;
     expect((await alive()).poller).toEqual({
@@ -49,7 +50,7 @@ describe('who is alive', () => {
       lastTick: start,
       leaseExpiresAt: start + 120_000,
       host: 'h9',
-      ...detail,
+      ...said,
     });
     clock.at += 1;
     expect((await alive()).poller).toMatchObject({ state: 'late', lastTick: start });

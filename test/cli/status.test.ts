@@ -186,7 +186,7 @@ describe('status --queue and --events', () => {
     expect(text).toMatch(/^1 running \(at most 1 on this host\), 0 queued, 0 delayed$/m);
     expect(text).toMatch(/^agents paused for (9m\d\ds|10m) more: usage limit; session limit$/m);
     expect(text).toMatch(/^ {2}2 {2}ET-012 {2}developer {2}running/m);
-    expect(text).toMatch(/ET-014 {2}plane\.comment .*403: no access to the project/);
+    expect(text).toMatch(/ET-014 {2}tracker\.comment .*403: no access to the project/);
     expect(text).toContain('orch retry ET-014 delivers them again');
     expect(json(['status', '--queue'])).toMatchObject({
       agent_breaker: { state: 'open', reason: 'usage_limit' },
