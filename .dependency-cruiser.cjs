@@ -57,6 +57,8 @@ const packages = {
   'node-cron': ['src/pollers', 'src/core/config'],
   execa: ['src/core/git', 'src/core/platform', 'src/core/launcher'],
   cosmiconfig: ['src/core/config'],
+  'jsonc-parser': ['src/core/config'],
+  'fastest-levenshtein': ['src/core/config'],
   zod: ['src/core/config', 'src/core/peers'],
   pino: ['src/core/platform'],
   got: ['src/core/peers'],

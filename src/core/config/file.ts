@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { OrchError } from '../model/index.ts';
-import { jsonErrorOffset, lineAndColumn } from './json-position.ts';
 
 export const configFileName = 'orchestrator.config.json';
 const systemFile = `/etc/orch/${configFileName}`;
@@ -50,11 +49,12 @@ function invalid(file: string, problem: string): OrchError {
   });
 }
 
-function parseJson(file: string, text: string): { value: unknown } {
+async function parseJson(file: string, text: string): Promise<{ value: unknown }> {
   const json = text.replace(/^\uFEFF/, '');
   try {
     return { value: JSON.parse(json) as unknown };
   } catch {
+    const { jsonErrorOffset, lineAndColumn } = await import('./json-position.ts');
     const offset = jsonErrorOffset(json) ?? json.length;
     const { line, column } = lineAndColumn(json, offset);
     throw invalid(
@@ -64,18 +64,42 @@ function parseJson(file: string, text: string): { value: unknown } {
   }
 }
 
+/** The part of cosmiconfig that reads one file; its package has no types for it. */
+interface Explorer {
+  load(file: string): Promise<{ config?: unknown } | null>;
+}
+type ExplorerClass = new (options: {
+  moduleName: string;
+  searchPlaces: string[];
+  loaders: Record<string, (file: string, text: string) => unknown>;
+  transform: (result: unknown) => unknown;
+  cache: boolean;
+}) => Explorer;
+
+/**
+ * cosmiconfig without its entry function, which looks into the working folder for options of its own (`package.json`,
+ * `.config/config.js`) and runs what it finds there: orch is also started inside checkouts of other people's code.
+ */
+async function explorer(): Promise<Explorer> {
+  const { default: cosmiconfig } = (await import('cosmiconfig/dist/Explorer.js')) as unknown as {
+    default: { Explorer: ExplorerClass };
+  };
+  // The value is wrapped, so that cosmiconfig does not follow a `$import` in it: the schema refuses that key.
+  return new cosmiconfig.Explorer({
+    moduleName: 'orch',
+    searchPlaces: [configFileName],
+    loaders: { '.json': parseJson, noExt: parseJson },
+    transform: (result) => result,
+    cache: false,
+  });
+}
+
 /**
  * Reads the file through cosmiconfig.
  * @throws OrchError `config_not_found` or `config_invalid`, naming file, line and column.
  */
 export async function readConfigFile(file: string): Promise<ConfigFile> {
-  const { cosmiconfig } = await import('cosmiconfig');
-  // The value is wrapped, so that cosmiconfig does not follow a `$import` in it: the schema refuses that key.
-  const loader = (name: string, text: string): unknown => parseJson(name, text);
-  const explorer = withoutMetaConfig(() =>
-    cosmiconfig('orch', { searchPlaces: [configFileName], loaders: { '.json': loader, noExt: loader }, cache: false }),
-  );
-  const result = await explorer.load(file).catch((error: unknown) => {
+  const result = await (await explorer()).load(file).catch((error: unknown) => {
     if (error instanceof OrchError) throw error;
     throw unreadable(file, error);
   });
@@ -95,19 +119,4 @@ function unreadable(file: string, cause: unknown): OrchError {
     hint: missing ? 'Check --config or ORCH_CONFIG, or run `orch init`.' : 'Name a readable file that ends in .json.',
     cause,
   });
-}
-
-/**
- * cosmiconfig looks into the working folder for options of its own (`.config/config.js`, `package.json`) and would run
- * what it finds there. orch is also run inside checkouts of other people's code, so that look is sent to the root
- * folder. Both steps are synchronous: nothing else sees the changed working folder.
- */
-function withoutMetaConfig<T>(make: () => T): T {
-  const cwd = process.cwd();
-  process.chdir('/');
-  try {
-    return make();
-  } finally {
-    process.chdir(cwd);
-  }
 }

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { runCommand } from '../../core/platform/command.ts';
 
 interface GitAnswer {
   code: number;
@@ -10,8 +10,8 @@ interface GitAnswer {
 }
 
 /** git of the sandbox sees no configuration but its own, and never asks anybody anything. */
-export function gitEnvironment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
-  const { PATH, HOME, LANG } = process.env;
+export function gitEnvironment(extra: Record<string, string> = {}): Record<string, string> {
+  const { PATH = '', HOME = '', LANG = 'C.UTF-8' } = process.env;
   return {
     PATH,
     HOME,
@@ -37,29 +37,26 @@ function asPerson(person: GitPerson): Record<string, string> {
   };
 }
 
+/** Longest wait for a command of git on a small repository, milliseconds, and its longest answer, bytes. */
+const limits = { timeoutMs: 120_000, maxBytes: 64 * 1024 * 1024 };
+
 /** Runs git in a bare repository and answers whatever came of it. */
-function tryGit(
+async function tryGit(
   dir: string,
   args: string[],
   options: { env?: Record<string, string>; input?: string } = {},
 ): Promise<GitAnswer> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('git', args, { cwd: dir, env: gitEnvironment(options.env), stdio: 'pipe' });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    child.once('error', reject);
-    child.once('close', (code) =>
-      resolve({
-        code: code ?? -1,
-        out: Buffer.concat(out).toString('utf8').trimEnd(),
-        err: Buffer.concat(err).toString('utf8'),
-      }),
-    );
-    child.stdin.on('error', () => {});
-    child.stdin.end(options.input ?? '');
+  const { env = {}, input = '' } = options;
+  const end = await runCommand({
+    file: 'git',
+    args,
+    cwd: dir,
+    env: gitEnvironment(env),
+    input,
+    encoding: 'utf8',
+    ...limits,
   });
+  return { code: end.status ?? -1, out: end.stdout.trimEnd(), err: end.notStarted ?? end.stderr };
 }
 
 /** @throws Error with git's own words when it fails. */
