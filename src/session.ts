@@ -7,7 +7,7 @@ import { Redactor } from './core/platform/redact.ts';
 import { createOutput, type Output } from './ui/output.ts';
 import { createTerminal } from './ui/terminal.ts';
 
-/** Global options, wherever they stand on the command line: needed to print an error of commander in the form asked for. */
+/** Global options, anywhere on the command line: needed to print an error of commander in the form asked for. */
 export interface GlobalFlags {
   json: boolean;
   quiet: boolean;

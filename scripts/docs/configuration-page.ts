@@ -67,7 +67,7 @@ once. Without a file the defaults hold. The first of these is used:
 
 Flags win over variables, variables over the file, the file over the defaults; \`orch config show --origin\` says where each
 value came from. Lists in variables are separated by commas or written as JSON. An empty variable counts as not given. Relative
-paths lie beside the file, those from variables below the working folder. The JSON Schema for editors is
+paths are relative to the file, those from variables below the working folder. The JSON Schema for editors is
 \`schema/orchestrator.config.schema.json\`.
 `;
 

@@ -10,7 +10,7 @@ export const commands: CommandEntry[] = [
   },
   {
     name: 'status',
-    summary: 'is it alive, what runs, what waits on whom, what stands still',
+    summary: 'is it alive, what runs, what waits for whom, what is stuck',
     group: 'Look:',
     load: () => import('./status/status.ts'),
   },
@@ -76,7 +76,7 @@ export const commands: CommandEntry[] = [
   },
   {
     name: 'recover',
-    summary: 'mend what crashes and reboots left behind',
+    summary: 'repair what crashes and reboots left behind',
     group: 'Act:',
     load: () => import('./recover/recover.ts'),
   },

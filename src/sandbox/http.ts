@@ -37,7 +37,7 @@ export interface RunningServer {
   faults: FaultRule[];
   /** `METHOD /path?query` of every request, oldest first, for tests that count. */
   requests: string[];
-  /** Stops listening: whoever connects is refused, until `resume`. */
+  /** Stops listening: every connection is refused, until `resume`. */
   pause(): Promise<void>;
   resume(): Promise<void>;
   close(): Promise<void>;

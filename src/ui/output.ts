@@ -121,7 +121,7 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
     },
     async table(rows, columns) {
       if (asJson) return;
-      // string-width is dear to load, and most commands print no table.
+      // string-width is slow to load, and most commands print no table.
       const { renderTable } = await import('./table.ts');
       toOut(renderTable(rows, columns, out, terminal.symbols.ellipsis));
     },
@@ -134,7 +134,7 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
     logLine: toErr,
     async progress(text) {
       const log = (...pieces: Piece[]): void => note(styledLine(pieces, err));
-      // A pseudo-terminal may say that it has 0 columns; ora then erases lines for ever.
+      // A pseudo-terminal may say that it has 0 columns; ora then erases lines without end.
       const watched = err.isTty && (err.stream.columns ?? 0) > 0 && !terminal.ci;
       if (!watched || asJson || quiet) return { update: () => {}, log, pause: (work) => work(), stop: () => {} };
       return spinner(oneLine(text), redactor, err, log);
@@ -157,7 +157,7 @@ export function createOutput(options: OutputOptions, write?: (text: string) => v
   return output;
 }
 
-/** ora, loaded only when somebody watches: off a terminal it would still print coloured lines (research/style.md). */
+/** ora, loaded only when somebody watches: off a terminal it would still print coloured lines. */
 async function spinner(
   text: string,
   redactor: Redactor,

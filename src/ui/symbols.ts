@@ -1,4 +1,4 @@
-/** Marks that carry the meaning beside the colour, so that nothing is lost without colour. */
+/** Marks that carry the meaning in addition to the colour, so that nothing is lost without colour. */
 export interface Symbols {
   good: string;
   bad: string;

@@ -43,7 +43,7 @@ const fallbackRows = 24;
 /**
  * Whether to colour one stream, in this order: the flag, NO_COLOR (no-color.org), FORCE_COLOR or CLICOLOR_FORCE,
  * `TERM=dumb`, whether it is a terminal. chalk's own rule is not used: it ignores NO_COLOR on a terminal and lets
- * FORCE_COLOR win over `--no-color` (research/style.md).
+ * FORCE_COLOR win over `--no-color`.
  */
 function wantsColour(flag: boolean | undefined, env: NodeJS.ProcessEnv, isTty: boolean): boolean {
   if (flag !== undefined) return flag;

@@ -299,24 +299,28 @@ describe('a database that another process has locked', () => {
     expect(sqlite((db) => db.pragma('integrity_check', { simple: true }))).toBe('ok');
   });
 
-  it('services end when a newer orch has migrated the database, to be started anew', { timeout: 120_000 }, async () => {
-    place();
-    const from = Date.now();
-    const services = [['serve-poller', '--schedule', '* * * * * *'], ['run-worker']].map((args) =>
-      startOrch(args, { cwd: folder, env: world.env }),
-    );
-    await untilStored(
-      (db) =>
-        db.prepare(`SELECT 1 FROM leases WHERE name = 'poller' AND expires_at > ?`).get(from + 120_000) !== undefined &&
-        db.prepare(`SELECT 1 FROM processes WHERE kind = 'worker'`).get() !== undefined,
-    );
-    sqlite((db) => db.exec(`UPDATE meta SET value = '999' WHERE key = 'schema'`));
-    for (const { ended } of services) {
-      const { status, stderr } = await ended;
-      expect({ status, stderr }).toMatchObject({ status: 75 });
-      expect(stderr).toContain('has schema 999');
-    }
-  });
+  it(
+    'services end when a newer orch has migrated the database, to be started again',
+    { timeout: 120_000 },
+    async () => {
+      place();
+      const from = Date.now();
+      const services = [['serve-poller', '--schedule', '* * * * * *'], ['run-worker']].map((args) =>
+        startOrch(args, { cwd: folder, env: world.env }),
+      );
+      await untilStored(
+        (db) =>
+          db.prepare(`SELECT 1 FROM leases WHERE name = 'poller' AND expires_at > ?`).get(from + 120_000) !==
+            undefined && db.prepare(`SELECT 1 FROM processes WHERE kind = 'worker'`).get() !== undefined,
+      );
+      sqlite((db) => db.exec(`UPDATE meta SET value = '999' WHERE key = 'schema'`));
+      for (const { ended } of services) {
+        const { status, stderr } = await ended;
+        expect({ status, stderr }).toMatchObject({ status: 75 });
+        expect(stderr).toContain('has schema 999');
+      }
+    },
+  );
 });
 
 /** Holds the write lock until its input ends. */

@@ -80,7 +80,7 @@ function old(file: string): void {
   utimesSync(file, before, before);
 }
 
-it('mends what was broken by kills and by hand: says so first, does it once, and then has nothing to do', async () => {
+it('repairs what was broken by kills and by hand: says so first, does it once, and then has nothing to do', async () => {
   await host.run(['serve-poller', '--once']);
   const item = world.plane.addItem(world.project, world.people.lead, {
     name: 'A discount for regular customers',

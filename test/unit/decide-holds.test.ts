@@ -157,7 +157,7 @@ describe('every cause for which a task stands still', () => {
       evidence(proof),
       policy(rules),
     );
-    // At most bookkeeping of a merge that was refused and is judged anew; never the same words again.
+    // At most bookkeeping of a merge that was refused and is judged again; never the same words again.
     expect(after.decision === null ? [] : told(after.decision)).toEqual([]);
     expect(after.decision?.task.hold?.cause ?? cause).toBe(cause);
   });

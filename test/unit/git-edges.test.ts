@@ -95,7 +95,7 @@ describe('what an agent left', () => {
 });
 
 describe('what a killed process left', () => {
-  it('is mended: half of a clone, half of a bare copy', async () => {
+  it('is repaired: half of a clone, half of a bare copy', async () => {
     const { path: ws } = await bench.workspaces.prepare(slug, branch);
     const halves = [`${ws}.git-1234567`, path.join(path.dirname(ws), `.${path.basename(ws)}.new`)];
     for (const half of halves) mkdirSync(path.join(half, '.git', 'objects'), { recursive: true });
@@ -104,7 +104,7 @@ describe('what a killed process left', () => {
     expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
   });
 
-  it('is mended: a checkout that was cut off, without taking its files for work', async () => {
+  it('is repaired: a checkout that was cut off, without taking its files for work', async () => {
     const { path: ws } = await bench.workspaces.prepare(slug, branch);
     const next = await bench.push(branch, { 'a.md': 'a\n', 'b.md': 'b\n' });
     writeFileSync(path.join(path.dirname(ws), `.${path.basename(ws)}.head`), 'reset\n');

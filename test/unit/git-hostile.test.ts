@@ -40,7 +40,7 @@ const commit = (): Promise<Published> =>
     patchFile: path.join(bench.root, 'run', 'out.patch'),
   });
 
-/** Everything that is done with a workspace after an agent had it, who plants anew whenever it could have. */
+/** Everything that is done with a workspace after an agent had it, who plants again whenever it could have. */
 async function wholeRound(plant: () => void): Promise<CommitSha> {
   plant();
   await bench.workspaces.unpushed(slug, branch);

@@ -125,7 +125,7 @@ describe('what is published', () => {
     expect(existsSync(path.join(ws, '.orch/task.md'))).toBe(true);
   });
 
-  it('is found again by a second call, and made anew when the work changed', async () => {
+  it('is found again by a second call, and made again when the work changed', async () => {
     put('src/one.txt', '1\n');
     const first = await commit();
     expect(await commit()).toEqual(first);

@@ -31,7 +31,7 @@ function start(command: string, args: string[], options: { env?: NodeJS.ProcessE
   return child.pid ?? 0;
 }
 
-it('names this process for ever', () => {
+it('names this process forever', () => {
   const self = readProcess(process.pid);
   expect(self).toMatchObject({ pid: process.pid, ppid: process.ppid });
   expect(Number(self?.start)).toBeLessThanOrEqual(ticksNow());

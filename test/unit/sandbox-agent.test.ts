@@ -225,8 +225,8 @@ describe('with a script', () => {
       roles: { tester: [{ act: 'no-result', exit: 3, print: ['not json', '{{role}}'] }] },
     });
     expect([silent.status, silent.lines.slice(-2)]).toEqual([3, ['not json', 'tester']]);
-    const dear = run('analyst', { roles: { analyst: [{ cost: 1.5, event: { num_turns: 99 } }] } });
-    expect(dear.events.at(-1)).toMatchObject({ total_cost_usd: 1.5, num_turns: 99 });
+    const expensive = run('analyst', { roles: { analyst: [{ cost: 1.5, event: { num_turns: 99 } }] } });
+    expect(expensive.events.at(-1)).toMatchObject({ total_cost_usd: 1.5, num_turns: 99 });
   });
 
   test('a base branch is merged in with its conflicts resolved for the branch', () => {

@@ -118,7 +118,7 @@ describe('refusals', () => {
     expect(pull.merged).toBeNull();
   });
 
-  test('a conflict answers "try again later" for ever, a check that runs only for a while', async () => {
+  test('a conflict answers "try again later" forever, a check that runs only for a while', async () => {
     gitea.state.lagMs = 600;
     await gitea.pushFile(repo, 'feature/x', { 'c.txt': 'c\n' }, 'third', bot);
     expect(await merge({ Do: 'merge' })).toMatchObject({ status: 405, message: 'Please try again later' });

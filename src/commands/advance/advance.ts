@@ -75,7 +75,7 @@ async function force(context: CommandContext, app: App, row: TaskRow, options: O
   if (row.task.stage === 'created')
     throw new OrchError(`${row.task.id} has no branch yet`, {
       code: 'task_created',
-      hint: 'Mend the work item; the task begins by itself.',
+      hint: 'Correct the work item; the task then starts without a command.',
     });
   await order(app.store, row.task.id, {
     kind: 'command',

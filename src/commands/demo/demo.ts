@@ -122,7 +122,7 @@ async function drive(
       clock: systemClock,
       limitMs: flags.limit * 1000,
       signal,
-      tell: (event) => {
+      report: (event) => {
         progress.log(...eventLine(event, startedAt, output.terminal));
         progress.update(nowDoing(event));
       },

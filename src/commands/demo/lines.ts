@@ -7,7 +7,7 @@ import { truncate } from '../../ui/table.ts';
 import type { Terminal } from '../../ui/terminal.ts';
 import { widthOf } from '../../ui/wrap.ts';
 
-/** Sentences name commits in full; ten digits tell them apart on a line. */
+/** Sentences name commits in full; ten digits distinguish them on a line. */
 export function shortShas(text: string): string {
   return text.replace(/\b([0-9a-f]{10})[0-9a-f]{30}\b/g, '$1');
 }
@@ -19,7 +19,7 @@ function sinceStart(ms: number): string {
 
 /** One line of progress about an event, cut to the terminal: a wrapped line would break the column of times. */
 export function eventLine(event: DemoEvent, startedAt: number, { err, symbols }: Terminal): Piece[] {
-  const pieces = [{ text: `${sinceStart(event.at - startedAt)}  `, style: 'dim' } as const, ...told(event, symbols)];
+  const pieces = [{ text: `${sinceStart(event.at - startedAt)}  `, style: 'dim' } as const, ...lineOf(event, symbols)];
   const last = pieces.pop() ?? '';
   const used = widthOf(pieces);
   const text = truncate(oneLine(textOf(last)), err.width() - used, symbols.ellipsis);
@@ -27,7 +27,7 @@ export function eventLine(event: DemoEvent, startedAt: number, { err, symbols }:
 }
 
 /** The last piece is the one that is cut. */
-function told(event: DemoEvent, symbols: Symbols): Piece[] {
+function lineOf(event: DemoEvent, symbols: Symbols): Piece[] {
   switch (event.kind) {
     case 'task':
       return [{ text: event.id, style: 'bold' }, ` came in from Plane: ${event.title}`];

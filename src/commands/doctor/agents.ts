@@ -60,7 +60,7 @@ async function command({ parts }: Subject, crew: Crew, name: string): Promise<Fi
 
 async function login({ parts }: Subject, crews: Crew[]): Promise<Finding[]> {
   const crew = crews.find(({ kind }) => kind === 'claude');
-  // A program that does not start says nothing about a login; that it does not start is told already.
+  // A program that does not start says nothing about a login; that it does not start is reported already.
   if (crew === undefined || !(await parts.launcher.preflight(crew.role, crew.project?.projectId ?? null)).ok) return [];
   const answer = await parts.launcher.loggedIn();
   if (answer === true) return [good('login', 'the agent is logged in')];

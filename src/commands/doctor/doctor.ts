@@ -63,13 +63,13 @@ const marks = { good: 'good', warning: 'warning', bad: 'bad' } as const;
 
 /** One group; under `--quiet` only what is wrong. Long text goes on under its own beginning. */
 async function print(output: Output, progress: Progress, title: string, findings: Finding[]): Promise<void> {
-  const told = output.quiet ? findings.filter(({ level }) => level !== 'good') : findings;
-  if (told.length === 0 || output.asJson) return;
+  const shown = output.quiet ? findings.filter(({ level }) => level !== 'good') : findings;
+  if (shown.length === 0 || output.asJson) return;
   const { wrap } = await import('../../ui/wrap.ts');
   const { out, symbols } = output.terminal;
   progress.pause(() => {
     output.line({ text: title, style: 'bold' });
-    for (const { name, level, text, advice } of told) {
+    for (const { name, level, text, advice } of shown) {
       const room = out.width() - indent;
       const [first = '', ...rest] = text.split('\n').flatMap((line) => wrap(line, room));
       output.line('  ', { text: symbols[marks[level]], style: level }, ` ${name.padEnd(nameWidth)} ${first}`);

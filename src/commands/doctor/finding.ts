@@ -68,7 +68,7 @@ export function failed(name: string, error: unknown): Finding {
   return { name, level: 'bad', text: errorText(error), advice: advice ?? null };
 }
 
-/** Runs checks beside one another and keeps their order. */
+/** Runs checks concurrently and keeps their order. */
 export async function together(checks: Promise<Finding[]>[]): Promise<Finding[]> {
   return (await Promise.all(checks)).flat();
 }

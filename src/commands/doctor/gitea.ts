@@ -84,7 +84,7 @@ interface Reported {
   commits: number;
 }
 
-/** Pull requests whose heads are looked at beside the base branch. */
+/** Pull requests whose heads are looked at in addition to the base branch. */
 const mostPulls = 5;
 /** How far back, milliseconds: a CI that was switched off months ago must not count. */
 const recentMs = 60 * 86_400_000;

@@ -68,7 +68,7 @@ function notAsked(peer: string): Finding[] {
   return [warning(peer, 'not looked at, see above', `Correct ${peer} first.`)];
 }
 
-/** A missing token is told once, under the tokens; the account stands for everything that was not asked without it. */
+/** A missing token is reported once, under the tokens; the account stands for everything that was not asked without it. */
 function given(subject: Subject, name: 'plane' | 'gitea', work: () => Promise<Finding[]>): Promise<Finding[]> {
   if (subject.secrets.has(name)) return work();
   return Promise.resolve([bad('account', 'not asked: there is no token', 'Give the token, see above.')]);

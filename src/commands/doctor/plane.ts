@@ -57,7 +57,7 @@ function states(found: ItemState[], policy: ProjectPolicy): Finding[] {
   return findings.length > 0 ? findings : [good('states', 'all are there')];
 }
 
-/** The community edition tells no roles, so there a list is required (spec 4.3). */
+/** The community edition does not report roles, so there a list is required (spec 4.3). */
 function approvers(members: Person[], policy: ProjectPolicy, own: string): Finding[] {
   const name = 'approvers';
   const facts: ProjectFacts = { at: 0, states: [], labels: {}, members };

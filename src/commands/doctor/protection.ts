@@ -23,7 +23,7 @@ export async function protection(
     );
   }
   const rule = await parts.forge.protection(policy.repo, baseBranch);
-  // A missing branch is told by the check of git.
+  // A missing branch is reported by the check of git.
   if (rule?.protected === true) {
     findings.push(...rights(rule, policy), ...approvals(rule, policy, config.gitea.reviewer));
     findings.push(...contexts(rule, policy, seen.contexts));

@@ -21,7 +21,7 @@ export type Given = Partial<Answers>;
 const uuid = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
 
 /**
- * What an address copied from the browser tells: `https://plane.example.org/acme/projects/<id>/issues/` holds the
+ * What an address copied from the browser contains: `https://plane.example.org/acme/projects/<id>/issues/` holds the
  * server, the workspace and the project. A bare id is a project alone.
  */
 export function planeAddress(text: string): Given {

@@ -15,7 +15,7 @@ import type { CommandContext } from '../shared/contract.ts';
 import type { Given } from './answers.ts';
 
 /**
- * What the servers can tell, where addresses and tokens are at hand: prefix and name from Plane, the base branch from
+ * What the servers report, where addresses and tokens are at hand: prefix and name from Plane, the base branch from
  * Gitea. Trouble is a warning: the file can be written without them.
  */
 export async function foundOut(context: CommandContext, given: Given): Promise<Given> {

@@ -53,7 +53,7 @@ export async function readMetrics(store: Store, alive: Alive, version: string): 
     ),
     gauge(
       'orch_tasks_held',
-      'Tasks that stand still or wait, by cause.',
+      'Tasks that are held or wait, by cause.',
       causes.map((cause) => ({
         labels: { cause, blocking: String(totals.tasks.some((row) => row.holdCause === cause && row.blocking)) },
         value: sum((row) => row.holdCause === cause),

@@ -8,7 +8,7 @@ import type { CommandContext, CommandModule } from '../shared/contract.ts';
 export const define: CommandModule['define'] = (context) =>
   new Command('recover')
     .description(
-      'Mends what crashes, reboots and hands left behind, and names what only a person can decide. Safe at any time.',
+      'Repairs what crashes, reboots and manual changes left behind, and names what only a person can decide. Safe at any time.',
     )
     .option('--dry-run', 'only say what would be done')
     .addHelpText(
@@ -43,7 +43,7 @@ Examples:
 
 const nothing: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };
 
-/** One alert for what was mended; a line each would flood the chat. */
+/** One alert for what was repaired; a line each would flood the chat. */
 async function announce(app: App, fixed: string[]): Promise<void> {
   const lines = fixed.slice(0, 20);
   const notice = { taskId: null, title: '', body: { event: 'recovered' as const, lines }, links: {} };
@@ -63,7 +63,7 @@ function print({ output }: CommandContext, report: Recovery, dryRun: boolean): v
   if (report.found.length === 0 && report.needsPerson.length === 0) return output.line('nothing to recover');
   const asIs = new Set([...report.left, ...report.needsPerson]);
   for (const line of dryRun ? report.found.filter((one) => !asIs.has(one)) : report.fixed)
-    output.line(dryRun ? 'would mend: ' : 'mended: ', line);
+    output.line(dryRun ? 'would repair: ' : 'repaired: ', line);
   for (const line of report.left) output.line('goes on: ', line);
   for (const line of report.needsPerson) output.line({ text: 'needs a person: ', style: 'warning' }, line);
 }

@@ -21,7 +21,7 @@ export function title(output: Output, text: string): void {
   output.line({ text, style: 'bold' });
 }
 
-/** `orch status`: is it alive, what runs, what waits on whom, what stands still and the command that goes on. */
+/** `orch status`: is it alive, what runs, what waits for whom, what is stuck, and the command that continues it. */
 export async function printOverview(output: Output, o: Overview, all: boolean): Promise<void> {
   if (!output.terminal.out.isTty) return printRows(output, [...serviceRows(o), ...taskRows(o), ...adhocRows(o)]);
   printServices(output, o);

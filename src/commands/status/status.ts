@@ -15,7 +15,7 @@ interface StatusOptions {
   interval: number;
 }
 
-/** What one look found out beside what it printed. */
+/** What one look found out in addition to what it printed. */
 interface Look {
   exit: ExitName;
   /** Nothing more will change: a watch may end. */
@@ -31,7 +31,7 @@ function seconds(text: string): number {
 export const define: CommandModule['define'] = (context) =>
   new Command('status')
     .description(
-      'Shows whether orch is alive, what runs, what waits on whom, and what stands still with the command that goes on.',
+      'Shows whether orch is alive, what runs, what waits for whom, and what is stuck, with the command that continues it.',
     )
     .argument('[task]', 'one task, such as ET-012: its stages, runs, cost and budgets')
     .option('--queue', 'jobs by state, concurrency, the circuit breaker, what is not delivered')

@@ -29,7 +29,7 @@ export interface Config {
   worker: {
     maxConcurrency: number;
     leaseMs: number;
-    /** A quarter of the lease, so that three lost heartbeats in a row do not lose it (research/queues.md). */
+    /** A quarter of the lease, so that three lost heartbeats in a row do not lose it. */
     heartbeatMs: number;
     drainMs: number;
     pollIntervalMs: number;

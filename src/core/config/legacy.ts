@@ -36,7 +36,7 @@ export const internalVariables = [
   'ORCH_AGENT_SCRIPT',
 ];
 
-/** Old variables that are set and mean nothing now. `ORCH_GITEA_OWNER` means something beside ORCH_PROJECTS_JSON only. */
+/** Old variables that are set and mean nothing now. `ORCH_GITEA_OWNER` means something together with ORCH_PROJECTS_JSON only. */
 export function obsoleteVariables(env: NodeJS.ProcessEnv): string[] {
   const set = withoutCounterpart.filter((name) => env[name] !== undefined);
   if (env['ORCH_GITEA_OWNER'] !== undefined && (env['ORCH_PROJECTS_JSON'] ?? '').trim() === '')

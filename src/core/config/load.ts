@@ -76,7 +76,7 @@ function originsOf(file: string | null, fileContent: Values, set: Map<string, st
   };
 }
 
-/** A mistake names the variable it stands in beside the key. */
+/** A mistake names the variable it comes from and the key. */
 function located(problems: Problem[], origin: (path: string) => string): Problem[] {
   return problems.map(({ path, problem }) => {
     const from = origin(path);

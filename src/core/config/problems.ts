@@ -68,7 +68,7 @@ export function problemsOf(issues: core.$ZodIssue[], schema: SchemaNode, given: 
 /** One error for all problems (spec 9: all reported at once, with their paths); warnings may name the reason. */
 export function configInvalid(problems: Problem[], source: string, warnings: string[]): OrchError {
   const lines = problems.map(({ path, problem }) => `  ${path === '' ? '(the whole)' : path}: ${problem}`);
-  lines.push(...warnings.map((warning) => `  beside that, ${warning}`));
+  lines.push(...warnings.map((warning) => `  also: ${warning}`));
   const count = problems.length === 1 ? 'one mistake' : `${problems.length} mistakes`;
   return new OrchError(`the configuration has ${count} (${source}):\n${lines.join('\n')}`, {
     code: 'config_invalid',

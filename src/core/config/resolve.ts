@@ -13,7 +13,7 @@ export interface ResolveContext {
   cwd: string;
   /** Whether the token of the reviewer's account is given. */
   hasReviewerToken: boolean;
-  /** Whether the value of a key came from the file: then a relative path lies beside the file, else below `cwd`. */
+  /** Whether the value of a key came from the file: then a relative path is relative to the file, else to `cwd`. */
   fromFile: (key: string) => boolean;
 }
 

@@ -54,7 +54,7 @@ export interface SchemaNode {
   description?: string;
   default?: unknown;
   enum?: unknown[];
-  /** Used for `null` beside a constrained type only. */
+  /** Used for `null` as an alternative to a constrained type only. */
   anyOf?: SchemaNode[];
   properties?: Record<string, SchemaNode>;
   required?: string[];

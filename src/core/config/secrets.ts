@@ -60,7 +60,7 @@ export interface Secrets {
   has(name: SecretName): boolean;
   /** @throws OrchError `missing_token` (not configured) naming all three forms, or `unreadable_token` */
   read(name: SecretName): string;
-  /** Every secret that is given and can be read, for whoever has to keep all of them out of a text. */
+  /** Every secret that is given and can be read, for code that has to keep all of them out of a text. */
   all(): string[];
   /** Files with secrets that other users of the machine may read. */
   warnings(): string[];
@@ -112,7 +112,7 @@ export function createSecrets(env: NodeJS.ProcessEnv, redactor: Redactor): Secre
         try {
           return secrets.has(name) ? [secrets.read(name)] : [];
         } catch {
-          return []; // Said by whoever needs it.
+          return []; // Reported by the code that needs it.
         }
       }),
     read(name) {

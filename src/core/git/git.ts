@@ -184,7 +184,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     if (after === 'there') return pushed(repo, sha, branch, true);
     if (after !== expected) return 'moved';
     if (refusal !== null) throw refusal;
-    // A push that was reported done was not on the server once (research/replaced-system.md): believe only the server.
+    // A push that was reported done was once not on the server: only the server is believed.
     throw new OrchError(`Gitea took the push to ${repo} ${branch} but does not show it`, {
       code: 'git_push_lost',
     });

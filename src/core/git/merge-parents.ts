@@ -111,7 +111,7 @@ export async function committedPaths(
   return out.split('\0').filter((raw) => raw !== '');
 }
 
-/** What the workspace has checked out, read without running git there; null when it cannot be told. */
+/** What the workspace has checked out, read without running git there; null when it is unknown. */
 function headOf(gitFolder: string): CommitSha | null {
   const read = (name: string): string => (readSmall(path.join(gitFolder, name), maxReferenceBytes) ?? '').trim();
   const text = read('HEAD');

@@ -91,7 +91,7 @@ export function reads(bare: Bare): Reads {
     const out = (await bare.run(repo, ['ls-tree', '-z', '--full-tree', sha, '--', path])).stdout;
     const match = /^(?:100644|100755) blob ([0-9a-f]{40})\t/.exec(out);
     if (match?.[1] === undefined) return null;
-    // One byte more tells whether the file goes on; the file itself may be larger than memory.
+    // One byte more shows whether the file continues; the file itself may be larger than memory.
     const blob = await bare.run(repo, ['cat-file', 'blob', match[1]], { cutAt: maxBytes + 1 });
     return textOf(Buffer.from(blob.stdout, 'latin1'), maxBytes);
   }

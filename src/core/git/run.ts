@@ -158,7 +158,7 @@ function verbOf(args: string[]): string {
 
 /**
  * Takes away the lock that git names, when it is older than any call lasts: after a power cut it would stand in the way
- * forever. Whoever holds a young one is at work.
+ * forever. The holder of a young one is at work.
  */
 async function removeStaleLock(stderr: string): Promise<boolean> {
   const lock = /Unable to create '([^'\n]+\.lock)': File exists/.exec(ownWords(stderr))?.[1];

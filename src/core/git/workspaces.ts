@@ -40,7 +40,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     return path.join(options.workspacesDir, parseRepoSlug(repo), `${safe}${suffix}`);
   }
 
-  /** Beside the folder, where no agent writes: the commit its files began from, and the last one made of them. */
+  /** Next to the folder, where no agent writes: the commit its files began from, and the last one made of them. */
   const noteFile = (folder: string, name: 'head' | 'made'): string =>
     path.join(path.dirname(folder), `.${path.basename(folder)}.${name}`);
 

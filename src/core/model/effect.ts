@@ -50,7 +50,7 @@ export type EffectKind = EffectBody['kind'];
 export type EffectOf<K extends EffectKind> = Extract<EffectBody, { kind: K }>;
 
 export interface NewEffect {
-  /** At most one outside object per key, for ever; also the `external_id` of a comment. */
+  /** At most one outside object per key, without end of time; also the `external_id` of a comment. */
   key: string;
   /** Delivered in order within a lane, one at a time: `tracker:<item>`, `forge:<repo>#<branch>`, `chat`. */
   lane: string;

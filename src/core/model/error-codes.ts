@@ -33,7 +33,7 @@ export type Rerun = 'outage' | 'hopeless';
  * - `configuration`: orch, or the host it runs on, has to be set up differently;
  * - `authentication`: a token was refused, or its account lacks a right: somebody can give both while the work waits;
  * - `unreachable`: no answer in time; the place is left alone for a while (circuit);
- * - `limit`: the server asked to be spared; the moment of the next call is known;
+ * - `limit`: the server asked for fewer calls; the moment of the next call is known;
  * - `server`: an answer that shows trouble of the server, or of a proxy in front of it;
  * - `refusal`: a peer answered no. A server that is being upgraded answers 404, 409 or a redirect for a while, too: such
  *   an answer is believed when it is repeated;

@@ -7,7 +7,7 @@ export type JobState = 'queued' | 'delayed' | 'running' | 'done' | 'failed' | 'c
 /** `agent`: one run of a role; `check`: the project's test command; `adhoc`: a run that belongs to no work item (spec 3.4). */
 export type JobKind = 'agent' | 'check' | 'adhoc';
 
-/** What the agent is told in `.orch/task.md` beside the facts of the task: why this run, and the material in full. */
+/** What `.orch/task.md` says to the agent in addition to the facts of the task: why this run, and the material in full. */
 export interface Orders {
   why: string;
   /** Titled texts: findings, report, failing contexts, conflict, answers. Untrusted: fenced when written. */
@@ -32,7 +32,7 @@ export interface NewJob {
   taskId: TaskId | null;
   /** Whose settings hold: two projects may share a repository. */
   projectId: ProjectId;
-  /** Unique per task for ever: the same cause twice is the same job (spec 6). */
+  /** Unique per task, finished jobs included: the same cause twice is the same job (spec 6). */
   cause: string;
   repo: RepoSlug;
   branch: string;

@@ -83,7 +83,7 @@ export type Mirror = ItemMirror | BranchMirror | PrMirror | ReviewsMirror | Stat
 export type MirrorKind = Mirror['kind'];
 export type MirrorOf<K extends MirrorKind> = Extract<Mirror, { kind: K }>;
 
-/** The part of a mirror's identity beside task and kind: branch name, PR number, sha. */
+/** The part of a mirror's identity in addition to task and kind: branch name, PR number, sha. */
 export function mirrorKey(mirror: Mirror): string {
   switch (mirror.kind) {
     case 'item':

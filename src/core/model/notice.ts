@@ -2,7 +2,7 @@ import type { HoldCause } from './hold.ts';
 import type { TaskId } from './ids.ts';
 import type { Role, Stage } from './stages.ts';
 
-/** What people are told (spec 10). Rendered to a language only when it is delivered. */
+/** What people are notified of (spec 10). Rendered to a language only when it is delivered. */
 export type NoticeEvent =
   | { event: 'intake_accepted'; role: Role; usualMinutes: number | null }
   | { event: 'intake_refused'; defects: string[] }
@@ -19,7 +19,7 @@ export type NoticeEvent =
   | { event: 'deploy_failed'; reason: string; rolledBack: boolean | null }
   | { event: 'merged'; number: number; by: 'orch' | 'person' }
   | { event: 'done' }
-  | { event: 'cancelled'; /** Null: in the tracker, whoever did it. */ by: string | null }
+  | { event: 'cancelled'; /** Null: in the tracker, by an unknown person. */ by: string | null }
   | { event: 'agents_paused'; reason: string; until: number | null }
   | { event: 'agents_resumed' }
   | { event: 'recovered'; lines: string[] }

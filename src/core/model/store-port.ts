@@ -58,7 +58,7 @@ export interface Claim {
   task: Task | null;
   /** Micro-dollars this run may spend, or null for no cap. */
   budgetMicros: number | null;
-  /** Session of the previous run of this job on this host, for a resume; null to start anew. */
+  /** Session of the previous run of this job on this host, for a resume; null to start a new one. */
   resumeSession: string | null;
 }
 
@@ -98,7 +98,7 @@ export interface RunPatch {
   sessionId?: string;
   baseSha?: string;
   outcome?: RunOutcome;
-  /** What keeps the run from going on at the moment, told by `status`; null when nothing does any more. */
+  /** What keeps the run from going on at the moment, shown by `status`; null when nothing does any more. */
   trouble?: string | null;
 }
 

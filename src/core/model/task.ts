@@ -72,7 +72,7 @@ export interface Task {
   stageSince: number;
 }
 
-/** What the store keeps beside the task and raises itself. */
+/** What the store keeps about the task and increments itself. */
 export interface TaskMeta {
   /** Raised by one with every commit; a commit with another value is stale. */
   version: number;

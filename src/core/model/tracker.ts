@@ -6,7 +6,7 @@ export interface WorkItem {
   id: ItemId;
   number: number;
   name: string;
-  /** Only filled by `item()`; the list leaves it out to spare its weight. */
+  /** Only filled by `item()`; the list leaves it out because it is large. */
   descriptionHtml: string | null;
   priority: string;
   stateId: string;
@@ -37,7 +37,7 @@ export interface Person {
   id: string;
   email: string;
   displayName: string;
-  /** 20 admin, 15 member, 5 guest; null where the server does not tell roles. */
+  /** 20 admin, 15 member, 5 guest; null where the server does not report roles. */
   role: number | null;
 }
 

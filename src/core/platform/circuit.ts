@@ -4,8 +4,8 @@ import { backoffMs, retryPolicies } from './retry.ts';
 
 /**
  * Circuit breakers by place, such as one repository's reads: after a failure that costs time or that the server asked to
- * be spared after, further calls fail at once with the same error, so that one place in trouble holds up neither a tick
- * nor the places beside it.
+ * get no calls for, further calls fail at once with the same error, so that one place in trouble holds up neither a tick
+ * nor the other places.
  */
 export interface Circuits {
   /** Runs the work, or fails with what the place failed with last, `retryAfterMs` saying when it is asked again. */
@@ -21,7 +21,7 @@ interface Broken {
   error: OrchError;
 }
 
-/** A place that could not be reached is spared, since every such call costs its whole time limit, or the server's patience. */
+/** A place that could not be reached gets no calls for a while, since every such call costs its whole time limit, or the server's patience. */
 export function createCircuits(clock: Clock): Circuits {
   const broken = new Map<string, Broken>();
 
@@ -55,7 +55,7 @@ export function createCircuits(clock: Clock): Circuits {
   };
 }
 
-/** The same words as before: what is wrong has not changed, and status is written anew only when it has. */
+/** The same words as before: what is wrong has not changed, and status is written again only when it has. */
 function again({ message, code, hint }: OrchError, retryAfterMs: number): OrchError {
   return new OrchError(message, { code, retryAfterMs, ...(hint === undefined ? {} : { hint }) });
 }

@@ -10,7 +10,7 @@ export interface ProcessInfo {
   session: number;
   /** Controlling terminal; 0 when there is none. */
   tty: number;
-  /** Start time in clock ticks since boot (field 22 of /proc/<pid>/stat): pid and start name a process for ever. */
+  /** Start time in clock ticks since boot (field 22 of /proc/<pid>/stat): pid and start identify a process uniquely. */
   start: string;
   /** File name of the program, cut to 15 characters by the kernel. */
   name: string;
@@ -90,7 +90,7 @@ export function parseOwner(text: string): Owner | null {
 }
 
 /**
- * What can be told from here about the process that an owner text names. `unseen`: it belongs to another host, or to
+ * What is known here about the process that an owner text names. `unseen`: it belongs to another host, or to
  * another container under this kernel; only the end of its lease proves anything. A text that is no owner is dead.
  */
 export function ownerState(text: string, host: string = hostname()): 'alive' | 'dead' | 'unseen' {
@@ -157,6 +157,6 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
   try {
     process.kill(identity.pid, signal);
   } catch {
-    // It ended in between, or belongs to somebody else: the next scan tells.
+    // It ended in between, or belongs to somebody else: the next scan shows it.
   }
 }

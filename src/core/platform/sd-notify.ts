@@ -1,6 +1,6 @@
 import { runCommand } from './command.ts';
 
-/** How this process tells the service manager about itself; every method does nothing where there is none. */
+/** How this process reports to the service manager; every method does nothing where there is none. */
 export interface ServiceManager {
   /** Started up: with `Type=notify` the unit counts as active from here on. */
   ready(status: string): Promise<void>;

@@ -8,10 +8,10 @@ export interface BreakerPolicy {
 
 export const defaultBreaker: BreakerPolicy = { threshold: 3, pauseMs: 300_000 };
 
-/** What people are told of a transition (spec 10). */
+/** What people are notified of at a transition (spec 10). */
 type BreakerAlert = Extract<NoticeEvent, { event: 'agents_paused' | 'agents_resumed' }>;
 
-/** A breaker that changed, to be stored under its version, and what people are told. */
+/** A breaker that changed, to be stored under its version, and what people are notified of. */
 export interface BreakerChange {
   breaker: AgentBreaker;
   alert: BreakerAlert | null;

@@ -55,14 +55,14 @@ export interface AgentStep {
 /** Steps per role, taken in order per task; a role without a step left does its plain work. */
 export interface AgentScript {
   roles: Record<string, AgentStep[]>;
-  /** The last step of a role is repeated for ever instead. */
+  /** The last step of a role is repeated without end instead. */
   repeatLast?: boolean;
 }
 
 /** The demonstration: one round of changes, everything else goes well. */
 export const demoScript: AgentScript = { roles: { reviewer: [{ act: 'request-changes' }] } };
 
-/** Writes a script for `--agent-script` or `ORCH_AGENT_SCRIPT`; the calls are counted beside it. Returns the file. */
+/** Writes a script for `--agent-script` or `ORCH_AGENT_SCRIPT`; the calls are counted in a file next to it. Returns the file. */
 export function writeAgentScript(folder: string, script: AgentScript): string {
   mkdirSync(folder, { recursive: true });
   const file = path.join(folder, 'script.json');

@@ -26,7 +26,7 @@ export interface DemoOptions {
   /** Longest time until the task must be done, milliseconds. */
   limitMs: number;
   signal: AbortSignal;
-  tell: (event: DemoEvent) => void;
+  report: (event: DemoEvent) => void;
 }
 
 export interface DemoEnd {
@@ -44,7 +44,7 @@ const pauseMs = 15;
  */
 export async function driveDemo(program: DemoProgram, site: DemoSite, options: DemoOptions): Promise<DemoEnd> {
   const { engine, config, store } = program;
-  const { clock, tell } = options;
+  const { clock, report } = options;
   const late = AbortSignal.timeout(options.limitMs);
   const signal = AbortSignal.any([options.signal, late]);
   const rounds = { decisions: 0, delivered: 0, problems: [] };
@@ -54,7 +54,7 @@ export async function driveDemo(program: DemoProgram, site: DemoSite, options: D
   await poller.tick(signal);
   const item = site.writeItem();
   const taskId = taskIdOf(site.world.project.identifier, item.sequence);
-  const spectator = createSpectator(store, taskId, tell);
+  const spectator = createSpectator(store, taskId, report);
   const watching = watchDatabase(config.dbPath, () => void spectator.look().catch(() => undefined));
   let answered = false;
   try {
@@ -67,7 +67,7 @@ export async function driveDemo(program: DemoProgram, site: DemoSite, options: D
       if (task?.hold?.cause === 'approval' && !answered) {
         answered = true;
         const text = site.approve(item);
-        tell({ at: clock.now(), kind: 'answered', by: site.world.people.lead.displayName, text });
+        report({ at: clock.now(), kind: 'answered', by: site.world.people.lead.displayName, text });
       }
       await clock.sleep(pauseMs, signal);
     }

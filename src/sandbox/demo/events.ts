@@ -1,6 +1,6 @@
 import type { Role, Run, Stage, Store, TaskId } from '../../core/model/index.ts';
 
-/** What a spectator is told, in the order it happened; `at` is milliseconds since the epoch. */
+/** What a spectator sees, in the order it happened; `at` is milliseconds since the epoch. */
 export type DemoEvent = { at: number } & (
   | { kind: 'task'; id: TaskId; title: string; branch: string }
   | { kind: 'stage'; from: Stage; to: Stage; why: string }
@@ -12,7 +12,7 @@ export type DemoEvent = { at: number } & (
 );
 
 export interface Spectator {
-  /** Looks at the database and tells what is new; calls one after the other. */
+  /** Looks at the database and reports what is new; calls one after the other. */
   look(): Promise<void>;
 }
 
@@ -20,18 +20,18 @@ export interface Spectator {
 const mostRows = 200;
 
 /**
- * Tells the story of one task from what orch keeps of it, so that the demonstration shows what really happened: state is
- * compared, an event is told once, however often is looked.
+ * Reports the events of one task from what orch keeps of it, so that the demonstration shows what really happened: state is
+ * compared, an event is reported once, however often it is seen.
  */
-export function createSpectator(store: Store, taskId: TaskId, tell: (event: DemoEvent) => void): Spectator {
-  const told = new Set<string>();
+export function createSpectator(store: Store, taskId: TaskId, report: (event: DemoEvent) => void): Spectator {
+  const reported = new Set<string>();
   let lastDecision = 0;
   let lastHold: string | null = null;
   let turn: Promise<void> = Promise.resolve();
 
   function once(key: string, event: DemoEvent): DemoEvent[] {
-    if (told.has(key)) return [];
-    told.add(key);
+    if (reported.has(key)) return [];
+    reported.add(key);
     return [event];
   }
 
@@ -62,7 +62,7 @@ export function createSpectator(store: Store, taskId: TaskId, tell: (event: Demo
     }
     for (const run of await store.runs({ taskId, limit: mostRows })) events.push(...ofRun(run));
     if (prNumber !== null) events.push(...once('pull', { at: updatedAt, kind: 'pull', number: prNumber }));
-    for (const event of events.toSorted((a, b) => a.at - b.at)) tell(event);
+    for (const event of events.toSorted((a, b) => a.at - b.at)) report(event);
   }
 
   return {

@@ -8,7 +8,7 @@ export interface CiOptions {
   contexts?: string[];
   /** Branches it builds. Default: those below `feature/`. */
   branches?: RegExp;
-  /** Told what it reported, as log lines would be. */
+  /** Called with what it reported, as log lines would be. */
   description?: (state: string) => string;
 }
 

@@ -67,7 +67,7 @@ async function check(state: GiteaState, repo: Repo, pull: Pull, user: GiteaUser,
   if (base === undefined) throw notFound();
   const head = headSha(repo, pull);
   const { clean } = await compare(repo, base, head);
-  // Still checking and in conflict are one answer, and a conflict gives it for ever.
+  // Still checking and in conflict are one answer, and a conflict keeps giving it.
   if (!clean || state.clock.now() < pull.checkingUntil) throw new Refusal(405, 'Please try again later');
   const why = rule === undefined ? null : await unmet(repo, pull, rule);
   if (why === null || rule === undefined) return;

@@ -122,7 +122,7 @@ function search(state: PlaneState, call: PlaneCall, slug: string): Reply {
 function members(state: PlaneState, call: PlaneCall, slug: string, projectId: string): Reply {
   const project = projectOf(state, call, slug, projectId);
   const people = state.users.filter((user) => project.members.has(user.id));
-  // A bare array, and without roles: only the workspace's list tells those.
+  // A bare array, and without roles: only the workspace's list has those.
   return { status: 200, body: people.map(renderUser) };
 }
 

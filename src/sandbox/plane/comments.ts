@@ -43,7 +43,7 @@ export function addComment(
   return row;
 }
 
-/** Rewrites a comment as anybody who may see it can, guests included: the author stays, `updated_by` tells. */
+/** Rewrites a comment as anybody who may see it can, guests included: the author stays, `updated_by` changes. */
 export function editComment(state: PlaneState, by: PlaneUser, row: Comment, html: string): void {
   row.html = html;
   row.updatedAt = stamp(state);

@@ -110,7 +110,7 @@ export interface PlaneState {
   comments: Comment[];
   links: LinkRow[];
   activities: Activity[];
-  /** Every write of a state, also of the one that stands already: no activity tells of those. */
+  /** Every write of a state, also of the one that stands already: those leave no activity. */
   stateWrites: { item: string; state: string; by: string }[];
   /** Times of the answered requests per token, for the sliding window. */
   history: Map<string, number[]>;

@@ -30,7 +30,7 @@ const roleSection = z
       .describe(
         'What of its work is committed: folders, files, `**` for everything but `protectedPaths`, `{task}` for the task id. Default: `docs/`, everything for the developer.',
       ),
-    env: variableNames().optional().describe('Names of variables passed to this role, beside `agent.env`.'),
+    env: variableNames().optional().describe('Names of variables passed to this role, in addition to `agent.env`.'),
     readPaths: z
       .array(filePath())
       .optional()
@@ -91,7 +91,7 @@ export const projectAgentSection = z
     command: commandLine().optional().describe('Instead of `agent.command`.'),
     kind: kind.optional().describe('Instead of `agent.kind`.'),
     sandbox: sandbox.optional().describe('Instead of `agent.sandbox`.'),
-    env: variableNames().optional().describe('Names of variables passed through, beside `agent.env`.'),
+    env: variableNames().optional().describe('Names of variables passed through, in addition to `agent.env`.'),
     timeoutMinutes: minutes.optional().describe('Instead of `agent.timeoutMinutes`.'),
     idleMinutes: minutes.optional().describe('Instead of `agent.idleMinutes`.'),
     graceSeconds: graceSeconds.optional().describe('Instead of `agent.graceSeconds`.'),

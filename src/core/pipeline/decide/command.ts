@@ -54,7 +54,7 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
   }
   showPhase(draft, 'in_progress');
   task.progress.shownHold = null;
-  // The command has what was refused delivered again; a card that is moved does not: a lost request is made anew.
+  // The command has what was refused delivered again; a card that is moved does not: a lost request is made again.
   if (held.lift === 'redeliver' && cause === 'mirror' && visit?.approval?.askedAt === null) visit.approval = null;
   // An order of a person that waits is carried out instead.
   if (held.lift === 'rerun' && visit !== null && draft.from.liveJob === null && visit.order === null) {

@@ -40,7 +40,7 @@ function merged(draft: Draft): Step | null {
   });
 }
 
-/** In deploy it counts as the merge, whoever made it: our own, seen by a poll before its delivery was settled, too. */
+/** In deploy it counts as the merge, by a person or by orch: our own, seen by a poll before its delivery was settled, too. */
 function mergedInDeploy(draft: Draft, visit: Visit, number: number, sha: CommitSha | null): Step | null {
   if (visit.merge?.merged === true) return null;
   noteMerge(draft, visit, number, sha, visit.merge === null ? 'person' : 'orch');

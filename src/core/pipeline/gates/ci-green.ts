@@ -16,7 +16,7 @@ function fold(row: StatusRow, required: boolean): Fold {
   }
 }
 
-/** Newest row per context: several may come in one second, the highest id is the newest (`research/apis.md` B11). */
+/** Newest row per context: several may come in one second, the highest id is the newest. */
 export function newestPerContext(rows: StatusRow[]): StatusRow[] {
   const newest = new Map<string, StatusRow>();
   for (const row of rows) {

@@ -18,7 +18,7 @@ export function judgeCode(draft: Draft, evidence: Evidence): Verdict {
   return judgeCi(evidence.statuses.value, draft.policy.ci.requiredContexts, codeTree);
 }
 
-/** What a developer is told about code that failed: contexts with links, or the end of the test output. */
+/** What a developer reads about code that failed: contexts with links, or the end of the test output. */
 function failureSections(draft: Draft, evidence: Evidence): Orders['sections'] {
   if (draft.policy.gates.development === 'tests-local') {
     const codeTree = evidence.codeTree?.seen === true ? evidence.codeTree.value : '';

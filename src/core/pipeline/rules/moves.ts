@@ -82,7 +82,7 @@ export function complete(draft: Draft): void {
 export interface Bounce {
   to: WorkStage;
   kind: BounceKind;
-  /** What the agent is told, one sentence. */
+  /** What the agent reads, one sentence. */
   why: string;
   /** Excerpt for people. */
   text: string;
