@@ -65,6 +65,10 @@ once. Without a file the defaults hold. The first of these is used:
 3. \`orchestrator.config.json\` in the working folder or above it, up to the home folder or the root
 4. \`/etc/orch/orchestrator.config.json\`
 
+A file that nobody named (3 and 4) decides where tokens are sent, so it has to be yours: it and its folder belong to you or root and
+nobody else can write them, and one inside a git repository has to be allowed once with \`orch config trust\`, again after each change.
+\`orch init\` allows the file that it writes.
+
 Flags win over variables, variables over the file, the file over the defaults; \`orch config show --origin\` says where each
 value came from. Lists in variables are separated by commas or written as JSON. An empty variable counts as not given. Relative
 paths are relative to the file, those from variables below the working folder. The JSON Schema for editors is

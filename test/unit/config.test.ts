@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig, type LoadedConfig } from '../../src/core/config/load.ts';
+import { trust } from '../../src/core/config/trust.ts';
 import { OrchError } from '../../src/core/model/index.ts';
 
 const project = { planeProject: '5884114d-8f5c-4c1e-9d0a-3b8f6f1f2a10', repo: 'acme/shop', prefix: 'ET' };
@@ -83,6 +84,44 @@ describe('finding the file', () => {
     env['ORCH_CONFIG'] = '~/v.json';
     expect((await load()).config.identity.name).toBe('variable');
     expect((await load({ file: 'f.json' })).config.identity.name).toBe('flag');
+  });
+
+  it('refuses a file that was found in a git repository until it is trusted, and again when it changes', async () => {
+    const file = write({ plane: { url: 'http://planted.example.org' } }, 'clone/orchestrator.config.json');
+    const clone = path.dirname(file);
+    mkdirSync(path.join(clone, '.git'));
+    mkdirSync(path.join(clone, 'deep'));
+    for (const cwd of [clone, path.join(clone, 'deep')]) {
+      expect(await failure({ cwd })).toMatchObject({
+        code: 'config_untrusted',
+        exitCode: 6,
+        message: expect.stringContaining(`part of the git repository ${clone}`) as string,
+      });
+    }
+    // The next file up is not used in its place.
+    write({ language: 'ru' });
+    expect((await failure({ cwd: clone })).code).toBe('config_untrusted');
+    expect(await load({ cwd: clone, file })).toMatchObject({ file, searched: false });
+    trust(file, env);
+    expect(await load({ cwd: clone })).toMatchObject({ file, searched: true });
+    write({ plane: { url: 'http://planted.example.org/2' } }, 'clone/orchestrator.config.json');
+    expect((await failure({ cwd: clone })).message).toContain('has changed since it was trusted');
+  });
+
+  it.each([
+    ['the file', 'orchestrator.config.json', 0o666],
+    ['its folder', '.', 0o777],
+  ])('refuses a file that was found where others can write %s', async (_what, name, mode) => {
+    const file = write({ language: 'ru' });
+    chmodSync(path.join(folder, name), mode);
+    expect(await failure()).toMatchObject({ code: 'config_untrusted', exitCode: 6 });
+    expect((await load({ file })).file).toBe(file);
+  });
+
+  it.runIf(process.getuid?.() === 0)('refuses a file of another user', async () => {
+    const file = write({ language: 'ru' });
+    chownSync(file, 65_534, 65_534);
+    expect((await failure()).message).toContain('belongs to another user (65534)');
   });
 
   it('says that a named file does not exist', async () => {

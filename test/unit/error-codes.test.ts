@@ -32,7 +32,7 @@ const table: [kind: string, exit: number, retry: string, codes: string][] = [
     'configuration',
     6,
     'never',
-    'not_configured config_not_found config_unreadable config_invalid missing_token unreadable_token project_not_registered repo_unknown base_missing no_access git_missing repos_foreign sandbox_unavailable',
+    'not_configured config_not_found config_unreadable config_invalid config_untrusted missing_token unreadable_token project_not_registered repo_unknown base_missing no_access git_missing repos_foreign sandbox_unavailable',
   ],
   ['configuration', 1, 'never', 'plane_state_missing plane_ids_taken'],
   [

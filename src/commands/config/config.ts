@@ -1,4 +1,6 @@
+import path from 'node:path';
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { OrchError } from '../../core/model/index.ts';
 import type { CommandContext } from '../shared/contract.ts';
 
 interface Leaf {
@@ -60,7 +62,25 @@ async function schema(context: CommandContext): Promise<void> {
   else context.output.data(JSON.stringify(settingsJsonSchema(), null, 2));
 }
 
-/** `orch config show|check|schema`. */
+async function trustFile(context: CommandContext, named: string | undefined): Promise<void> {
+  const [{ searchConfigFile, readConfigFile }, { trust }] = await Promise.all([
+    import('../../core/config/file.ts'),
+    import('../../core/config/trust.ts'),
+  ]);
+  const { env, cwd, output } = context;
+  const file = named === undefined ? searchConfigFile({ env, cwd }) : path.resolve(cwd, named);
+  if (file === null)
+    throw new OrchError('there is no configuration file here or above', {
+      code: 'config_not_found',
+      hint: 'Name one, or run `orch init`.',
+    });
+  await readConfigFile(file);
+  const list = trust(file, env);
+  if (output.asJson) output.json({ file, list });
+  else output.line({ text: output.terminal.symbols.good, style: 'good' }, ` ${file} is trusted as it is now (${list})`);
+}
+
+/** `orch config show|check|schema|trust`. */
 export function define(context: CommandContext): CommandUnknownOpts {
   const command = new Command('config').description('Show and check the configuration.').addHelpText(
     'after',
@@ -69,6 +89,7 @@ Examples:
   $ orch config check                 every mistake at once; exit 6 if there is one
   $ orch config show --origin         every value and where it came from
   $ orch config schema > orch.schema.json
+  $ orch config trust                 use the file in this git repository, as it is now
 
 Flags win over ORCH_* variables, these over the file, the file over the defaults.`,
   );
@@ -85,5 +106,12 @@ Flags win over ORCH_* variables, these over the file, the file over the defaults
     .command('schema')
     .description('Print the JSON Schema of the file.')
     .action(() => schema(context));
+  command
+    .command('trust')
+    .argument('[file]', 'default: the one that is found here or above')
+    .description(
+      'Let the search use a file in a git repository. Without it, such a file has to be named with --config; a change of the file ends the trust.',
+    )
+    .action((file) => trustFile(context, file));
   return command;
 }

@@ -93,6 +93,8 @@ async function write(context: CommandContext, flags: InitFlags, file: string, as
   await assertValid(content);
   const { writeFileAtomic } = await import('../../core/platform/files.ts');
   writeFileAtomic(file, `${JSON.stringify(content, null, 2)}\n`);
+  const { trust, workTreeOf } = await import('../../core/config/trust.ts');
+  if (workTreeOf(file) !== null) trust(file, context.env);
 }
 
 async function givenBy(flags: InitFlags): Promise<Given> {

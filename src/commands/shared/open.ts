@@ -33,7 +33,9 @@ export async function withApp<T>(
   work: (app: App) => Promise<T>,
   flags?: Record<string, unknown>,
 ): Promise<T> {
-  const { config } = await context.loadConfig(flags);
+  const { config, file, searched } = await context.loadConfig(flags);
+  // Tokens go to the servers that this file names.
+  if (searched) context.output.note(`configuration: ${file}`);
   const [{ openApp }, { systemClock }] = await Promise.all([
     import('../../app.ts'),
     import('../../core/platform/clock.ts'),

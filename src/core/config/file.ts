@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { OrchError } from '../model/index.ts';
+import { assertTrusted } from './trust.ts';
 
 export const configFileName = 'orchestrator.config.json';
 const systemFile = `/etc/orch/${configFileName}`;
@@ -25,20 +26,31 @@ function foldersUpward(cwd: string, home: string): string[] {
   }
 }
 
+interface Search {
+  /** `--config`. */
+  file?: string | undefined;
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+}
+
 /**
  * Which file holds the configuration: `--config`, `ORCH_CONFIG`, the nearest one upward from `cwd`, the system's.
  * cosmiconfig's own search is not used: it passes over a file it may not read, and its wide strategy would run
  * JavaScript it comes across.
+ * @returns `searched`: nobody named it
+ * @throws OrchError `config_untrusted` for a file that was found by searching and that others could have written
  */
-export function findConfigFile(options: {
-  file?: string | undefined;
-  env: NodeJS.ProcessEnv;
-  cwd: string;
-}): string | null {
+export function findConfigFile(options: Search): { file: string; searched: boolean } | null {
   const named = options.file ?? (options.env['ORCH_CONFIG']?.trim() || undefined);
-  if (named !== undefined) return path.resolve(options.cwd, expandHome(named, options.env));
-  const home = options.env['HOME'] ?? homedir();
-  const candidates = foldersUpward(options.cwd, home).map((folder) => path.join(folder, configFileName));
+  if (named !== undefined) return { file: path.resolve(options.cwd, expandHome(named, options.env)), searched: false };
+  const file = searchConfigFile(options);
+  if (file !== null) assertTrusted(file, options.env);
+  return file === null ? null : { file, searched: true };
+}
+
+/** The file that a search comes to, trusted or not. */
+export function searchConfigFile({ env, cwd }: Omit<Search, 'file'>): string | null {
+  const candidates = foldersUpward(cwd, env['HOME'] ?? homedir()).map((folder) => path.join(folder, configFileName));
   return [...candidates, systemFile].find((file) => existsSync(file)) ?? null;
 }
 

@@ -24,6 +24,8 @@ export interface LoadedConfig {
   /** The same as people write it, defaults filled in: for `config show`. */
   settings: Settings;
   file: string | null;
+  /** Nobody named the file: it was found in the working folder, above it, or in /etc. */
+  searched: boolean;
   /** Where the value of a key came from: `default`, the file's path, a variable's name, or `flag`. */
   origin(path: string): string;
   /** Trouble that stops nothing: unknown variables, variables without a meaning. */
@@ -90,7 +92,8 @@ function located(problems: Problem[], origin: (path: string) => string): Problem
  */
 export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
   const { env, cwd } = request;
-  const name = findConfigFile({ file: request.file, env, cwd });
+  const found = findConfigFile({ file: request.file, env, cwd });
+  const name = found?.file ?? null;
   const [{ settingsSchema, settingsJsonSchema }, file] = await Promise.all([
     import('./schema.ts'),
     name === null ? null : readConfigFile(name),
@@ -135,5 +138,12 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
     hasReviewerToken: secretSource('gitea-reviewer', env) !== null,
     fromFile: (path) => origin(path) === name,
   });
-  return { config, settings: result.data, file: name, origin, warnings: environment.warnings };
+  return {
+    config,
+    settings: result.data,
+    file: name,
+    searched: found?.searched ?? false,
+    origin,
+    warnings: environment.warnings,
+  };
 }

@@ -123,6 +123,7 @@ export const errorCodes = {
   config_not_found: setUp,
   config_unreadable: setUp,
   config_invalid: setUp,
+  config_untrusted: setUp,
   missing_token: setUp,
   unreadable_token: setUp,
   project_not_registered: setUp,
