@@ -1,6 +1,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import type { CommandContext } from './commands/shared/contract.ts';
 import { stopSignal } from './commands/shared/signals.ts';
+import type { Settings } from './core/config/schema.ts';
 import { createSecrets } from './core/config/secrets.ts';
 import type { ExitName } from './core/model/index.ts';
 import { Redactor } from './core/platform/redact.ts';
@@ -53,6 +54,13 @@ function workingFolder(): string {
   }
 }
 
+/** Names of variables that agents get and that hold a secret, going by the name. */
+function agentSecrets({ agent, projects }: Settings): string[] {
+  const agents = [agent, ...projects.flatMap((project) => project.agent ?? [])];
+  const all = agents.flatMap(({ env, roles }) => [env, ...Object.values(roles ?? {}).map((role) => role?.env)]).flat();
+  return all.flatMap((name) => name ?? []).filter((name) => /key|token|secret|passw|credential/i.test(name));
+}
+
 /** The output that the options ask for. */
 export function outputFor(flags: Omit<GlobalFlags, 'words'>, redactor: Redactor): Output {
   const terminal = createTerminal({
@@ -89,6 +97,9 @@ export function createSession(
       const { loadConfig } = await import('./core/config/load.ts');
       const request = { flags: values, env: process.env, cwd: context.cwd, file: session.file };
       const loaded = await loadConfig(request);
+      // Texts of agents and servers are printed next; from here on no token gets out, used by this command or not.
+      secrets.all();
+      for (const name of agentSecrets(loaded.settings)) redactor.add(process.env[name] ?? '');
       if (!warned) for (const warning of loaded.warnings) session.output.warn(warning);
       warned = true;
       return loaded;

@@ -191,10 +191,31 @@ async function spinner(
   };
 }
 
+/** Longest line of raw output that is held back until it is complete, and what then stays held back, bytes. */
+const maxHeldLine = 64 * 1024;
+const heldTail = 4 * 1024;
+
 /**
- * Bytes on stdout as they are: neither escaped nor redacted. Only for what the user asked for by name (`orch logs --raw`);
- * everything else goes through `Output`.
+ * Bytes on stdout, not escaped: only for what the user asked for by name (`orch logs --raw`). Secrets are replaced here, too,
+ * so a line is written when it is complete.
  */
-export function printRaw(output: Output, bytes: Uint8Array): void {
-  output.terminal.out.stream.write(bytes);
+export function rawWriter(output: Output, redactor: Redactor): { write: (bytes: Uint8Array) => void; end: () => void } {
+  let held = '';
+  const print = (text: string): void => {
+    // One character a byte: bytes of any encoding come out as they were.
+    if (text !== '') output.terminal.out.stream.write(Buffer.from(redactor.redact(text), 'latin1'));
+  };
+  return {
+    write(bytes) {
+      held += Buffer.from(bytes).toString('latin1');
+      const complete = held.lastIndexOf('\n') + 1;
+      const cut = held.length - complete > maxHeldLine ? held.length - heldTail : complete;
+      print(held.slice(0, cut));
+      held = held.slice(cut);
+    },
+    end() {
+      print(held);
+      held = '';
+    },
+  };
 }

@@ -74,6 +74,12 @@ describe('usage errors', () => {
     [['config', 'shw'], "unknown command 'shw'", 'Did you mean show?'],
     [['config', 'check', '--wat'], "unknown option '--wat'", 'orch help config'],
     [['completion', 'tcsh'], "command-argument value 'tcsh' is invalid", 'orch help completion'],
+    [['why', 'ET-1', '-n', '1.5'], 'a whole number from 1 to 100000', 'orch help why'],
+    [['why', 'ET-1', '-n', '99999999999'], 'a whole number from 1 to 100000', 'orch help why'],
+    [['why', 'ET-1', '-n', ''], 'a whole number', 'orch help why'],
+    [['run-worker', '--concurrency', '0'], 'a whole number from 1 to 64', 'orch help run-worker'],
+    [['status', '--interval', '0'], 'a number of seconds from 0.2 to 3600', 'orch help status'],
+    [['enqueue', 'developer', '--wait', '1e300'], 'a number of minutes from 0 to 100000', 'orch help enqueue'],
     [['completion'], "missing required argument 'shell'", 'orch help completion'],
   ])('%j exits with 2', (args, message, hint) => {
     const { status, stdout, stderr } = orch(args);
@@ -91,6 +97,11 @@ describe('usage errors', () => {
     expect(JSON.parse(stderr)).toEqual({
       error: { code: 'usage', message: "unknown option '--wat'", hint: 'Run `orch help config`.' },
     });
+  });
+
+  it.each(['constructor', '__proto__', 'toString'])('help %s is about nothing', (word) => {
+    const { status, stderr } = orch(['help', word]);
+    expect([status, stderr.split('\n')[0]]).toEqual([2, `error: there is no help about "${word}"`]);
   });
 
   it('escape what the user typed', () => {

@@ -82,6 +82,20 @@ describe('logs', () => {
     writeFileSync(file, lines);
   });
 
+  it('prints no token that the run holds, in any form, of any command', () => {
+    const secret = 'plane"secret/1';
+    const bytes = [line({ type: 'result', result: `it is ${secret}`, is_error: false }), `plain ${secret}\n`].join('');
+    writeFileSync(file, bytes);
+    const env = { ORCH_PLANE_API_TOKEN: secret };
+    for (const args of [[], ['--json'], ['--raw']]) {
+      const { status, stdout } = world.orch(['logs', run.id, ...args], env);
+      expect(status).toBe(0);
+      expect(stdout).toContain('[redacted]');
+      expect(stdout).not.toContain('secret/1');
+    }
+    writeFileSync(file, lines);
+  });
+
   it('prints one document with --json', () => {
     const document = JSON.parse(world.orch(['logs', run.id, '--json']).stdout) as Record<string, unknown>;
     expect(document).toMatchObject({ schema_version: 1, run: { id: run.id, phase: 'running', ended_at: null } });

@@ -1,16 +1,11 @@
-import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import { Command } from '@commander-js/extra-typings';
 import type { App } from '../../app.ts';
 import { OrchError } from '../../core/model/index.ts';
 import type { DemoEnd } from '../../sandbox/demo/drive.ts';
 import type { DemoSite } from '../../sandbox/demo/site.ts';
 import type { Progress } from '../../ui/output.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!(value >= 1 && value <= 3600)) throw new InvalidArgumentError('a number of seconds from 1 to 3600');
-  return value;
-}
+import { numberOption } from '../shared/numbers.ts';
 
 interface DemoFlags {
   keep?: true | undefined;
@@ -25,7 +20,7 @@ export const define: CommandModule['define'] = (context) =>
     )
     .option('--keep', 'leave the sandbox up at the end, to be explored, until Ctrl-C')
     .option('--dir <folder>', 'keep everything in this new or empty folder')
-    .option('--limit <seconds>', 'give up after this long', seconds, 60)
+    .option('--limit <seconds>', 'give up after this long', numberOption('any', 1, 3600, 'seconds'), 60)
     .addHelpText(
       'after',
       `

@@ -16,7 +16,7 @@ interface EnqueueOptions extends AdhocOptions {
   workItem?: string | undefined;
   pipeline?: string | undefined;
   idempotencyKey?: string | undefined;
-  wait?: string | true | undefined;
+  wait?: number | true | undefined;
 }
 
 /** One of three things, distinguished by their options; a mixture is refused before anything is opened. */
@@ -57,12 +57,9 @@ async function withRole(context: CommandContext, role: Role, work: (app: App) =>
   });
 }
 
-function waitOf(wait: string | true | undefined): number | null {
+function waitOf(wait: number | true | undefined): number | null {
   if (wait === undefined) return null;
-  const minutes = wait === true ? 24 * 60 : Number(wait);
-  if (!Number.isFinite(minutes) || minutes < 0)
-    throw usage(`"${String(wait)}" is no number of minutes`, 'For example --wait 30.');
-  return minutes * 60_000;
+  return (wait === true ? 24 * 60 : wait) * 60_000;
 }
 
 async function enqueueItem(

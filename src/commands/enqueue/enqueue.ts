@@ -1,5 +1,6 @@
 import { Command } from '@commander-js/extra-typings';
 import type { CommandModule } from '../shared/contract.ts';
+import { numberOption } from '../shared/numbers.ts';
 
 export const define: CommandModule['define'] = (context) =>
   new Command('enqueue')
@@ -15,7 +16,11 @@ export const define: CommandModule['define'] = (context) =>
     .option('--branch <name>', 'ad-hoc run: the branch it works on and is published to')
     .option('--prompt <file>', 'ad-hoc run: what to do; - reads standard input')
     .option('--idempotency-key <key>', 'the same key is the same job')
-    .option('--wait [minutes]', 'wait for the end: exit 0 done, 1 failed, 8 not finished in time')
+    .option(
+      '--wait [minutes]',
+      'wait for the end: exit 0 done, 1 failed, 8 not finished in time',
+      numberOption('any', 0, 100_000, 'minutes'),
+    )
     .addHelpText(
       'after',
       `

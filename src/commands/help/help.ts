@@ -12,7 +12,8 @@ export function helpCommand(context: CommandContext, program: CommandUnknownOpts
     .argument('[topic...]', 'a command, exit-codes or environment')
     .action(async (words) => {
       const { helpTopics } = await import('./help-topics.ts');
-      const topic = helpTopics[words[0] ?? ''];
+      const word = words[0] ?? '';
+      const topic = Object.hasOwn(helpTopics, word) ? helpTopics[word] : undefined;
       if (topic !== undefined) return topic.print(context.output);
       let command = program;
       for (const word of words) {

@@ -56,7 +56,7 @@ async function logs(context: CommandContext, text: string, options: LogOptions):
         signal: follow ? context.signal : new AbortController().signal,
         clock: systemClock,
       };
-      if (options.raw === true) await raw(output, request);
+      if (options.raw === true) await raw(context, request);
       else await readable(output, request);
       if (run.folder === '' && !follow) output.note(`run ${run.id} is being prepared and has printed nothing yet`);
     },
@@ -64,9 +64,11 @@ async function logs(context: CommandContext, text: string, options: LogOptions):
   );
 }
 
-async function raw(output: Output, request: ReadRequest): Promise<void> {
-  const [{ eachChunk }, { printRaw }] = await Promise.all([import('./log-read.ts'), import('../../ui/output.ts')]);
-  await eachChunk(request, (bytes) => printRaw(output, bytes));
+async function raw({ output, redactor }: CommandContext, request: ReadRequest): Promise<void> {
+  const [{ eachChunk }, { rawWriter }] = await Promise.all([import('./log-read.ts'), import('../../ui/output.ts')]);
+  const writer = rawWriter(output, redactor);
+  await eachChunk(request, (bytes) => writer.write(bytes));
+  writer.end();
 }
 
 async function readable(output: Output, request: ReadRequest): Promise<void> {

@@ -1,15 +1,9 @@
-import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import { Command } from '@commander-js/extra-typings';
 import type { App } from '../../app.ts';
 import type { RepairDeps } from '../../core/worker/repairs/repair.ts';
 import type { Worker } from '../../core/worker/worker.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 64)
-    throw new InvalidArgumentError('a whole number from 1 to 64');
-  return value;
-}
+import { numberOption } from '../shared/numbers.ts';
 
 export const define: CommandModule['define'] = (context) =>
   new Command('run-worker')
@@ -18,7 +12,7 @@ export const define: CommandModule['define'] = (context) =>
     )
     .option('--once', 'one job to its end, then end; exit 0 also when there is none')
     .option('--until-empty', 'until nothing is due; delayed jobs are left')
-    .option('--concurrency <n>', 'most agents at the same time on this host', count)
+    .option('--concurrency <n>', 'most agents at the same time on this host', numberOption('whole', 1, 64))
     .addHelpText(
       'after',
       `

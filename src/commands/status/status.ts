@@ -1,9 +1,10 @@
-import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import { Command } from '@commander-js/extra-typings';
 import type { Config } from '../../core/config/config.ts';
 import type { ExitName, Store } from '../../core/model/index.ts';
 import { isFinal, OrchError } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
+import { numberOption } from '../shared/numbers.ts';
 import { eventDocument } from '../shared/documents.ts';
 
 interface StatusOptions {
@@ -22,12 +23,6 @@ interface Look {
   over: boolean;
 }
 
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!(value >= 0.2 && value <= 3600)) throw new InvalidArgumentError('seconds, from 0.2 to 3600');
-  return value;
-}
-
 export const define: CommandModule['define'] = (context) =>
   new Command('status')
     .description(
@@ -38,7 +33,7 @@ export const define: CommandModule['define'] = (context) =>
     .option('--events', 'the last decisions')
     .option('--all', 'finished tasks too')
     .option('--watch', 'look again and again until stopped; of one task until it is finished')
-    .option('--interval <seconds>', 'how often --watch looks', seconds, 2)
+    .option('--interval <seconds>', 'how often --watch looks', numberOption('any', 0.2, 3600, 'seconds'), 2)
     .option(
       '--exit-code',
       'exit 7 when poller or worker was not seen within its lease, 8 when something is not finished',

@@ -3,12 +3,13 @@ import type { DecisionRow, TaskRow } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import type { CommandModule } from '../shared/contract.ts';
 import { taskDocument } from '../shared/documents.ts';
+import { numberOption } from '../shared/numbers.ts';
 
 export const define: CommandModule['define'] = (context) =>
   new Command('why')
     .description('Says why a task is where it is: what it waits for, on whom, and the decisions that led there.')
     .argument('<task>', 'task id, such as ET-012')
-    .option('-n, --last <n>', 'how many decisions', '8')
+    .option('-n, --last <n>', 'how many decisions', numberOption('whole', 1, 100_000), 8)
     .addHelpText(
       'after',
       `
@@ -27,7 +28,7 @@ Examples:
           const row = await taskOf(store, text);
           const decisions = await store.decisions({
             taskId: row.task.id,
-            limit: Math.max(1, Number(options.last) || 8),
+            limit: options.last,
           });
           if (context.output.asJson)
             return context.output.json({ task: taskDocument(row), decisions: decisions.map(decisionDocument) });

@@ -1,6 +1,7 @@
 const shortest = 6;
 
-/** Replaces known secrets in every form they could leak in: plain, URL-encoded, hexadecimal and base64 (with any neighbour). */
+/** Replaces known secrets in every form they could leak in: plain, URL-encoded, escaped in
+ * JSON, hexadecimal and base64 (with any neighbour). */
 export class Redactor {
   /** Longest first: a secret may hold another one, of which the rest would stay. */
   private needles: string[] = [];
@@ -14,7 +15,8 @@ export class Redactor {
     const value = secret.trim();
     if (value.length < shortest) return;
     const hex = Buffer.from(value).toString('hex');
-    const forms = [value, encodeURIComponent(value), hex, hex.toUpperCase()];
+    const inJson = JSON.stringify(value).slice(1, -1);
+    const forms = [value, encodeURIComponent(value), inJson, hex, hex.toUpperCase()];
     // The base64 of a longer text holds the secret's own base64 at one of three alignments; the first and last groups
     // mix with the neighbours, so only the part in between is constant.
     for (const lead of [0, 1, 2]) {
