@@ -9,6 +9,7 @@ import type { ItemPhase, ProjectId, ProjectPolicy, Role, Store, Task, Tracker } 
 import { OrchError } from './core/model/index.ts';
 import { createTelegram } from './core/peers/telegram/telegram.ts';
 import { channels, chatLane } from './core/pipeline/channels.ts';
+import { roleNames } from './core/pipeline/stages/index.ts';
 import type { Log } from './core/platform/log.ts';
 import { ownerId } from './core/platform/processes.ts';
 import { openStore } from './core/store/open.ts';
@@ -165,10 +166,16 @@ function workerParts(
   };
 }
 
-/** The prompt that the configuration names for a role; null: the one orch ships. */
+/** The prompt that the configuration names for a role; null: the one orch ships. @throws OrchError `not_configured` */
 function configuredPrompt(config: Config, role: Role, project: ProjectPolicy | null): string | null {
   const file = config.agent.promptFile(role, project);
-  return file === null ? null : readFileSync(file, 'utf8');
+  if (file !== null) return readFileSync(file, 'utf8');
+  if (roleNames.includes(role)) return null;
+  // A task keeps the stages it began with, also one that the configuration has lost since.
+  throw new OrchError(`orch has no prompt for the role ${role}`, {
+    code: 'not_configured',
+    hint: `Define its stage again until the tasks that began with it are done, or put the prompt into .openclaw/agents/${role}.md.`,
+  });
 }
 
 /** A prompt of a project is a page or two; more than this is no prompt. */
