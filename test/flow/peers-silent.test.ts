@@ -1,13 +1,12 @@
 import { afterEach, expect, test } from 'vitest';
 import { overviewDocument, readOverview } from '../../src/commands/shared/overview.ts';
 import { taskIdOf, type TaskId } from '../../src/core/model/index.ts';
-import { createWorker } from '../../src/core/worker/worker.ts';
-import { sharedRounds } from '../../src/core/engine/rounds.ts';
 import type { SandboxGitea } from '../../src/sandbox/gitea/server.ts';
 import type { WorkItem } from '../../src/sandbox/plane/state.ts';
 import { leapClock, type LeapClock } from '../support/leap-clock.ts';
 import { startLine, type Line } from '../support/line.ts';
 import { quiet } from '../support/matrix.ts';
+import { servingWorker } from '../support/serving-worker.ts';
 import { actionOf, lasting, retryAfterSeconds, type Trouble } from '../support/trouble.ts';
 import { violations } from '../support/violations.ts';
 
@@ -60,8 +59,7 @@ async function start(peer: 'plane' | 'gitea'): Promise<Drive> {
   });
   line = started;
   const stopping = new AbortController();
-  const worker = createWorker(started.app.workerDeps(sharedRounds(started.app.engine)));
-  const served = worker.serve(stopping.signal);
+  const served = servingWorker(started.app).serve(stopping.signal);
   stop = async () => {
     stopping.abort();
     clock.skip(60_000);

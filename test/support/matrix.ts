@@ -2,13 +2,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { overviewDocument, readOverview } from '../../src/commands/shared/overview.ts';
 import { taskIdOf, type RunningJob, type Store, type TaskId, type TaskRow } from '../../src/core/model/index.ts';
-import { createWorker } from '../../src/core/worker/worker.ts';
-import { sharedRounds } from '../../src/core/engine/rounds.ts';
 import type { FaultRule } from '../../src/sandbox/faults.ts';
 import type { Repo } from '../../src/sandbox/gitea/state.ts';
 import type { Project } from '../../src/sandbox/plane/state.ts';
 import { leapClock, type LeapClock } from './leap-clock.ts';
 import { startLine, type Line } from './line.ts';
+import { servingWorker } from './serving-worker.ts';
 import { actionOf, lasting, type Trouble } from './trouble.ts';
 import { until } from './until.ts';
 
@@ -261,8 +260,7 @@ function assemble(pieces: Pieces): Matrix {
         }).id;
       }
       const stop = new AbortController();
-      const worker = createWorker(line.app.workerDeps(sharedRounds(line.app.engine)));
-      const served = worker.serve(stop.signal);
+      const served = servingWorker(line.app).serve(stop.signal);
       let left: Cell[];
       try {
         left = await rounds();
