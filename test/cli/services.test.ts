@@ -175,7 +175,11 @@ describe('pollers', () => {
     third.kill('SIGCONT');
     writeFileSync(path.join(root, 'go'), '');
     await host.run(['run-worker', '--until-empty']);
-    await until('the request for approval', () => tasksIn(host.database)[0]?.hold === 'approval');
+    const open = (): number => ask(`SELECT 1 FROM outbox WHERE state IN ('pending', 'in_flight')`).length;
+    await until(
+      'the request for approval to be delivered',
+      () => tasksIn(host.database)[0]?.hold === 'approval' && open() === 0,
+    );
     for (const one of [third, fourth]) one.kill('SIGTERM');
     expect(await Promise.all([third.ended, fourth.ended])).toMatchObject([{ code: 0 }, { code: 0 }]);
     expect(await violations(world, host.database)).toEqual([]);

@@ -8,6 +8,7 @@ import { startLine, type Line } from '../support/line.ts';
 import { quiet } from '../support/matrix.ts';
 import { servingWorker } from '../support/serving-worker.ts';
 import { actionOf, lasting, retryAfterSeconds, type Trouble } from '../support/trouble.ts';
+import { until } from '../support/until.ts';
 import { violations } from '../support/violations.ts';
 
 /** A peer that is away as a whole, or asks to be left alone, while everything in the task's way needs it. */
@@ -204,6 +205,8 @@ test(
       world.gitea.setStatus(world.repo, world.gitea.head(world.repo, branch) ?? '', 'ci/test', 'success');
       await reach(drive, id, `${action.kind}: not done`, (stage) => stage === 'done');
       await turn(drive);
+      // The worker may still be delivering, and Telegram's messages wait: what is to be delivered is the state in Plane.
+      await until('the work item to show Done', () => world.plane.stateName(item) === 'Done');
       await check(drive, item, id);
       const told = JSON.stringify(overviewDocument(await readOverview(app.store, app.config, false)));
       expect(told, action.kind).toMatch(/Telegram/);

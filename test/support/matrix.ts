@@ -241,7 +241,6 @@ function assemble(pieces: Pieces): Matrix {
       left = cells.filter((cell) => cell.doneIn === null);
       clock.skip(phases.size === 0 ? calmMs : options.tickMs);
     }
-    await line.tick();
     return left;
   }
 
@@ -269,6 +268,8 @@ function assemble(pieces: Pieces): Matrix {
         clock.skip(60_000);
         await served;
       }
+      // The worker's own rounds may have kept a lane from the tick before: now nobody else delivers.
+      await line.tick();
       if (left.length === 0) return;
       const journals = await Promise.all(left.map(async (cell) => `${cell.name}\n${await line.journal(cell.id)}`));
       throw new Error(`not done: ${journals.join('\n\n')}`);
