@@ -43,9 +43,14 @@ test('a database of version 0.1.0 is migrated, whole, and says of every task wha
       expect((await store.decisions({ taskId, limit: 500 })).length).toBe(snapshot?.meta.version);
       expect((await store.runs({ taskId, limit: 500 })).length).toBe(snapshot?.meta.runs);
     }
-    expect((await store.runningJobs(null)).map(({ run }) => run.phase)).toEqual(['preparing', 'running', 'publishing']);
+    const phases = (await store.runningJobs(null)).map(({ run }) => run.phase);
+    expect(phases.toSorted()).toEqual([
+      ...['preparing', 'preparing', 'preparing', 'publishing', 'publishing', 'publishing'],
+      'running',
+    ]);
+    expect(await store.agentBreaker()).toMatchObject({ state: 'open', reason: 'usage_limit' });
     expect(await store.effectsInFlight()).toHaveLength(1);
-    expect((await store.totals()).effects.map(({ state }) => state)).toEqual(['done', 'pending']);
+    expect((await store.totals()).effects.map(({ state }) => state)).toEqual(['dead', 'done', 'pending']);
   } finally {
     await store.close();
     db.close();
