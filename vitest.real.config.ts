@@ -4,8 +4,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/real/**/*.test.ts'],
-    // A machine that is shared with other work may be slow for a minute: continuous integration tries a failed test once more.
-    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 600_000,
     hookTimeout: 900_000,
     maxWorkers: 1,
