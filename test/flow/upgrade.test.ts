@@ -64,6 +64,7 @@ async function answer({ world }: Line, { task }: TaskRow): Promise<void> {
       return;
     case 'ci':
     case 'ci_silent':
+    case 'ci_stuck':
       gitea.setStatus(repo, gitea.head(repo, task.branch) ?? '', 'ci/test', 'success');
       return;
     case 'existing_branch':
