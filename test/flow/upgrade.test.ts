@@ -79,7 +79,7 @@ async function journals(on: Line, rows: TaskRow[]): Promise<string> {
   return all.join('\n\n');
 }
 
-test('every task of a database of version 0.1.0 goes on to done', { timeout: 600_000 }, async () => {
+test('every task of a database of version 0.1.0 goes on to done', { timeout: 1_200_000 }, async () => {
   line = await startOldLine();
   const { store } = line.app;
   const before = await store.tasks({});
