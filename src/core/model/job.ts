@@ -115,6 +115,22 @@ export interface RunOutcome {
   tail: string;
 }
 
+const checkPrefix = 'check:';
+
+/**
+ * Cause of the check of a code tree. A check that came to no answer does not count for its tree, so the next one has a cause
+ * of its own.
+ * @param lost checks of the task that came to no answer
+ */
+export function checkCause(codeTree: string, lost: number): string {
+  return `${checkPrefix}${codeTree}${lost === 0 ? '' : `#${lost}`}`;
+}
+
+/** The code tree in what `checkCause` made; null for the cause of any other job. */
+export function codeTreeOf(cause: string): string | null {
+  return cause.startsWith(checkPrefix) ? (cause.slice(checkPrefix.length).split('#')[0] ?? '') : null;
+}
+
 /** Whether a check's command was run to an end of its own or to its time limit; anything else says nothing about the code. */
 export function answersCheck(outcome: Pick<RunOutcome, 'kind' | 'cause'>): boolean {
   return (

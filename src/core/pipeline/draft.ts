@@ -195,12 +195,3 @@ export function stopJob(draft: Draft): void {
   draft.cancelJobs.push(job.id);
   if (job.kind === 'check') draft.task.progress.lostChecks += 1;
 }
-
-/**
- * Cause of the check of a code tree. A check that came to no answer does not count for its code tree, so the next one has
- * a cause of its own. The store takes `codeTree#n` apart again.
- */
-export function checkCause(draft: Draft, codeTree: string): string {
-  const { lostChecks } = draft.task.progress;
-  return `check:${codeTree}${lostChecks === 0 ? '' : `#${lostChecks}`}`;
-}

@@ -1,6 +1,6 @@
 import type { Evidence, EvidenceNeed, Orders, ProjectPolicy, Verdict, Visit } from '../../model/index.ts';
+import { checkCause } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { checkCause } from '../draft.ts';
 import { failedContexts, judgeCi } from '../gates/ci-green.ts';
 import { judgeLocalTests } from '../gates/tests-local.ts';
 import { cannotSee, commit, hold, visitOf, type Step } from '../step.ts';
@@ -85,7 +85,7 @@ function requestCheck(draft: Draft, codeTree: string): Step {
     role: checkRole,
     taskId: task.id,
     projectId: task.projectId,
-    cause: checkCause(draft, codeTree),
+    cause: checkCause(codeTree, task.progress.lostChecks),
     repo: task.repo,
     branch: task.branch,
     visit: visit.n,
