@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Config } from './core/config/config.ts';
+import { databaseOf } from './core/config/database.ts';
 import { catalogueOf } from './core/engine/messages/render.ts';
 import type { DeliverDeps } from './core/engine/deliver.ts';
 import { areFresh, factsOf, readFacts, stateFor } from './core/engine/project-facts.ts';
@@ -13,7 +14,6 @@ import { roleNames } from './core/pipeline/stages/index.ts';
 import type { Log } from './core/platform/log.ts';
 import { ownerId } from './core/platform/processes.ts';
 import { openStore } from './core/store/open.ts';
-import { watchDatabase } from './core/store/watch.ts';
 import type { RepairDeps } from './core/worker/repairs/repair.ts';
 import { connectParts, projectOf, type PartOptions, type Parts } from './parts.ts';
 
@@ -55,7 +55,7 @@ function requireProject(config: Config): void {
 export async function openApp(options: AppOptions): Promise<App> {
   requireProject(options.config);
   const { config, clock, log } = options;
-  const store = await openStore({ file: config.dbPath, clock, mode: options.mode });
+  const store = await openStore({ database: databaseOf(config), clock, mode: options.mode });
   const owner = ownerId();
   const parts = connectParts(options);
   const { git, workspaces, tracker, forge, launcher } = parts;
@@ -147,10 +147,6 @@ function workerParts(
       configuredPrompt(config, role, projectOf(config, projectId)),
     itemUrlOf: (task) =>
       `${config.plane.publicUrl}/${config.plane.workspace}/projects/${task.projectId}/issues/${task.itemId}`,
-    onChange: (callback) => {
-      const watching = watchDatabase(config.dbPath, callback);
-      return () => watching.close();
-    },
     announce: (key, notice) =>
       store.announce([
         {

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
 import { systemClock } from '../../src/core/platform/clock.ts';
-import { watchDatabase } from '../../src/core/store/watch.ts';
+import { watchDatabase } from '../../src/core/store/sqlite/watch.ts';
 import { createNotifier } from '../../src/core/worker/watching.ts';
 import { settlement } from '../store/bench.ts';
 import { serveCalls } from './calls.ts';

@@ -27,7 +27,7 @@ const now = (): number => Number(process.hrtime.bigint() / 1000n);
 
 async function orchLane(folder: string, durability: Durability): Promise<Lane> {
   const file = path.join(folder, `orch-${durability}`, 'orch.db');
-  await (await openStore({ file, clock: systemClock, mode: 'service' })).close();
+  await (await openStore({ database: { file }, clock: systemClock, mode: 'service' })).close();
   const { store } = openAt(file, durability);
   const waiter = startRemote('latency-worker.ts');
   await waiter.call('orch', file, durability);

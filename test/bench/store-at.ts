@@ -1,9 +1,9 @@
 import Database from 'better-sqlite3';
 import type { Store } from '../../src/core/model/index.ts';
 import { systemClock } from '../../src/core/platform/clock.ts';
-import { busyTimeoutMs, connect } from '../../src/core/store/connection.ts';
-import { migrations, newestSchema } from '../../src/core/store/migrate.ts';
-import { sqliteStore } from '../../src/core/store/store.ts';
+import { busyTimeoutMs, connect } from '../../src/core/store/sqlite/connection.ts';
+import { migrations, newestSchema } from '../../src/core/store/sqlite/migrate.ts';
+import { createStore } from '../../src/core/store/store.ts';
 import type { Durability } from './contestants/contestant.ts';
 
 /**
@@ -14,5 +14,5 @@ export function openAt(file: string, durability: Durability): { db: Database.Dat
   const db = new Database(file, { timeout: busyTimeoutMs });
   db.pragma(`synchronous = ${durability}`);
   db.pragma('foreign_keys = ON');
-  return { db, store: sqliteStore(connect(db, file, 10_000, newestSchema(migrations())), systemClock) };
+  return { db, store: createStore(connect(db, file, 10_000, newestSchema(migrations())), systemClock) };
 }

@@ -278,7 +278,7 @@ describe('this machine', () => {
     mkdirSync(stateDir, { mode: 0o700 });
     const file = path.join(stateDir, 'orch.db');
     const configure: Case['configure'] = (config) => (config['stateDir'] = stateDir);
-    await (await openStore({ file, clock: systemClock, mode: 'command' })).close();
+    await (await openStore({ database: { file }, clock: systemClock, mode: 'command' })).close();
     expect((await found({ configure })).wrong).toEqual([]);
     const db = new Database(file);
     db.exec(`UPDATE meta SET value = '999' WHERE key = 'schema'`);

@@ -30,7 +30,7 @@ describe('who is alive', () => {
   let store: Store;
   beforeEach(async () => {
     clock = testClock();
-    store = await openStore({ file: path.join(folder, 'orch.db'), clock, mode: 'service' });
+    store = await openStore({ database: { file: path.join(folder, 'orch.db') }, clock, mode: 'service' });
   });
   afterEach(() => store.close());
   const alive = async () => readAlive(store, leaseMs, await store.runningJobs(null));

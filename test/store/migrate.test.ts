@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { migrate, migrations, schemaOf } from '../../src/core/store/migrate.ts';
+import { migrate, migrations, schemaOf } from '../../src/core/store/sqlite/migrate.ts';
 import { openStore } from '../../src/core/store/open.ts';
 import { claimOn, comment, commitNow, itemMirror, message, newJob, task, testClock, visit } from './bench.ts';
 
@@ -42,7 +42,7 @@ const names = (type: string) =>
 
 /** A task with rows in every table that points at it. */
 async function fill(): Promise<void> {
-  const store = await openStore({ file, clock: testClock(), mode: 'command' });
+  const store = await openStore({ database: { file }, clock: testClock(), mode: 'command' });
   await store.addTask(task(), itemMirror());
   await commitNow(store, { jobs: [newJob()], effects: [comment('c1')], visit: visit(1), task: task({ visit: 1 }) });
   await store.post(message('m1'));
@@ -148,7 +148,7 @@ function program(body: string): string[] {
   writeFileSync(
     main,
     `const { default: Database } = await import('${path.join(root, 'node_modules/better-sqlite3/lib/index.js')}');
-    const { migrate, migrations, schemaOf } = await import('${path.join(root, 'dist/core/store/migrate.js')}');
+    const { migrate, migrations, schemaOf } = await import('${path.join(root, 'dist/core/store/sqlite/migrate.js')}');
     const file = '${file}';
     const db = new Database(file, { timeout: 25 });
     ${body}`,

@@ -14,15 +14,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { patiently } from '../../src/core/store/connection.ts';
-import { databaseError } from '../../src/core/store/errors.ts';
-import { applicationId, openStore } from '../../src/core/store/open.ts';
+import { patiently } from '../../src/core/store/sqlite/connection.ts';
+import { databaseError } from '../../src/core/store/sqlite/errors.ts';
+import { openStore } from '../../src/core/store/open.ts';
+import { applicationId } from '../../src/core/store/sqlite/open.ts';
 import { adhoc, claimOn, itemMirror, lead, observation, task, taskId, testClock } from './bench.ts';
 
 let folder: string;
 let file: string;
 const open = async (over: { readonly?: boolean; file?: string } = {}) =>
-  openStore({ file, clock: testClock(), mode: 'command', ...over });
+  openStore({ database: { file }, clock: testClock(), mode: 'command', ...over });
 
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'orch-open-'));

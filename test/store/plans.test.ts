@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
-import { connect } from '../../src/core/store/connection.ts';
-import { migrations, newestSchema } from '../../src/core/store/migrate.ts';
+import { connect } from '../../src/core/store/sqlite/connection.ts';
+import { migrations, newestSchema } from '../../src/core/store/sqlite/migrate.ts';
 import { openStore } from '../../src/core/store/open.ts';
-import { sqliteStore } from '../../src/core/store/store.ts';
+import { createStore } from '../../src/core/store/store.ts';
 import { claimOn, itemMirror, newJob, present, settlement, task, taskId, testClock } from './bench.ts';
 
 /** How SQLite carries a statement out; parameters are left empty. */
@@ -21,12 +21,12 @@ test('nothing that is asked all day long reads a table from end to end, however 
   const folder = mkdtempSync(path.join(tmpdir(), 'orch-plans-'));
   const file = path.join(folder, 'orch.db');
   const clock = testClock();
-  await (await openStore({ file, clock, mode: 'command' })).close();
+  await (await openStore({ database: { file }, clock, mode: 'command' })).close();
   const db = new Database(file);
   const texts = new Set<string>();
   const prepare = db.prepare.bind(db);
   db.prepare = ((text: string) => (texts.add(text), prepare(text))) as typeof db.prepare;
-  const store = sqliteStore(connect(db, file, 1000, newestSchema(migrations())), clock);
+  const store = createStore(connect(db, file, 1000, newestSchema(migrations())), clock);
 
   await store.addTask(task(), itemMirror());
   await store.enqueue(newJob());

@@ -37,7 +37,7 @@ const worker = `
 import { openStore } from './src/core/store/open.js';
 const [file, host] = process.argv.slice(2);
 const clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
-const store = await openStore({ file, clock, mode: 'service' });
+const store = await openStore({ database: { file }, clock, mode: 'service' });
 const settlement = JSON.parse(process.env.SETTLEMENT);
 for (;;) {
   const claim = await store.claim({ host, owner: host + '|boot|' + process.pid + '|1', leaseMs: 60000, maxConcurrency: 9 });
@@ -89,14 +89,14 @@ describe('several processes', () => {
     const file = path.join(folder, 'fresh', 'orch.db');
     const ended = await Promise.all(['h1', 'h2', 'h3', 'h4'].map((host) => work(file, host)));
     expect(ended).toEqual(ended.map(() => ({ lines: [], code: 0, errors: '' })));
-    const store = await openStore({ file, clock: testClock(), mode: 'command', readonly: true });
+    const store = await openStore({ database: { file }, clock: testClock(), mode: 'command', readonly: true });
     expect(await store.recentJobs(5)).toEqual([]);
     await store.close();
   });
 
   it('claim 200 jobs without a duplicate, though one is killed on the way', async () => {
     const file = path.join(folder, 'race', 'orch.db');
-    const store = await openStore({ file, clock: testClock(), mode: 'service' });
+    const store = await openStore({ database: { file }, clock: testClock(), mode: 'service' });
     for (let n = 0; n < 200; n += 1) await store.enqueue(adhoc(n));
     let others: Promise<Ended>[] = [];
     const victim = await work(file, 'h0', (count, kill) => {

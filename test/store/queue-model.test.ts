@@ -31,7 +31,7 @@ const pool: ChildProcess[] = [];
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'orch-queue-'));
   template = path.join(folder, 'template.db');
-  const store = await openStore({ file: template, clock: testClock(), mode: 'service' });
+  const store = await openStore({ database: { file: template }, clock: testClock(), mode: 'service' });
   for (const id of taskIds) await store.addTask(task({ id: id as never }), itemMirror());
   await store.close();
 });
@@ -71,7 +71,7 @@ async function newGame(): Promise<Game> {
   const file = path.join(folder, `${(games += 1)}.db`);
   copyFileSync(template, file);
   const clock = testClock();
-  const open = () => openStore({ file, clock, mode: 'service' });
+  const open = () => openStore({ database: { file }, clock, mode: 'service' });
   const stores: [Store, Store] = [await open(), await open()];
   const bodies: ChildProcess[] = [];
   for (let n = 0; n < 4; n += 1) bodies.push(pool[n] ?? (await spawnBody()));

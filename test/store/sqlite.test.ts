@@ -14,7 +14,7 @@ async function sqliteBench(): Promise<Bench> {
   const clock = testClock();
   const opened: Store[] = [];
   const connect = async (): Promise<Store> => {
-    const store = await openStore({ file, clock, mode: 'service' });
+    const store = await openStore({ database: { file }, clock, mode: 'service' });
     opened.push(store);
     return store;
   };

@@ -28,7 +28,7 @@ test('a database of version 0.1.0 is migrated, whole, and says of every task wha
   const file = path.join(folder, 'orch.db');
   const db = new Database(file);
   db.exec(fixture('database.sql'));
-  const store = await openStore({ file, clock: systemClock, mode: 'command' });
+  const store = await openStore({ database: { file }, clock: systemClock, mode: 'command' });
   try {
     expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
     expect(db.pragma('foreign_key_check')).toEqual([]);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/core/store/open.ts';
-import { watchDatabase } from '../../src/core/store/watch.ts';
+import { watchDatabase } from '../../src/core/store/sqlite/watch.ts';
 import { adhoc, testClock } from './bench.ts';
 import { until } from '../support/until.ts';
 
@@ -19,7 +19,7 @@ describe('watchDatabase', () => {
   it('calls on every write, also after the -wal file was made anew', async () => {
     const file = path.join(folder, 'orch.db');
     let calls = 0;
-    const open = () => openStore({ file, clock: testClock(), mode: 'command' });
+    const open = () => openStore({ database: { file }, clock: testClock(), mode: 'command' });
     await (await open()).close();
     const watcher = watchDatabase(file, () => (calls += 1));
     for (let n = 0; n < 3; n += 1) {

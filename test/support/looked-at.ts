@@ -79,7 +79,7 @@ export async function lookedAt(): Promise<LookedAt> {
   };
   const clock: LookedAt['clock'] = { at: Date.now(), now: () => clock.at, sleep: () => Promise.resolve() };
   const file = path.join(folder, 'state', 'orch.db');
-  const store = await openStore({ file, clock, mode: 'service' });
+  const store = await openStore({ database: { file }, clock, mode: 'service' });
   const idOf = (n: number): TaskId => taskIdOf('ET', n);
   const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
   const world: LookedAt = {

@@ -1,9 +1,9 @@
 import Database from 'better-sqlite3';
 import type { Store, TaskId } from '../../src/core/model/index.ts';
 import type { Clock } from '../../src/core/platform/clock.ts';
-import { connect } from '../../src/core/store/connection.ts';
-import { migrate, migrations, newestSchema } from '../../src/core/store/migrate.ts';
-import { sqliteStore } from '../../src/core/store/store.ts';
+import { connect } from '../../src/core/store/sqlite/connection.ts';
+import { migrate, migrations, newestSchema } from '../../src/core/store/sqlite/migrate.ts';
+import { createStore } from '../../src/core/store/store.ts';
 
 /** The real store over a database in memory. */
 export interface MemoryStore {
@@ -32,7 +32,7 @@ export function memoryStore(image: Buffer, clock: Clock): MemoryStore {
   const db = new Database(image);
   db.pragma('foreign_keys = ON');
   return {
-    store: sqliteStore(connect(db, ':memory:', 1000, schema), clock),
+    store: createStore(connect(db, ':memory:', 1000, schema), clock),
     rows: <Row>(sql: string) => db.prepare(sql).all() as Row[],
     wake: (taskId) => void db.prepare('UPDATE tasks SET awake = 1, wake_seq = wake_seq + 1 WHERE id = ?').run(taskId),
     image: () => db.serialize(),

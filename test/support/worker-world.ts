@@ -19,7 +19,6 @@ import { silentLog } from '../../src/core/platform/log.ts';
 import { bootId, ownerId, readProcess } from '../../src/core/platform/processes.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';
 import { openStore } from '../../src/core/store/open.ts';
-import { watchDatabase } from '../../src/core/store/watch.ts';
 import type { WorkerConfig, WorkerDeps } from '../../src/core/worker/deps.ts';
 import type { RepairDeps } from '../../src/core/worker/repairs/repair.ts';
 import { itemMirror, newJob, task } from '../store/bench.ts';
@@ -83,7 +82,7 @@ export async function workerWorld(kind: 'claude' | 'other' = 'other'): Promise<W
   mkdirSync(path.dirname(file), { recursive: true });
   const script = path.join(root, 'agent.sh');
   const broken = path.join(root, 'not-installed');
-  const store = await openStore({ file, clock: systemClock, mode: 'service' });
+  const store = await openStore({ database: { file }, clock: systemClock, mode: 'service' });
   const git = await gitWorld(root);
   const runsDir = path.join(root, 'state', 'runs');
   const launcher = createLauncher({
@@ -127,10 +126,6 @@ export async function workerWorld(kind: 'claude' | 'other' = 'other'): Promise<W
       timeoutOf: () => 60_000,
       promptOf: () => Promise.resolve('You are an agent.'),
       itemUrlOf: () => null,
-      onChange: (callback) => {
-        const watcher = watchDatabase(file, callback);
-        return () => watcher.close();
-      },
       onTask: (id) => Promise.resolve(void told.push(id)),
       announce: (_key, notice) => Promise.resolve(void notices.push(notice)),
       runsDir,

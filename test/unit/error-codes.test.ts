@@ -100,7 +100,10 @@ describe('error codes', () => {
   it('let only a service that met an upgraded database end in another way', () => {
     expect(new OrchError('x', { code: 'database_newer', exit: 'tryAgain' }).exitCode).toBe(exitCodes.tryAgain);
     const overrides = sources.filter(({ text }) => /\bexit\?: 'tryAgain'|, 'tryAgain'\)/.test(text));
-    expect(overrides.map(({ file }) => file)).toEqual(['src/core/model/errors.ts', 'src/core/store/connection.ts']);
+    expect(overrides.map(({ file }) => file)).toEqual([
+      'src/core/model/errors.ts',
+      'src/core/store/sqlite/connection.ts',
+    ]);
   });
 
   it('are never compared by a part of their spelling', () => {
@@ -108,7 +111,7 @@ describe('error codes', () => {
       /\b(?:code|outcome\.cause)\.(?:startsWith|endsWith|includes|match|search|indexOf|slice|split|replace)\b/;
     const pattern = /\.(?:test|exec)\([^()]*\b(?:code|outcome\.cause)\)/;
     // The codes of SQLite and of Node's HTTP parser form families by their spelling, and are mapped to codes of orch here.
-    const edges = ['src/core/store/errors.ts', 'src/core/peers/http/client.ts'];
+    const edges = ['src/core/store/sqlite/errors.ts', 'src/core/peers/http/client.ts'];
     const found = sources.flatMap(({ file, text }) =>
       text
         .split('\n')

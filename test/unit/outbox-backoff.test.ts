@@ -126,7 +126,7 @@ describe('a decision that fails', () => {
   it('is postponed longer each time, as the configuration says, and soon again after a success', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'orch-postpone-'));
     const clock = testClock();
-    const store = await openStore({ file: path.join(folder, 'orch.db'), clock, mode: 'command' });
+    const store = await openStore({ database: { file: path.join(folder, 'orch.db') }, clock, mode: 'command' });
     let broken = true;
     const deps = {
       store,

@@ -25,7 +25,7 @@ beforeEach(async () => {
   Object.assign(time, { wall: Date.now(), steady: 5_000 });
   world = await workerWorld();
   const clock = { now: () => time.wall, sleep: systemClock.sleep };
-  store = await openStore({ file: world.path('state/orch.db'), clock, mode: 'service' });
+  store = await openStore({ database: { file: world.path('state/orch.db') }, clock, mode: 'service' });
 });
 afterEach(async () => {
   await store.close();

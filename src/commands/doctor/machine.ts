@@ -1,5 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { Config } from '../../core/config/config.ts';
+import { databaseOf } from '../../core/config/database.ts';
 import { secretForms, type SecretName } from '../../core/config/secrets.ts';
 import { packageRoot } from '../../core/platform/files.ts';
 import { bad, check, good, together, warning, type Finding, type Subject } from './finding.ts';
@@ -45,7 +47,7 @@ function node(): Finding {
 export function state(subject: Subject): Promise<Finding[]> {
   return together([
     check('state folder', () => Promise.resolve(folder(subject.config.stateDir))),
-    check('database', () => database(subject.config.dbPath)),
+    check('database', () => database(subject.config)),
     check('tokens', () => Promise.resolve(tokens(subject))),
   ]);
 }
@@ -78,18 +80,17 @@ function folder(stateDir: string): Finding[] {
   return findings;
 }
 
-async function database(file: string): Promise<Finding> {
-  const { inspectDatabase } = await import('../../core/store/inspect.ts');
-  const name = 'database';
-  const found = await inspectDatabase(file);
-  if (found === null) return good(name, `${file} will be made by the first service`);
-  const advice = 'Stop the services, keep a copy of the file with its -wal, and restore the last backup.';
-  if (found.damage !== null && found.damage.length > 0)
-    return bad(name, `${file} is damaged: ${found.damage[0] ?? ''}`, advice);
+async function database(config: Config): Promise<Finding> {
+  const { inspectDatabase } = await import('../../core/store/open.ts');
+  const title = 'database';
+  const { name, found } = await inspectDatabase(databaseOf(config));
+  if (found === null) return good(title, `${name} will be made by the first service`);
+  const { damage, schema, known } = found;
+  if (damage !== null && damage.length > 0) return bad(title, `${name} is damaged: ${damage[0] ?? ''}`, found.advice);
   const size = `${(found.size / 1e6).toFixed(1)} MB`;
-  const schema = found.schema < found.known ? `schema ${found.schema}, ${found.known} with the next start` : '';
-  const whole = found.damage === null ? `${size}, too large to be checked here` : size;
-  return good(name, [file, whole, schema].filter((part) => part !== '').join(', '));
+  const whole = damage === null ? `${size}, too large to be checked here` : size;
+  const older = schema < known ? `schema ${schema}, ${known} with the next start` : '';
+  return good(title, [name, whole, older].filter((part) => part !== '').join(', '));
 }
 
 /** Which secrets are needed is a matter of the configuration; whether they are right is asked of the servers. */

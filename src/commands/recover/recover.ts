@@ -1,5 +1,4 @@
 import { Command } from '@commander-js/extra-typings';
-import { existsSync } from 'node:fs';
 import type { App } from '../../app.ts';
 import { chatLane } from '../../core/pipeline/channels.ts';
 import type { Recovery } from '../../core/worker/repairs.ts';
@@ -26,8 +25,7 @@ Examples:
         import('../shared/follow-up.ts'),
       ]);
       // Looking makes nothing: without a database nothing can have been left behind.
-      const { config } = await context.loadConfig();
-      if (dryRun && !existsSync(config.dbPath)) return print(context, nothing, dryRun);
+      if (dryRun && !(await hasDatabase(context))) return print(context, nothing, dryRun);
       await withApp(context, 'command', async (app) => {
         const report = await recover(
           app.workerDeps(async () => {}),
@@ -40,6 +38,14 @@ Examples:
         print(context, report, dryRun);
       });
     });
+
+async function hasDatabase(context: CommandContext): Promise<boolean> {
+  const [{ isDatabaseMade }, { databaseOf }] = await Promise.all([
+    import('../../core/store/open.ts'),
+    import('../../core/config/database.ts'),
+  ]);
+  return isDatabaseMade(databaseOf((await context.loadConfig()).config));
+}
 
 const nothing: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };
 

@@ -14,11 +14,12 @@ export async function withStore<T>(
   options: { readonly?: boolean } = {},
 ): Promise<T> {
   const { config } = await context.loadConfig();
-  const [{ openStore }, { systemClock }] = await Promise.all([
+  const [{ openStore }, { databaseOf }, { systemClock }] = await Promise.all([
     import('../../core/store/open.ts'),
+    import('../../core/config/database.ts'),
     import('../../core/platform/clock.ts'),
   ]);
-  const store = await openStore({ file: config.dbPath, clock: systemClock, mode: 'command', ...options });
+  const store = await openStore({ database: databaseOf(config), clock: systemClock, mode: 'command', ...options });
   try {
     return await work(store, config);
   } finally {

@@ -150,6 +150,11 @@ export interface Totals {
  */
 export interface Store {
   now(): number;
+  /**
+   * Calls the listener soon after any process has written, several times for one write; answers the function that ends it.
+   * Only a hint: calls may be missing, or come from this process's own writes, so a slow poll stands behind it.
+   */
+  onChange(listener: () => void): () => void;
   close(): Promise<void>;
 
   // projects and polling

@@ -19,9 +19,14 @@ export function encodeOrNull(value: unknown): string | null {
   return value === null || value === undefined ? null : JSON.stringify(value);
 }
 
-/** SQLite has no booleans, and the driver refuses to guess. */
+/** SQLite has no booleans, and its driver refuses to guess. */
 export function bit(value: boolean): 0 | 1 {
   return value ? 1 : 0;
+}
+
+/** A boolean as a driver gives it: from a column (0, 1), from JSON (`->>`: 1 in SQLite, `true` in PostgreSQL), or none. */
+export function isSet(value: number | string | null): boolean {
+  return value === 1 || value === 'true';
 }
 
 /** Words of a list of this program for `IN (…)`: the same words in the same order as the index that serves the query has. */
@@ -29,7 +34,17 @@ export function inList(words: readonly string[]): string {
   return words.map((word) => `'${word}'`).join(', ');
 }
 
+/** The id that leaves the process for an integer key. */
+export function idOf<Id extends string>(key: number): Id {
+  return String(key) as Id;
+}
+
 /** The integer key behind an id that left the process as text; -1, which no row has, when it is none. */
 export function rowId(id: string): number {
   return /^\d{1,15}$/.test(id) ? Number(id) : -1;
+}
+
+/** Counts of rows by their task. */
+export function countsByTask(rows: { task_id: string; n: number }[]): Map<string, number> {
+  return new Map(rows.map((row) => [row.task_id, row.n]));
 }

@@ -1,157 +1,141 @@
 import type { Store } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
-import { agentBreakerStatements } from './agent-breaker.ts';
-import { anyDue, claimJob, mayClaim } from './claim.ts';
-import { applyDecision, queueEffect, queueJob } from './commit.ts';
-import type { Connection } from './connection.ts';
-import { reviveEffects, settleEffect } from './deliver.ts';
-import { families, postMessage } from './families.ts';
-import type { Families } from './families.ts';
-import { patchRun, renewLease, runningJobs, settleLease, takeOver } from './leased.ts';
-import { leaseStatements, processStatements } from './leases.ts';
-import { loadSnapshot } from './load.ts';
-import { applyObservation, differs } from './observe.ts';
-import { decodeEffect } from './outbox.ts';
-import { projectStatements } from './projects.ts';
-import { readModels } from './read-models.ts';
-import { decodeRun } from './runs.ts';
+import type { Driver, Query } from './query.ts';
+import { agentBreaker } from './statements/agent-breaker.ts';
+import { anyDue, claimJob, mayClaim } from './statements/claim.ts';
+import { applyDecision, queueEffect, queueJob } from './statements/commit.ts';
+import { reviveEffects, settleEffect } from './statements/deliver.ts';
+import { jobs } from './statements/jobs.ts';
+import { patchRun, renewLease, runningJobs, settleLease, takeOver } from './statements/leased.ts';
+import { leases, processes } from './statements/leases.ts';
+import { loadSnapshot } from './statements/load.ts';
+import { messages } from './statements/messages.ts';
+import { mirrors } from './statements/mirrors.ts';
+import { applyObservation, differs } from './statements/observe.ts';
+import { decodeEffect, outbox } from './statements/outbox.ts';
+import { projects } from './statements/projects.ts';
+import { decisions, effects, taskRow, taskRows, totals } from './statements/read-models.ts';
+import { runs } from './statements/runs.ts';
+import { tasks } from './statements/tasks.ts';
+import { visits } from './statements/visits.ts';
 
-/** One group of the port's methods over one connection. */
-interface Parts {
-  connection: Connection;
-  f: Families;
-  now: () => number;
-}
+type Now = () => number;
 
-/** The SQLite driver of the store port: every method is one transaction of the statement families. */
-export function sqliteStore(connection: Connection, clock: Clock): Store {
-  const parts: Parts = { connection, f: families(connection.sql), now: () => clock.now() };
+/** The store port over one database: every method is one transaction of statement bodies. */
+export function createStore(driver: Driver, clock: Clock): Store {
+  const now: Now = () => clock.now();
   return {
-    now: parts.now,
-    close: () => {
-      connection.close();
-      return Promise.resolve();
-    },
-    ...pollingMethods(parts),
-    ...reconcileMethods(parts),
-    ...queueMethods(parts),
-    ...outboxMethods(parts),
-    ...processMethods(parts),
-    ...readMethods(parts),
+    now,
+    onChange: (listener) => driver.onChange(listener),
+    close: () => driver.close(),
+    ...pollingMethods(driver, now),
+    ...reconcileMethods(driver, now),
+    ...queueMethods(driver, now),
+    ...outboxMethods(driver, now),
+    ...processMethods(driver, now),
+    ...readMethods(driver),
   };
 }
 
-function pollingMethods({ connection: { read, write, sql }, f, now }: Parts) {
-  const projects = projectStatements(sql);
-  const leases = leaseStatements(sql);
+function pollingMethods({ read, write }: Driver, now: Now) {
   return {
     project: (projectId) => read(() => projects.get(projectId)),
     observe: async (seen) => {
-      const look = (): 'lost' | 'same' | 'differs' => {
-        if (!leases.holds(seen.leader, now())) return 'lost';
-        return differs(f, projects, seen) ? 'differs' : 'same';
-      };
-      const first = await read(look);
+      const first = await read(function* (): Query<'lost' | 'same' | 'differs'> {
+        if (!(yield* leases.holds(seen.leader, now()))) return 'lost';
+        return (yield* differs(seen)) ? 'differs' : 'same';
+      });
       if (first === 'lost') return 'lost';
       if (first === 'same') return { woken: [] };
-      return write(() =>
-        leases.holds(seen.leader, now()) ? { woken: applyObservation(f, projects, seen, now()) } : 'lost',
-      );
+      return write(function* () {
+        if (!(yield* leases.holds(seen.leader, now()))) return 'lost';
+        return { woken: yield* applyObservation(seen, now()) };
+      });
     },
     acquireLease: (name, owner, ttlMs) => write(() => leases.acquire(name, owner, ttlMs, now())),
     releaseLease: (lease) => write(() => leases.release(lease)),
     leases: () => read(() => leases.list()),
-    post: (message) => write(() => postMessage(f, message, now())),
+    post: (message) => write(() => messages.post(message, now())),
     addTask: (task, mirror) =>
-      write(() => {
-        if (!f.tasks.insert(task, now())) return false;
-        f.mirrors.put(task.id, mirror, now());
+      write(function* () {
+        if (!(yield* tasks.insert(task, now()))) return false;
+        yield* mirrors.put(task.id, mirror, now());
         return true;
       }),
   } satisfies Partial<Store>;
 }
 
-function reconcileMethods({ connection: { read, write }, f, now }: Parts) {
+function reconcileMethods({ read, write }: Driver, now: Now) {
   return {
-    dueTasks: (limit) => read(() => f.tasks.due(now(), limit)),
-    load: (taskId) => read(() => loadSnapshot(f, taskId)),
-    commit: (taskId, expectedVersion, decision) =>
-      write(() => applyDecision(f, taskId, expectedVersion, decision, now())),
-    rest: (taskId, seenWake, wakeAt) => write(() => f.tasks.rest(taskId, seenWake, wakeAt)),
+    dueTasks: (limit) => read(() => tasks.due(now(), limit)),
+    load: (taskId) => read(() => loadSnapshot(taskId)),
+    commit: (taskId, expectedVersion, decision) => write(() => applyDecision(taskId, expectedVersion, decision, now())),
+    rest: (taskId, seenWake, wakeAt) => write(() => tasks.rest(taskId, seenWake, wakeAt)),
   } satisfies Partial<Store>;
 }
 
-function queueMethods({ connection: { read, write }, f, now }: Parts) {
+function queueMethods({ read, write }: Driver, now: Now) {
   return {
-    enqueue: (job) => write(() => queueJob(f, job, now())),
+    enqueue: (job) => write(() => queueJob(job, now())),
     claim: async (request) =>
-      (await read(() => mayClaim(f, request, now()))) ? write(() => claimJob(f, request, now())) : null,
-    hasDueJob: () => read(() => anyDue(f, now())),
-    renew: (lease, leaseMs) => write(() => renewLease(f, lease, leaseMs, now())),
-    patchRun: (lease, patch) => write(() => patchRun(f, lease, patch)),
-    settle: (lease, settlement) => write(() => settleLease(f, lease, settlement, now())),
-    runningJobs: (host) => read(() => runningJobs(f, host)),
-    takeOver: (lease, newOwner, leaseMs) => write(() => takeOver(f, lease, newOwner, leaseMs, now())),
+      (await read(() => mayClaim(request, now()))) ? write(() => claimJob(request, now())) : null,
+    hasDueJob: () => read(() => anyDue(now())),
+    renew: (lease, leaseMs) => write(() => renewLease(lease, leaseMs, now())),
+    patchRun: (lease, patch) => write(() => patchRun(lease, patch)),
+    settle: (lease, settlement) => write(() => settleLease(lease, settlement, now())),
+    runningJobs: (host) => read(() => runningJobs(host)),
+    takeOver: (lease, newOwner, leaseMs) => write(() => takeOver(lease, newOwner, leaseMs, now())),
   } satisfies Partial<Store>;
 }
 
-function outboxMethods({ connection: { read, write }, f, now }: Parts) {
+function outboxMethods({ read, write }: Driver, now: Now) {
   return {
     claimEffect: async (owner, leaseMs) => {
       // Looked at first without the write lock: an empty outbox is the usual case.
-      const due = await read(() => f.outbox.nextDue());
+      const due = await read(() => outbox.nextDue());
       if (due === null || due > now()) return null;
-      const row = await write(() => f.outbox.claim(owner, leaseMs, now()));
+      const row = await write(() => outbox.claim(owner, leaseMs, now()));
       return row === null ? null : { effect: decodeEffect(row), token: row.lease_token };
     },
-    settleEffect: (effectId, token, delivery) => write(() => settleEffect(f, effectId, token, delivery, now())),
-    reviveEffects: (taskId) => write(() => reviveEffects(f, taskId)),
-    effectsInFlight: () =>
-      read(() =>
-        f.outbox.onTheirWay().map((row) => ({
-          effect: decodeEffect(row),
-          token: row.lease_token,
-          owner: row.lease_owner ?? '',
-          expiresAt: row.lease_expires_at ?? 0,
-        })),
-      ),
-    announce: (effects) =>
-      write(() => {
-        for (const effect of effects) queueEffect(f, { ...effect, report: false }, null, now());
+    settleEffect: (effectId, token, delivery) => write(() => settleEffect(effectId, token, delivery, now())),
+    reviveEffects: (taskId) => write(() => reviveEffects(taskId)),
+    effectsInFlight: async () =>
+      (await read(() => outbox.onTheirWay())).map((row) => ({
+        effect: decodeEffect(row),
+        token: row.lease_token,
+        owner: row.lease_owner ?? '',
+        expiresAt: row.lease_expires_at ?? 0,
+      })),
+    announce: (notices) =>
+      write(function* () {
+        for (const effect of notices) yield* queueEffect({ ...effect, report: false }, null, now());
       }),
   } satisfies Partial<Store>;
 }
 
-function processMethods({ connection: { read, write, sql }, now }: Parts) {
-  const breaker = agentBreakerStatements(sql);
-  const processes = processStatements(sql);
+function processMethods({ read, write }: Driver, now: Now) {
   return {
-    agentBreaker: () => read(() => breaker.get()),
-    setAgentBreaker: (next) => write(() => breaker.set(next)),
-    heartbeat: (row) => write(() => processes.beat(row, now())),
+    agentBreaker: () => read(() => agentBreaker.get()),
+    setAgentBreaker: (next) => write(() => agentBreaker.set(next)),
+    heartbeat: (report) => write(() => processes.beat(report, now())),
     processes: () => read(() => processes.list()),
   } satisfies Partial<Store>;
 }
 
-function readMethods({ connection: { read }, f }: Parts) {
-  const models = readModels(f);
+function readMethods({ read }: Driver) {
   return {
-    task: (taskId) => read(() => models.task(taskId)),
-    taskOfItem: (itemId) => read(() => models.taskOfItem(itemId)),
-    tasks: (filter) => read(() => models.tasks(filter)),
-    visits: (taskId) => read(() => f.visits.ofTask(taskId)),
-    decisions: (filter) => read(() => models.decisions(filter)),
-    job: (jobId) => read(() => f.jobs.find(jobId)),
-    run: (runId) =>
-      read(() => {
-        const row = f.runs.find(runId);
-        return row === null ? null : decodeRun(row);
-      }),
-    runs: (filter) => read(() => f.runs.list(filter)),
-    runEnds: (runIds) => read(() => f.runs.ends(runIds)),
-    queueCounts: () => read(() => f.jobs.counts()),
-    recentJobs: (limit) => read(() => f.jobs.recent(limit)),
-    effects: (filter) => read(() => models.effects(filter)),
-    totals: () => read(() => models.totals()),
+    task: (taskId) => read(() => taskRow(taskId)),
+    taskOfItem: (itemId) => read(() => tasks.ofItem(itemId)),
+    tasks: (filter) => read(() => taskRows(filter)),
+    visits: (taskId) => read(() => visits.ofTask(taskId)),
+    decisions: (filter) => read(() => decisions(filter)),
+    job: (jobId) => read(() => jobs.find(jobId)),
+    run: (runId) => read(() => runs.find(runId)),
+    runs: (filter) => read(() => runs.list(filter)),
+    runEnds: (runIds) => read(() => runs.ends(runIds)),
+    queueCounts: () => read(() => jobs.counts()),
+    recentJobs: (limit) => read(() => jobs.recent(limit)),
+    effects: (filter) => read(() => effects(filter)),
+    totals: () => read(() => totals()),
   } satisfies Partial<Store>;
 }

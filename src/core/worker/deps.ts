@@ -59,8 +59,6 @@ export interface WorkerDeps {
   promptOf: (repo: RepoSlug, baseSha: CommitSha, role: Role, projectId: ProjectId | null) => Promise<string | null>;
   /** Link to the work item for the orders, made from configured addresses. */
   itemUrlOf: (task: Task) => string | null;
-  /** Calls back when the database changed; answers the function that ends it. */
-  onChange: (callback: () => void) => () => void;
   /** A task got a message; called after the settlement is committed, so that the engine can reconcile at once. */
   onTask: (taskId: TaskId) => Promise<void>;
   /** Alerts that belong to no task. The key makes a repeated one the same. */

@@ -60,7 +60,7 @@ export function startRenewing(deps: WorkerDeps, claim: Claim): LeaseRenewer {
   }
 
   let checking = false;
-  const unwatch = deps.onChange(() => {
+  const unwatch = store.onChange(() => {
     if (checking || state !== 'go' || stopped.signal.aborted) return;
     checking = true;
     void checkForCancel().finally(() => (checking = false));

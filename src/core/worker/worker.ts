@@ -128,7 +128,7 @@ export function createWorker(deps: WorkerDeps): Worker {
       }
     },
     async serve(signal) {
-      const unwatch = deps.onChange(notifier.notify);
+      const unwatch = deps.store.onChange(notifier.notify);
       let outdated: OrchError | null = null;
       while (!signal.aborted) {
         try {

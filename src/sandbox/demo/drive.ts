@@ -4,7 +4,6 @@ import { runRounds } from '../../core/engine/rounds.ts';
 import type { LauncherPort, ProjectPolicy, Store, TaskId } from '../../core/model/index.ts';
 import { isFinal, taskIdOf } from '../../core/model/index.ts';
 import type { Clock } from '../../core/platform/clock.ts';
-import { watchDatabase } from '../../core/store/watch.ts';
 import type { RepairDeps } from '../../core/worker/repairs/repair.ts';
 import { createWorker } from '../../core/worker/worker.ts';
 import { createPoller } from '../../pollers/schedule.ts';
@@ -17,7 +16,7 @@ export interface DemoProgram {
   store: Store;
   launcher: LauncherPort;
   engine: ReconcileDeps & DeliverDeps;
-  config: { dbPath: string; projects: ProjectPolicy[]; poll: { schedule: string } };
+  config: { projects: ProjectPolicy[]; poll: { schedule: string } };
   workerDeps(onTask: RepairDeps['onTask']): RepairDeps;
 }
 
@@ -55,7 +54,7 @@ export async function driveDemo(program: DemoProgram, site: DemoSite, options: D
   const item = site.writeItem();
   const taskId = taskIdOf(site.world.project.identifier, item.sequence);
   const spectator = createSpectator(store, taskId, report);
-  const watching = watchDatabase(config.dbPath, () => void spectator.look().catch(() => undefined));
+  const unwatch = store.onChange(() => void spectator.look().catch(() => undefined));
   let answered = false;
   try {
     while (!signal.aborted) {
@@ -73,7 +72,7 @@ export async function driveDemo(program: DemoProgram, site: DemoSite, options: D
     }
     return { end: options.signal.aborted ? 'stopped' : 'late', taskId, item };
   } finally {
-    watching.close();
+    unwatch();
     await poller.release();
     await spectator.look();
     await endRuns(program);

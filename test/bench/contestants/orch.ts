@@ -73,7 +73,7 @@ function addJobs(to: Database.Database, from: number, count: number, state: 'que
 }
 
 async function seed(file: string, queued: number, delayed: number): Promise<void> {
-  await (await openStore({ file, clock: systemClock, mode: 'service' })).close();
+  await (await openStore({ database: { file }, clock: systemClock, mode: 'service' })).close();
   const raw = new Database(file);
   raw.pragma('synchronous = OFF');
   raw.transaction(() => {

@@ -1,21 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Database, Statement } from 'better-sqlite3';
-import { OrchError } from '../model/index.ts';
+import type { Database, Statement as PreparedStatement } from 'better-sqlite3';
+import { OrchError } from '../../model/index.ts';
+import { one, type Driver, type Query } from '../query.ts';
 import { databaseError, isBusy } from './errors.ts';
-
-/** A prepared statement of this text, made at its first use: a short command prepares only what it needs. */
-export type Sql = <Row = unknown>(text: string) => Statement<unknown[], Row>;
-
-/** One connection, and the only two ways into it. */
-export interface Connection {
-  file: string;
-  sql: Sql;
-  /** Runs `work` on one consistent view. */
-  read<T>(work: () => T): Promise<T>;
-  /** Runs `work` as one write transaction: all of it is stored, or nothing. `work` may be run again after a lock wait. */
-  write<T>(work: () => T): Promise<T>;
-  close(): void;
-}
+import { watchDatabase } from './watch.ts';
 
 /**
  * Longest wait inside SQLite, during which the event loop stands still: 25 ms bounded the stall to 56 ms with eight
@@ -45,12 +33,38 @@ export async function patiently<T>(file: string, limitMs: number, attempt: () =>
 }
 
 /**
+ * The driver of the statement bodies over one SQLite connection, which answers every statement at once.
  * @param schema newest schema this program knows: a write into a database that another, newer program has migrated
  *   meanwhile is refused, so that an old process left running drains instead of writing rows it does not understand
  */
-export function connect(db: Database, file: string, patienceMs: number, schema: number): Connection {
-  const prepared = new Map<string, Statement>();
-  const sql = (text: string): Statement => {
+export function connect(db: Database, file: string, patienceMs: number, schema: number): Driver {
+  const perform = performer(db);
+  const inTransaction = db.transaction((body: () => Query<unknown>) => perform(body()));
+  const guarded = db.transaction((body: () => Query<unknown>) => {
+    const found = perform(one<{ value: string }>(`SELECT value FROM meta WHERE key = 'schema'`));
+    if (Number(found?.value) > schema) throw newerSchema(file, Number(found?.value), schema, 'tryAgain');
+    return perform(body());
+  });
+  return {
+    read: <T>(body: () => Query<T>) => patiently(file, patienceMs, () => inTransaction.deferred(body) as T),
+    // IMMEDIATE takes the write lock before the first read: a deferred read-then-write loses its snapshot to any other
+    // writer (SQLITE_BUSY_SNAPSHOT), which no waiting can cure.
+    write: <T>(body: () => Query<T>) => patiently(file, patienceMs, () => guarded.immediate(body) as T),
+    onChange: (listener) => {
+      const watching = watchDatabase(file, listener);
+      return () => watching.close();
+    },
+    close: () => {
+      db.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Runs a body from its first statement to its end. A text is prepared once, at its first use. */
+function performer(db: Database): <T>(body: Query<T>) => T {
+  const prepared = new Map<string, PreparedStatement>();
+  const prepare = (text: string): PreparedStatement => {
     let statement = prepared.get(text);
     if (statement === undefined) {
       statement = db.prepare(text);
@@ -58,22 +72,16 @@ export function connect(db: Database, file: string, patienceMs: number, schema: 
     }
     return statement;
   };
-  const inTransaction = db.transaction((work: () => unknown) => work());
-  const guarded = db.transaction((work: () => unknown) => {
-    const found = sql(`SELECT value FROM meta WHERE key = 'schema'`).get() as { value: string };
-    if (Number(found.value) > schema) throw newerSchema(file, Number(found.value), schema, 'tryAgain');
-    return work();
-  });
-  return {
-    file,
-    sql: sql as Sql,
-    read: <T>(work: () => T) => patiently(file, patienceMs, () => inTransaction.deferred(work) as T),
-    // IMMEDIATE takes the write lock before the first read: a deferred read-then-write loses its snapshot to any other
-    // writer (SQLITE_BUSY_SNAPSHOT), which no waiting can cure.
-    write: <T>(work: () => T) => patiently(file, patienceMs, () => guarded.immediate(work) as T),
-    close: () => {
-      db.close();
-    },
+  return (body) => {
+    let step = body.next();
+    while (step.done !== true) {
+      const { text, params, want } = step.value;
+      const statement = prepare(text);
+      if (want === 'one') step = body.next(statement.get(params));
+      else if (want === 'all') step = body.next(statement.all(params));
+      else step = body.next(statement.run(params).changes);
+    }
+    return step.value;
   };
 }
 

@@ -1,6 +1,9 @@
 import { statfsSync } from 'node:fs';
 import path from 'node:path';
-import { OrchError } from '../model/index.ts';
+import { OrchError } from '../../model/index.ts';
+
+/** What to do about a damaged file. */
+export const damageAdvice = 'Stop the services, keep a copy of the file with its -wal, and restore the last backup.';
 
 /** SQLite's extended result code of an error of the driver (`SQLITE_BUSY_SNAPSHOT`); empty for anything else. */
 export function sqliteCode(error: unknown): string {
@@ -30,7 +33,7 @@ export function databaseError(error: unknown, file: string): unknown {
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
     return new OrchError(`The file ${file} is damaged or is no SQLite database.`, {
       code: 'database_corrupt',
-      hint: 'Stop the services, keep a copy of the file with its -wal, and restore the last backup.',
+      hint: damageAdvice,
       cause: error,
     });
   }

@@ -1,18 +1,10 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import type { DatabaseInspection, DatabasePlace } from '../../model/index.ts';
 import { busyTimeoutMs, newerSchema, patiently } from './connection.ts';
+import { damageAdvice } from './errors.ts';
 import { migrations, newestSchema, schemaOf } from './migrate.ts';
 import { refuseForeign } from './open.ts';
-
-export interface DatabaseInspection {
-  schema: number;
-  /** Newest schema this program knows; a smaller one in the file is brought up to date by the next service. */
-  known: number;
-  /** Bytes of the file without its log. */
-  size: number;
-  /** What `PRAGMA quick_check` found; null when the file is too large to be read through while somebody waits. */
-  damage: string[] | null;
-}
 
 /** `quick_check` reads the whole file: about a second for this many bytes on a slow disk. */
 const largestChecked = 256 * 1024 * 1024;
@@ -20,14 +12,19 @@ const patienceMs = 5_000;
 /** Lines of damage that are told; one is enough to act. */
 const mostDamage = 5;
 
+/** Whether there is a database: opening a store that may write makes it. */
+export function isDatabaseMade({ file }: DatabasePlace): boolean {
+  return existsSync(file);
+}
+
 /**
- * Looks at a database without writing to it: whose it is, its schema, and whether its pages are sound. Null when there is
- * no such file.
+ * Looks at a database without writing to it, also at one that cannot be opened as a store: whose it is, its schema, and
+ * whether its pages are sound.
  * @throws OrchError `database_foreign`, `database_newer`, `database_corrupt`, `database_busy`, `database_unwritable`
  */
-export async function inspectDatabase(file: string): Promise<DatabaseInspection | null> {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found === undefined) return null;
+export async function inspectDatabase({ file }: DatabasePlace): Promise<DatabaseInspection> {
+  const size = statSync(file, { throwIfNoEntry: false })?.size;
+  if (size === undefined) return { name: file, found: null };
   const known = newestSchema(migrations());
   return patiently(file, patienceMs, () => {
     refuseForeign(file);
@@ -35,7 +32,8 @@ export async function inspectDatabase(file: string): Promise<DatabaseInspection 
     try {
       const schema = schemaOf(db);
       if (schema > known) throw newerSchema(file, schema, known);
-      return { schema, known, size: found.size, damage: found.size > largestChecked ? null : damageOf(db) };
+      const damage = size > largestChecked ? null : damageOf(db);
+      return { name: file, found: { schema, known, size, damage, advice: damageAdvice } };
     } finally {
       db.close();
     }

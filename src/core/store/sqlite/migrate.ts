@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Database } from 'better-sqlite3';
-import { OrchError } from '../model/index.ts';
+import { OrchError } from '../../model/index.ts';
 import { newerSchema, patiently } from './connection.ts';
 
 export interface Migration {

@@ -1,17 +1,17 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
-import { OrchError } from '../model/index.ts';
-import type { Store } from '../model/index.ts';
-import type { Clock } from '../platform/clock.ts';
-import { privateFolder } from '../platform/files.ts';
+import { OrchError } from '../../model/index.ts';
+import type { DatabasePlace, Store } from '../../model/index.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { privateFolder } from '../../platform/files.ts';
+import { createStore } from '../store.ts';
 import { busyTimeoutMs, connect, newerSchema, patiently } from './connection.ts';
 import { sqliteCode, unwritable } from './errors.ts';
 import { migrate, migrations, newestSchema, schemaOf } from './migrate.ts';
-import { sqliteStore } from './store.ts';
 
-export interface OpenOptions {
-  file: string;
+interface OpenOptions {
+  database: DatabasePlace;
   clock: Clock;
   /** How long a lock is waited for before `database_busy`: a service has time, a person at a terminal less. */
   mode: 'service' | 'command';
@@ -31,7 +31,7 @@ const patience = { service: 10_000, command: 5_000 };
  *   `database_unwritable`, `database_full`, `database_busy`
  */
 export async function openStore(options: OpenOptions): Promise<Store> {
-  const file = path.resolve(options.file);
+  const file = path.resolve(options.database.file);
   const patienceMs = patience[options.mode];
   const readonly = options.readonly ?? false;
   const steps = migrations();
@@ -49,7 +49,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
       await patiently(file, patienceMs, () => configure(db));
       await migrate(db, file, patienceMs, steps);
     }
-    return sqliteStore(connect(db, file, patienceMs, newestSchema(steps)), options.clock);
+    return createStore(connect(db, file, patienceMs, newestSchema(steps)), options.clock);
   } catch (error) {
     db.close();
     throw error;

@@ -1,22 +1,20 @@
-import type { AgentBreaker } from '../model/index.ts';
-import type { Sql } from './connection.ts';
-import { asBreakerReason } from './words.ts';
+import type { AgentBreaker } from '../../model/index.ts';
+import { one, run, type Query } from '../query.ts';
+import { asBreakerReason } from '../words.ts';
+
+const setBreaker = `UPDATE agent_breaker SET state = @state, reason = @reason, detail = @detail, failures = @failures,
+    until = @until, probe = @probe, version = version + 1
+  WHERE id = 1 AND version = @version`;
 
 /** The one row of the circuit breaker, compared and swapped by its version. */
-export function agentBreakerStatements(sql: Sql) {
-  return {
-    get(): AgentBreaker {
-      return sql<AgentBreaker>(
-        'SELECT state, reason, detail, failures, until, probe, version FROM agent_breaker WHERE id = 1',
-      ).get() as AgentBreaker;
-    },
-    /** `breaker.version` is the version that was read; `stale` when another worker was faster. */
-    set(breaker: AgentBreaker): 'ok' | 'stale' {
-      const done = sql(
-        `UPDATE agent_breaker SET state = @state, reason = @reason, detail = @detail, failures = @failures, until = @until,
-           probe = @probe, version = version + 1 WHERE id = 1 AND version = @version`,
-      ).run({ ...breaker, reason: breaker.reason === null ? null : asBreakerReason(breaker.reason) });
-      return done.changes === 1 ? 'ok' : 'stale';
-    },
-  };
-}
+export const agentBreaker = {
+  *get(): Query<AgentBreaker> {
+    const text = 'SELECT state, reason, detail, failures, until, probe, version FROM agent_breaker WHERE id = 1';
+    return (yield* one<AgentBreaker>(text)) as AgentBreaker;
+  },
+  /** `breaker.version` is the version that was read; `stale` when another worker was faster. */
+  *set(breaker: AgentBreaker): Query<'ok' | 'stale'> {
+    const reason = breaker.reason === null ? null : asBreakerReason(breaker.reason);
+    return (yield* run(setBreaker, { ...breaker, reason })) === 1 ? 'ok' : 'stale';
+  },
+};

@@ -1,14 +1,16 @@
-import type { Claim, ClaimRequest, Job, JobId, Lease, RunId, Task, TaskId } from '../model/index.ts';
-import { budgetOf, refusalMessage, refusalOf, sessionToResume, type Refusal } from '../queue/claim.ts';
+import type { Claim, ClaimRequest, Job, JobId, Lease, RunId, Task, TaskId } from '../../model/index.ts';
+import { budgetOf, refusalMessage, refusalOf, sessionToResume, type Refusal } from '../../queue/claim.ts';
+import { idOf } from '../codec.ts';
+import { one, run as change, type Query } from '../query.ts';
 import { decodeJob } from './jobs.ts';
 import type { JobColumns } from './jobs.ts';
-import { postMessage } from './families.ts';
-import type { Families } from './families.ts';
-import { decodeRun } from './runs.ts';
+import { messages } from './messages.ts';
+import { decodeRun, runs } from './runs.ts';
 import type { RunColumns } from './runs.ts';
+import { tasks } from './tasks.ts';
 import type { StoredTask } from './tasks.ts';
 
-const promote = `UPDATE jobs SET state = 'queued' WHERE state = 'delayed' AND available_at <= ?`;
+const promote = `UPDATE jobs SET state = 'queued' WHERE state = 'delayed' AND available_at <= @now`;
 
 // No `available_at <= now` here: what was once due stays due when the clock is set back.
 const pick = `SELECT j.* FROM jobs AS j LEFT JOIN tasks AS t ON t.id = j.task_id
@@ -21,67 +23,58 @@ const take = `UPDATE jobs SET state = 'running', lease_token = lease_token + 1, 
 
 const refuse = `UPDATE jobs SET state = 'failed', last_error = @error, finished_at = @now WHERE id = @id AND state = 'queued'`;
 
+const delayedIsDue = `SELECT 1 FROM jobs WHERE state = 'delayed' AND available_at <= @now LIMIT 1`;
+
 /** Whether any job is due, were there room for it; two looks into partial indexes, however many jobs have finished. */
-export function anyDue(f: Families, now: number): boolean {
-  return (
-    f.sql(`SELECT 1 FROM jobs WHERE state = 'queued' LIMIT 1`).get() !== undefined ||
-    f.sql(`SELECT 1 FROM jobs WHERE state = 'delayed' AND available_at <= ? LIMIT 1`).get(now) !== undefined
-  );
+export function* anyDue(now: number): Query<boolean> {
+  if ((yield* one(`SELECT 1 FROM jobs WHERE state = 'queued' LIMIT 1`)) !== null) return true;
+  return (yield* one(delayedIsDue, { now })) !== null;
 }
 
 /** Whether a claim could find anything: asked before the write lock is taken, so that an idle worker disturbs nobody. */
-export function mayClaim(f: Families, request: ClaimRequest, now: number): boolean {
-  return f.runs.slotsTaken(request.host) < request.maxConcurrency && anyDue(f, now);
+export function* mayClaim({ host, maxConcurrency }: ClaimRequest, now: number): Query<boolean> {
+  return (yield* runs.slotsTaken(host)) < maxConcurrency && (yield* anyDue(now));
 }
 
 /**
- * Takes the oldest job that may run here, with its run and its reservation. The caller's IMMEDIATE transaction makes
- * look and take one step: no other process counts slots or picks jobs in between. A job whose task is over a cap fails
- * and tells its task; the next one is looked at.
+ * Takes the oldest job that may run here, with its run and its reservation. The caller's write transaction makes look and
+ * take one step: no other process counts slots or picks jobs in between. A job whose task is over a cap fails and tells its
+ * task; the next one is looked at.
  */
-export function claimJob(f: Families, request: ClaimRequest, now: number): Claim | null {
-  f.sql(promote).run(now);
-  if (f.runs.slotsTaken(request.host) >= request.maxConcurrency) return null;
+export function* claimJob(request: ClaimRequest, now: number): Query<Claim | null> {
+  yield* change(promote, { now });
+  if ((yield* runs.slotsTaken(request.host)) >= request.maxConcurrency) return null;
   for (;;) {
-    const row = f.sql<JobColumns>(pick).get();
-    if (row === undefined) return null;
+    const row = yield* one<JobColumns>(pick);
+    if (row === null) return null;
     const job = decodeJob(row);
-    const stored = job.taskId === null ? null : f.tasks.find(job.taskId);
+    const stored = job.taskId === null ? null : yield* tasks.find(job.taskId);
     const reason = stored === null ? null : refusalOf(job, stored.meta);
-    if (stored !== null && reason !== null) refuseJob(f, job, stored.task.id, reason, now);
-    else return start(f, job, stored, request, now);
+    if (stored === null || reason === null) return yield* start(job, stored, request, now);
+    yield* refuseJob(job, stored.task.id, reason, now);
   }
 }
 
-function refuseJob(f: Families, job: Job, taskId: TaskId, reason: Refusal, now: number): void {
-  f.sql(refuse).run({ id: Number(job.id), error: reason, now });
-  postMessage(f, refusalMessage(job, taskId, reason), now);
+function* refuseJob(job: Job, taskId: TaskId, reason: Refusal, now: number): Query<void> {
+  yield* change(refuse, { id: Number(job.id), error: reason, now });
+  yield* messages.post(refusalMessage(job, taskId, reason), now);
 }
 
-function start(f: Families, job: Job, stored: StoredTask | null, request: ClaimRequest, now: number): Claim {
-  const taken = f
-    .sql<JobColumns>(take)
-    .get({ id: Number(job.id), owner: request.owner, expires: now + request.leaseMs }) as JobColumns;
+function* start(job: Job, stored: StoredTask | null, request: ClaimRequest, now: number): Query<Claim> {
+  const { owner, host, leaseMs } = request;
+  const taken = (yield* one<JobColumns>(take, { id: Number(job.id), owner, expires: now + leaseMs })) as JobColumns;
   const budget = budgetOf(job, stored?.meta ?? null);
-  const run = f.runs.insert(
-    {
-      job_id: taken.id,
-      task_id: taken.task_id,
-      role: taken.role,
-      kind: taken.kind,
-      repo: taken.repo,
-      lease_token: taken.lease_token,
-      host: request.host,
-      budget_micros: budget,
-    },
+  const { id, task_id, role, kind, repo, lease_token } = taken;
+  const run = yield* runs.insert(
+    { job_id: id, task_id, role, kind, repo, lease_token, host, budget_micros: budget },
     now,
   );
-  if (stored !== null) f.tasks.reserve(stored.task.id, budget ?? 0);
-  return claimOf(f, taken, run, stored?.task ?? null);
+  if (stored !== null) yield* tasks.reserve(stored.task.id, budget ?? 0);
+  return yield* claimOf(taken, run, stored?.task ?? null);
 }
 
 /** The claim that a running job of this task and its open run stand for. */
-export function claimOf(f: Families, job: JobColumns, run: RunColumns, task: Task | null): Claim {
+export function* claimOf(job: JobColumns, run: RunColumns, task: Task | null): Query<Claim> {
   const decoded = decodeRun(run);
   return {
     job: decodeJob(job),
@@ -89,14 +82,14 @@ export function claimOf(f: Families, job: JobColumns, run: RunColumns, task: Tas
     lease: leaseOf(job, run),
     task,
     budgetMicros: run.budget_micros,
-    resumeSession: sessionToResume(decoded, f.runs.before(run)),
+    resumeSession: sessionToResume(decoded, yield* runs.before(run)),
   };
 }
 
 export function leaseOf(job: JobColumns, run: RunColumns): Lease {
   return {
-    jobId: String(job.id) as JobId,
-    runId: String(run.id) as RunId,
+    jobId: idOf<JobId>(job.id),
+    runId: idOf<RunId>(run.id),
     owner: job.lease_owner ?? '',
     token: job.lease_token,
   };

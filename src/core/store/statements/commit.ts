@@ -1,47 +1,53 @@
-import type { Decision, NewEffect, NewJob, TaskId } from '../model/index.ts';
-import { refuseSecondJob } from '../queue/claim.ts';
-import { supersedes, wishOf } from '../queue/outbox.ts';
-import type { Families } from './families.ts';
+import type { Decision, Job, NewEffect, NewJob, TaskId } from '../../model/index.ts';
+import { refuseSecondJob } from '../../queue/claim.ts';
+import { supersedes, wishOf } from '../../queue/outbox.ts';
+import { run, type Query } from '../query.ts';
+import { jobs } from './jobs.ts';
+import { messages } from './messages.ts';
+import { outbox } from './outbox.ts';
+import { tasks } from './tasks.ts';
+import { visits } from './visits.ts';
+
+const insertDecision = `INSERT INTO decisions (task_id, at, from_stage, to_stage, version, hold_cause, why)
+  VALUES (@taskId, @now, @from, @to, @version, @holdCause, @why)`;
 
 /**
  * Applies a decision: all of it, under the version it was made for. The task is left due, so that a kill right after
  * this, or whatever woke it meanwhile, is followed by another look; only `rest` puts it to sleep.
  * @throws Error when the decision breaks a rule of the queue: a defect of the pipeline, nothing is written
  */
-export function applyDecision(
-  f: Families,
+export function* applyDecision(
   taskId: TaskId,
   version: number,
   decision: Decision,
   now: number,
-): 'ok' | 'stale' {
-  const before = f.tasks.find(taskId);
+): Query<'ok' | 'stale'> {
+  const before = yield* tasks.find(taskId);
   if (before?.meta.version !== version) return 'stale';
-  if (decision.task.id !== taskId) throw new Error(`a decision about ${decision.task.id} was committed for ${taskId}`);
+  const { task } = decision;
+  if (task.id !== taskId) throw new Error(`a decision about ${task.id} was committed for ${taskId}`);
   if (decision.handled !== null) {
-    if (f.messages.oldest(taskId)?.id !== decision.handled) return 'stale';
-    f.messages.handled(decision.handled, now);
+    if ((yield* messages.oldest(taskId))?.id !== decision.handled) return 'stale';
+    yield* messages.handled(decision.handled, now);
   }
-  f.tasks.update(decision.task, version, now);
-  if (decision.visit !== null) f.visits.put(taskId, decision.visit, decision.task.ownStages);
+  yield* tasks.update(task, version, now);
+  if (decision.visit !== null) yield* visits.put(taskId, decision.visit, task.ownStages);
   for (const jobId of decision.cancelJobs) {
-    if (f.jobs.find(jobId)?.taskId !== taskId)
+    if ((yield* jobs.find(jobId))?.taskId !== taskId)
       throw new Error(`job ${jobId} to be cancelled does not belong to ${taskId}`);
-    f.jobs.cancel(jobId, now);
+    yield* jobs.cancel(jobId, now);
   }
-  for (const job of decision.jobs) queueJob(f, { ...job, taskId }, now);
-  for (const effect of decision.effects) queueEffect(f, effect, taskId, now);
-  f.sql(
-    `INSERT INTO decisions (task_id, at, from_stage, to_stage, version, hold_cause, why) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-  ).run(
+  for (const job of decision.jobs) yield* queueJob({ ...job, taskId }, now);
+  for (const effect of decision.effects) yield* queueEffect(effect, taskId, now);
+  yield* run(insertDecision, {
     taskId,
     now,
-    before.task.stage,
-    decision.task.stage,
-    version + 1,
-    decision.task.hold?.cause ?? null,
-    JSON.stringify(decision.why),
-  );
+    from: before.task.stage,
+    to: task.stage,
+    version: version + 1,
+    holdCause: task.hold?.cause ?? null,
+    why: JSON.stringify(decision.why),
+  });
   return 'ok';
 }
 
@@ -49,17 +55,17 @@ export function applyDecision(
  * Adds an effect to the outbox; an existing key is the same effect, whatever became of it. What waits in the lane and is
  * pointless after this one is never sent; what is being sent is left alone.
  */
-export function queueEffect(f: Families, effect: NewEffect, taskId: TaskId | null, now: number): void {
-  const id = f.outbox.insert(effect, taskId, now);
+export function* queueEffect(effect: NewEffect, taskId: TaskId | null, now: number): Query<void> {
+  const id = yield* outbox.insert(effect, taskId, now);
   if (id === null || wishOf(effect.body) === null) return;
-  for (const older of f.outbox.waitingBefore(effect.lane, id))
-    if (supersedes(effect.body, older.body)) f.outbox.supersede(older.id, now);
+  for (const older of yield* outbox.waitingBefore(effect.lane, id))
+    if (supersedes(effect.body, older.body)) yield* outbox.supersede(older.id, now);
 }
 
 /** The job of this cause, made when there is none: the same cause twice is the same job, finished ones included. */
-export function queueJob(f: Families, job: NewJob, now: number) {
-  const known = f.jobs.byCause(job.taskId, job.cause);
+export function* queueJob(job: NewJob, now: number): Query<{ job: Job; created: boolean }> {
+  const known = yield* jobs.byCause(job.taskId, job.cause);
   if (known !== null) return { job: known, created: false };
-  if (job.taskId !== null) refuseSecondJob(job, f.jobs.live(job.taskId));
-  return { job: f.jobs.insert(job, now), created: true };
+  if (job.taskId !== null) refuseSecondJob(job, yield* jobs.live(job.taskId));
+  return { job: yield* jobs.insert(job, now), created: true };
 }

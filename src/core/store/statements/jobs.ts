@@ -1,8 +1,8 @@
-import type { Job, JobId, JobState, NewJob, QueueCounts, TaskId } from '../model/index.ts';
-import { liveStates, slotPhases, waitingState } from '../queue/claim.ts';
-import { decode, decodeOrNull, encodeOrNull, inList, rowId } from './codec.ts';
-import type { Sql } from './connection.ts';
-import { asJobKind, asRole } from './words.ts';
+import type { Job, JobId, JobState, NewJob, QueueCounts, TaskId } from '../../model/index.ts';
+import { liveStates, slotPhases, waitingState } from '../../queue/claim.ts';
+import { decode, decodeOrNull, encodeOrNull, idOf, inList, isSet, rowId } from '../codec.ts';
+import { all, one, run, type Query, type Value } from '../query.ts';
+import { asJobKind, asRole } from '../words.ts';
 
 export interface JobColumns {
   id: number;
@@ -38,7 +38,7 @@ export interface JobColumns {
 
 export function decodeJob(row: JobColumns): Job {
   return {
-    id: String(row.id) as JobId,
+    id: idOf<JobId>(row.id),
     kind: row.kind as Job['kind'],
     role: row.role as Job['role'],
     taskId: row.task_id as TaskId | null,
@@ -60,7 +60,7 @@ export function decodeJob(row: JobColumns): Job {
     maxTransient: row.max_transient,
     interruptions: row.interruptions,
     maxInterruptions: row.max_interruptions,
-    cancelRequested: row.cancel_requested === 1,
+    cancelRequested: isSet(row.cancel_requested),
     leaseOwner: row.lease_owner,
     leaseToken: row.lease_token,
     leaseExpiresAt: row.lease_expires_at,
@@ -76,7 +76,7 @@ const insertJob = `INSERT INTO jobs (kind, role, task_id, project_id, cause, rep
     @cost_cap_micros, @state, @available_at, @max_attempts, @max_transient, @max_interruptions, @now)
   RETURNING *`;
 
-function encodeJob(job: NewJob, now: number): Record<string, string | number | null> {
+function encodeJob(job: NewJob, now: number): Record<string, Value> {
   const availableAt = job.availableAt ?? now;
   return {
     kind: asJobKind(job.kind),
@@ -101,55 +101,60 @@ function encodeJob(job: NewJob, now: number): Record<string, string | number | n
   };
 }
 
-/** Jobs outside a claim. Each function is one statement; the callers hold the transaction. */
-export function jobStatements(sql: Sql) {
-  return {
-    find(id: JobId): Job | null {
-      const row = sql<JobColumns>('SELECT * FROM jobs WHERE id = ?').get(rowId(id));
-      return row === undefined ? null : decodeJob(row);
-    },
-    byCause(taskId: TaskId | null, cause: string): Job | null {
-      // Two texts: a partial index serves only a query that repeats its condition.
-      const row =
-        taskId === null
-          ? sql<JobColumns>('SELECT * FROM jobs WHERE task_id IS NULL AND cause = ?').get(cause)
-          : sql<JobColumns>('SELECT * FROM jobs WHERE task_id = ? AND cause = ?').get(taskId, cause);
-      return row === undefined ? null : decodeJob(row);
-    },
-    live(taskId: TaskId): Job | null {
-      const row = sql<JobColumns>(`SELECT * FROM jobs WHERE task_id = ? AND state IN (${inList(liveStates)})`).get(
-        taskId,
-      );
-      return row === undefined ? null : decodeJob(row);
-    },
-    /** Throws SQLite's constraint error when the task has another live job, or the cause is known: check first. */
-    insert(job: NewJob, now: number): Job {
-      return decodeJob(sql<JobColumns>(insertJob).get(encodeJob(job, now)) as JobColumns);
-    },
-    /** A waiting job ends at once; a running one is asked to stop. Finished jobs stay as they are. */
-    cancel(id: JobId, now: number): void {
-      sql(`UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE id = ? AND state IN ('queued', 'delayed')`).run(
-        now,
-        rowId(id),
-      );
-      sql(`UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND state = 'running'`).run(rowId(id));
-    },
-    recent(limit: number): Job[] {
-      return sql<JobColumns>('SELECT * FROM jobs ORDER BY id DESC LIMIT ?').all(limit).map(decodeJob);
-    },
-    counts(): QueueCounts {
-      const byState: QueueCounts['byState'] = { queued: 0, delayed: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
-      const rows = sql<{ state: JobState; n: number }>('SELECT state, count(*) AS n FROM jobs GROUP BY state').all();
-      for (const row of rows) byState[row.state] = row.n;
-      const slots = sql<{ n: number }>(
-        `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN (${inList(slotPhases)})`,
-      ).get();
-      const oldest = sql<{ at: number | null }>(
-        `SELECT min(available_at) AS at FROM jobs WHERE state = 'queued'`,
-      ).get();
-      return { byState, running: slots?.n ?? 0, oldestQueuedAt: oldest?.at ?? null };
-    },
-  };
-}
+// Two texts: a partial index serves only a query that repeats its condition.
+const byCause = 'SELECT * FROM jobs WHERE task_id = @taskId AND cause = @cause';
+const adhocByCause = 'SELECT * FROM jobs WHERE task_id IS NULL AND cause = @cause';
 
-export type JobStatements = ReturnType<typeof jobStatements>;
+const liveOfTask = `SELECT * FROM jobs WHERE task_id = @taskId AND state IN (${inList(liveStates)})`;
+const liveOfTasks = `SELECT * FROM jobs WHERE task_id IS NOT NULL AND state IN (${inList(liveStates)})`;
+
+const cancelWaiting = `UPDATE jobs SET state = 'cancelled', finished_at = @now
+  WHERE id = @id AND state IN ('queued', 'delayed')`;
+
+const slotsTaken = `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN (${inList(slotPhases)})`;
+
+/** Jobs outside a claim. */
+export const jobs = {
+  *find(id: JobId): Query<Job | null> {
+    return orNull(yield* one<JobColumns>('SELECT * FROM jobs WHERE id = @id', { id: rowId(id) }));
+  },
+  *byCause(taskId: TaskId | null, cause: string): Query<Job | null> {
+    return orNull(
+      taskId === null
+        ? yield* one<JobColumns>(adhocByCause, { cause })
+        : yield* one<JobColumns>(byCause, { taskId, cause }),
+    );
+  },
+  *live(taskId: TaskId): Query<Job | null> {
+    return orNull(yield* one<JobColumns>(liveOfTask, { taskId }));
+  },
+  /** The live jobs of all tasks, each of which has one at most. */
+  *liveOfTasks(): Query<Job[]> {
+    return (yield* all<JobColumns>(liveOfTasks)).map(decodeJob);
+  },
+  /** Throws the database's constraint error when the task has another live job, or the cause is known: check first. */
+  *insert(job: NewJob, now: number): Query<Job> {
+    return decodeJob((yield* one<JobColumns>(insertJob, encodeJob(job, now))) as JobColumns);
+  },
+  /** A waiting job ends at once; a running one is asked to stop. Finished jobs stay as they are. */
+  *cancel(jobId: JobId, now: number): Query<void> {
+    const id = rowId(jobId);
+    yield* run(cancelWaiting, { id, now });
+    yield* run(`UPDATE jobs SET cancel_requested = 1 WHERE id = @id AND state = 'running'`, { id });
+  },
+  *recent(limit: number): Query<Job[]> {
+    return (yield* all<JobColumns>('SELECT * FROM jobs ORDER BY id DESC LIMIT @limit', { limit })).map(decodeJob);
+  },
+  *counts(): Query<QueueCounts> {
+    const byState: QueueCounts['byState'] = { queued: 0, delayed: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
+    const rows = yield* all<{ state: JobState; n: number }>('SELECT state, count(*) AS n FROM jobs GROUP BY state');
+    for (const row of rows) byState[row.state] = row.n;
+    const slots = yield* one<{ n: number }>(slotsTaken);
+    const oldest = yield* one<{ at: number | null }>(`SELECT min(available_at) AS at FROM jobs WHERE state = 'queued'`);
+    return { byState, running: slots?.n ?? 0, oldestQueuedAt: oldest?.at ?? null };
+  },
+};
+
+function orNull(row: JobColumns | null): Job | null {
+  return row === null ? null : decodeJob(row);
+}

@@ -1,7 +1,7 @@
-import type { NamedLease, ProcessReport, ProcessRow } from '../model/index.ts';
-import { decode } from './codec.ts';
-import type { Sql } from './connection.ts';
-import { asProcessKind } from './words.ts';
+import type { NamedLease, ProcessReport, ProcessRow } from '../../model/index.ts';
+import { decode } from '../codec.ts';
+import { all, one, run, type Query } from '../query.ts';
+import { asProcessKind } from '../words.ts';
 
 interface LeaseColumns {
   name: string;
@@ -18,40 +18,33 @@ function decodeLease(row: LeaseColumns): NamedLease {
 // honest lease could was written before the clock was set back, and would keep everybody out for as long as the jump.
 const acquire = `INSERT INTO leases (name, owner, token, expires_at) VALUES (@name, @owner, 1, @now + @ttl)
   ON CONFLICT (name) DO UPDATE SET owner = @owner, expires_at = @now + @ttl,
-    token = token + CASE WHEN owner = @owner THEN 0 ELSE 1 END
-  WHERE owner IS NULL OR owner = @owner OR expires_at <= @now OR expires_at > @now + 2 * @ttl
+    token = leases.token + CASE WHEN leases.owner = @owner THEN 0 ELSE 1 END
+  WHERE leases.owner IS NULL OR leases.owner = @owner OR leases.expires_at <= @now OR leases.expires_at > @now + 2 * @ttl
   RETURNING *`;
 
+const release =
+  'UPDATE leases SET owner = NULL, expires_at = 0 WHERE name = @name AND owner = @owner AND token = @token';
+
+const holds = 'SELECT 1 FROM leases WHERE name = @name AND owner = @owner AND token = @token AND expires_at > @now';
+
 /** Named leases of processes (poller leadership). Each function is one statement. */
-export function leaseStatements(sql: Sql) {
-  return {
-    acquire(name: string, owner: string, ttl: number, now: number): NamedLease | null {
-      const row = sql<LeaseColumns>(acquire).get({ name, owner, ttl, now });
-      return row === undefined ? null : decodeLease(row);
-    },
-    /** The row stays, so that the next owner's token is higher than every one before. */
-    release(lease: NamedLease): void {
-      sql('UPDATE leases SET owner = NULL, expires_at = 0 WHERE name = ? AND owner = ? AND token = ?').run(
-        lease.name,
-        lease.owner,
-        lease.token,
-      );
-    },
-    holds(lease: NamedLease, now: number): boolean {
-      return (
-        sql('SELECT 1 FROM leases WHERE name = ? AND owner = ? AND token = ? AND expires_at > ?').get(
-          lease.name,
-          lease.owner,
-          lease.token,
-          now,
-        ) !== undefined
-      );
-    },
-    list(): NamedLease[] {
-      return sql<LeaseColumns>('SELECT * FROM leases WHERE owner IS NOT NULL ORDER BY name').all().map(decodeLease);
-    },
-  };
-}
+export const leases = {
+  *acquire(name: string, owner: string, ttl: number, now: number): Query<NamedLease | null> {
+    const row = yield* one<LeaseColumns>(acquire, { name, owner, ttl, now });
+    return row === null ? null : decodeLease(row);
+  },
+  /** The row stays, so that the next owner's token is higher than every one before. */
+  *release({ name, owner, token }: NamedLease): Query<void> {
+    yield* run(release, { name, owner, token });
+  },
+  *holds({ name, owner, token }: NamedLease, now: number): Query<boolean> {
+    return (yield* one(holds, { name, owner, token, now })) !== null;
+  },
+  *list(): Query<NamedLease[]> {
+    const rows = yield* all<LeaseColumns>('SELECT * FROM leases WHERE owner IS NOT NULL ORDER BY name');
+    return rows.map(decodeLease);
+  },
+};
 
 interface ProcessColumns {
   owner: string;
@@ -73,26 +66,20 @@ function decodeProcess(row: ProcessColumns): ProcessRow {
 const forgetMs = 24 * 3_600_000;
 const replacedMs = 5 * 60_000;
 
+const putProcess = `INSERT INTO processes (owner, name, kind, started_at, seen_at, detail)
+    VALUES (@owner, @name, @kind, @now, @now, @detail)
+  ON CONFLICT (owner) DO UPDATE SET name = @name, kind = @kind, seen_at = @now, detail = @detail`;
+
+const forget = `DELETE FROM processes
+  WHERE seen_at < @now - @forget OR (name = @name AND owner <> @owner AND seen_at < @now - @replaced)`;
+
 /** Liveness of the service processes. */
-export function processStatements(sql: Sql) {
-  return {
-    beat(row: ProcessReport, now: number): void {
-      sql(
-        `INSERT INTO processes (owner, name, kind, started_at, seen_at, detail) VALUES (@owner, @name, @kind, @now, @now, @detail)
-         ON CONFLICT (owner) DO UPDATE SET name = @name, kind = @kind, seen_at = @now, detail = @detail`,
-      ).run({
-        owner: row.owner,
-        name: row.name,
-        kind: asProcessKind(row.kind),
-        detail: JSON.stringify(row.detail),
-        now,
-      });
-      sql(
-        `DELETE FROM processes WHERE seen_at < @now - @forget OR (name = @name AND owner <> @owner AND seen_at < @now - @replaced)`,
-      ).run({ name: row.name, owner: row.owner, now, forget: forgetMs, replaced: replacedMs });
-    },
-    list(): ProcessRow[] {
-      return sql<ProcessColumns>('SELECT * FROM processes ORDER BY kind, name, started_at').all().map(decodeProcess);
-    },
-  };
-}
+export const processes = {
+  *beat({ owner, name, kind, detail }: ProcessReport, now: number): Query<void> {
+    yield* run(putProcess, { owner, name, kind: asProcessKind(kind), detail: JSON.stringify(detail), now });
+    yield* run(forget, { name, owner, now, forget: forgetMs, replaced: replacedMs });
+  },
+  *list(): Query<ProcessRow[]> {
+    return (yield* all<ProcessColumns>('SELECT * FROM processes ORDER BY kind, name, started_at')).map(decodeProcess);
+  },
+};

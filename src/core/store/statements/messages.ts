@@ -1,7 +1,8 @@
-import type { Message, MessageId, NewMessage, TaskId } from '../model/index.ts';
-import { decode, rowId } from './codec.ts';
-import type { Sql } from './connection.ts';
-import { asMessageKind } from './words.ts';
+import type { Message, MessageId, NewMessage, TaskId } from '../../model/index.ts';
+import { countsByTask, decode, idOf, rowId } from '../codec.ts';
+import { all, one, run, type Query } from '../query.ts';
+import { asMessageKind } from '../words.ts';
+import { tasks } from './tasks.ts';
 
 interface MessageColumns {
   id: number;
@@ -13,7 +14,7 @@ interface MessageColumns {
 
 function decodeMessage(row: MessageColumns): Message {
   return {
-    id: String(row.id) as MessageId,
+    id: idOf<MessageId>(row.id),
     taskId: row.task_id as TaskId,
     sourceKey: row.source_key,
     body: decode(row.body),
@@ -21,40 +22,42 @@ function decodeMessage(row: MessageColumns): Message {
   };
 }
 
-/** What is addressed to a task, in the order it came; handled ones stay, so that their source keys are known for ever. */
-export function messageStatements(sql: Sql) {
-  return {
-    known(message: NewMessage): boolean {
-      return (
-        sql('SELECT 1 FROM messages WHERE task_id = ? AND source_key = ?').get(message.taskId, message.sourceKey) !==
-        undefined
-      );
-    },
-    /** `false`, and nothing written, when the source key was seen before or there is no such task. */
-    insert(message: NewMessage, now: number): boolean {
-      asMessageKind(message.body.kind);
-      const done = sql(
-        `INSERT INTO messages (task_id, source_key, body, created_at) SELECT id, ?, ?, ? FROM tasks WHERE id = ?
-         ON CONFLICT (task_id, source_key) DO NOTHING`,
-      ).run(message.sourceKey, JSON.stringify(message.body), now, message.taskId);
-      return done.changes === 1;
-    },
-    oldest(taskId: TaskId): Message | null {
-      const row = sql<MessageColumns>(
-        'SELECT * FROM messages WHERE task_id = ? AND handled_at IS NULL ORDER BY id LIMIT 1',
-      ).get(taskId);
-      return row === undefined ? null : decodeMessage(row);
-    },
-    queued(taskId: TaskId): number {
-      const row = sql<{ n: number }>('SELECT count(*) AS n FROM messages WHERE task_id = ? AND handled_at IS NULL').get(
-        taskId,
-      );
-      return row?.n ?? 0;
-    },
-    handled(id: MessageId, now: number): void {
-      sql('UPDATE messages SET handled_at = ? WHERE id = ?').run(now, rowId(id));
-    },
-  };
-}
+const insertMessage = `INSERT INTO messages (task_id, source_key, body, created_at)
+    SELECT id, @sourceKey, @body, @now FROM tasks WHERE id = @taskId
+  ON CONFLICT (task_id, source_key) DO NOTHING`;
 
-export type MessageStatements = ReturnType<typeof messageStatements>;
+/** What is addressed to a task, in the order it came; handled ones stay, so that their source keys stay known. */
+export const messages = {
+  *known({ taskId, sourceKey }: NewMessage): Query<boolean> {
+    const text = 'SELECT 1 FROM messages WHERE task_id = @taskId AND source_key = @sourceKey';
+    return (yield* one(text, { taskId, sourceKey })) !== null;
+  },
+  /** `false`, and nothing written, when the source key was seen before or there is no such task. */
+  *insert({ taskId, sourceKey, body }: NewMessage, now: number): Query<boolean> {
+    asMessageKind(body.kind);
+    return (yield* run(insertMessage, { taskId, sourceKey, body: JSON.stringify(body), now })) === 1;
+  },
+  /** Inserts it and wakes its task; `false` as `insert`. */
+  *post(message: NewMessage, now: number): Query<boolean> {
+    if (!(yield* messages.insert(message, now))) return false;
+    yield* tasks.wake(message.taskId, now);
+    return true;
+  },
+  *oldest(taskId: TaskId): Query<Message | null> {
+    const text = 'SELECT * FROM messages WHERE task_id = @taskId AND handled_at IS NULL ORDER BY id LIMIT 1';
+    const row = yield* one<MessageColumns>(text, { taskId });
+    return row === null ? null : decodeMessage(row);
+  },
+  *queued(taskId: TaskId): Query<number> {
+    const text = 'SELECT count(*) AS n FROM messages WHERE task_id = @taskId AND handled_at IS NULL';
+    return (yield* one<{ n: number }>(text, { taskId }))?.n ?? 0;
+  },
+  /** How many wait, by task; a task with none is not in it. */
+  *queuedByTask(): Query<Map<string, number>> {
+    const text = 'SELECT task_id, count(*) AS n FROM messages WHERE handled_at IS NULL GROUP BY task_id';
+    return countsByTask(yield* all(text));
+  },
+  *handled(id: MessageId, now: number): Query<void> {
+    yield* run('UPDATE messages SET handled_at = @now WHERE id = @id', { id: rowId(id), now });
+  },
+};

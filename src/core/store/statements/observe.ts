@@ -1,33 +1,36 @@
-import type { Observation, TaskId } from '../model/index.ts';
-import { postMessage } from './families.ts';
-import type { Families } from './families.ts';
-import type { ProjectStatements } from './projects.ts';
+import type { Observation, TaskId } from '../../model/index.ts';
+import type { Query } from '../query.ts';
+import { messages } from './messages.ts';
+import { mirrors } from './mirrors.ts';
+import { projects } from './projects.ts';
+import { tasks } from './tasks.ts';
 
 /** Whether the observation holds anything the database does not know: asked before the write lock is taken. */
-export function differs(f: Families, projects: ProjectStatements, seen: Observation): boolean {
-  return (
-    (seen.project !== null && !projects.equals(seen.project)) ||
-    seen.newTasks.some(({ task }) => !f.tasks.exists(task)) ||
-    seen.mirrors.some(({ taskId, mirror }) => !f.mirrors.equals(taskId, mirror) && f.tasks.find(taskId) !== null) ||
-    seen.messages.some((message) => !f.messages.known(message) && f.tasks.find(message.taskId) !== null)
-  );
+export function* differs(seen: Observation): Query<boolean> {
+  if (seen.project !== null && !(yield* projects.equals(seen.project))) return true;
+  for (const { task } of seen.newTasks) if (!(yield* tasks.exists(task))) return true;
+  for (const { taskId, mirror } of seen.mirrors)
+    if (!(yield* mirrors.equals(taskId, mirror)) && (yield* tasks.find(taskId)) !== null) return true;
+  for (const message of seen.messages)
+    if (!(yield* messages.known(message)) && (yield* tasks.find(message.taskId)) !== null) return true;
+  return false;
 }
 
 /** Writes what differs, row by row, and wakes the tasks it belongs to. Tasks that are not known are passed over. */
-export function applyObservation(f: Families, projects: ProjectStatements, seen: Observation, now: number): TaskId[] {
+export function* applyObservation(seen: Observation, now: number): Query<TaskId[]> {
   const woken = new Set<TaskId>();
-  if (seen.project !== null && !projects.equals(seen.project)) projects.put(seen.project);
+  if (seen.project !== null && !(yield* projects.equals(seen.project))) yield* projects.put(seen.project);
   for (const { task, mirror } of seen.newTasks) {
-    if (!f.tasks.insert(task, now)) continue;
-    f.mirrors.put(task.id, mirror, now);
+    if (!(yield* tasks.insert(task, now))) continue;
+    yield* mirrors.put(task.id, mirror, now);
     woken.add(task.id);
   }
   const changed = new Set<TaskId>();
   for (const { taskId, mirror } of seen.mirrors) {
-    if (f.mirrors.equals(taskId, mirror) || f.tasks.find(taskId) === null) continue;
-    if (f.mirrors.put(taskId, mirror, now)) changed.add(taskId);
+    if ((yield* mirrors.equals(taskId, mirror)) || (yield* tasks.find(taskId)) === null) continue;
+    if (yield* mirrors.put(taskId, mirror, now)) changed.add(taskId);
   }
-  for (const taskId of changed) f.tasks.wake(taskId, now);
-  for (const message of seen.messages) if (postMessage(f, message, now)) woken.add(message.taskId);
+  for (const taskId of changed) yield* tasks.wake(taskId, now);
+  for (const message of seen.messages) if (yield* messages.post(message, now)) woken.add(message.taskId);
   return [...new Set([...woken, ...changed])];
 }

@@ -1,7 +1,7 @@
-import type { Effect, EffectBody, EffectId, NewEffect, TaskId } from '../model/index.ts';
-import { bit, decode, rowId } from './codec.ts';
-import type { Sql } from './connection.ts';
-import { asEffectKind } from './words.ts';
+import type { Effect, EffectBody, EffectId, NewEffect, TaskId } from '../../model/index.ts';
+import { bit, countsByTask, decode, idOf, isSet, rowId } from '../codec.ts';
+import { all, one, run, type Query } from '../query.ts';
+import { asEffectKind } from '../words.ts';
 
 export interface EffectColumns {
   id: number;
@@ -19,13 +19,19 @@ export interface EffectColumns {
   created_at: number;
 }
 
+export interface EffectFilter {
+  taskId?: TaskId;
+  state?: 'pending' | 'dead';
+  limit: number;
+}
+
 export function decodeEffect(row: EffectColumns): Effect {
   return {
-    id: String(row.id) as EffectId,
+    id: idOf<EffectId>(row.id),
     key: row.key,
     lane: row.lane,
     body: decode(row.body),
-    report: row.report === 1,
+    report: isSet(row.report),
     taskId: row.task_id as TaskId | null,
     attempts: row.attempts,
     lastError: row.error,
@@ -48,91 +54,81 @@ const claimEffect = `UPDATE outbox SET state = 'in_flight', attempts = attempts 
 const waitingBefore = `SELECT id, body FROM outbox
   WHERE lane = @lane AND id < @id AND state IN ('pending', 'in_flight') AND state = 'pending'`;
 
-/** The outbox. Each function is one fenced statement; the callers hold the transaction. */
-export function outboxStatements(sql: Sql) {
-  return {
-    /** The new row's key; null when there is an effect of this key. */
-    insert(effect: NewEffect, taskId: TaskId | null, now: number): number | null {
-      const row = sql<{ id: number }>(
-        `INSERT INTO outbox (key, lane, kind, body, report, task_id, state, available_at, created_at)
-         VALUES (@key, @lane, @kind, @body, @report, @task_id, 'pending', 0, @now)
-         ON CONFLICT (key) DO NOTHING RETURNING id`,
-      ).get({
-        key: effect.key,
-        lane: effect.lane,
-        kind: asEffectKind(effect.body.kind),
-        body: JSON.stringify(effect.body),
-        report: bit(effect.report),
-        task_id: taskId,
-        now,
-      });
-      return row?.id ?? null;
-    },
-    /** What waits in a lane before this effect and is not being sent. */
-    waitingBefore(lane: string, id: number): { id: number; body: EffectBody }[] {
-      return sql<{ id: number; body: string }>(waitingBefore)
-        .all({ lane, id })
-        .map((row) => ({ id: row.id, body: decode<EffectBody>(row.body) }));
-    },
-    supersede(id: number, now: number): void {
-      sql(`UPDATE outbox SET state = 'superseded', settled_at = ? WHERE id = ?`).run(now, id);
-    },
-    claim(owner: string, leaseMs: number, now: number): EffectColumns | null {
-      return sql<EffectColumns>(claimEffect).get({ owner, leaseMs, now }) ?? null;
-    },
-    /** When the head of some lane becomes due, or its sender's lease ends. */
-    nextDue(): number | null {
-      const at = `min(CASE e.state WHEN 'pending' THEN e.available_at ELSE e.lease_expires_at END)`;
-      return sql<{ at: number | null }>(`SELECT ${at} AS at ${laneHeads}`).get()?.at ?? null;
-    },
-    inFlight(id: EffectId, token: number): EffectColumns | null {
-      return (
-        sql<EffectColumns>(`SELECT * FROM outbox WHERE id = ? AND lease_token = ? AND state = 'in_flight'`).get(
-          rowId(id),
-          token,
-        ) ?? null
-      );
-    },
-    /** Everything that some process is sending now. */
-    onTheirWay(): EffectColumns[] {
-      return sql<EffectColumns>(`SELECT * FROM outbox WHERE state = 'in_flight' ORDER BY id`).all();
-    },
-    finish(id: number, state: 'done' | 'dead', result: string | null, error: string | null, now: number): void {
-      sql(
-        `UPDATE outbox SET state = ?, result = ?, error = ?, settled_at = ?, lease_owner = NULL, lease_expires_at = NULL
-         WHERE id = ?`,
-      ).run(state, result, error, now, id);
-    },
-    retry(id: number, availableAt: number, error: string): void {
-      sql(
-        `UPDATE outbox SET state = 'pending', available_at = ?, error = ?, lease_owner = NULL, lease_expires_at = NULL
-         WHERE id = ?`,
-      ).run(availableAt, error, id);
-    },
-    pendingOf(taskId: TaskId): number {
-      const row = sql<{ n: number }>(
-        `SELECT count(*) AS n FROM outbox WHERE task_id = ? AND state IN ('pending', 'in_flight')`,
-      ).get(taskId);
-      return row?.n ?? 0;
-    },
-    /** All effects of a task, oldest first. */
-    ofTask(taskId: TaskId): EffectColumns[] {
-      return sql<EffectColumns>('SELECT * FROM outbox WHERE task_id = ? ORDER BY id').all(taskId);
-    },
-    revive(id: EffectId): void {
-      sql(`UPDATE outbox SET state = 'pending', available_at = 0, error = NULL, settled_at = NULL WHERE id = ?`).run(
-        rowId(id),
-      );
-    },
-    list(filter: { taskId?: TaskId; state?: 'pending' | 'dead'; limit: number }): EffectColumns[] {
-      // For a reader an effect on its way is still pending.
-      return sql<EffectColumns>(
-        `SELECT * FROM outbox WHERE (@task_id IS NULL OR task_id = @task_id)
-           AND (@state IS NULL OR state = @state OR (@state = 'pending' AND state = 'in_flight'))
-         ORDER BY id DESC LIMIT @limit`,
-      ).all({ task_id: filter.taskId ?? null, state: filter.state ?? null, limit: filter.limit });
-    },
-  };
-}
+const insertEffect = `INSERT INTO outbox (key, lane, kind, body, report, task_id, state, available_at, created_at)
+    VALUES (@key, @lane, @kind, @body, @report, @taskId, 'pending', 0, @now)
+  ON CONFLICT (key) DO NOTHING RETURNING id`;
 
-export type OutboxStatements = ReturnType<typeof outboxStatements>;
+const nextDue = `SELECT min(CASE e.state WHEN 'pending' THEN e.available_at ELSE e.lease_expires_at END) AS at ${laneHeads}`;
+
+const finish = `UPDATE outbox SET state = @state, result = @result, error = @error, settled_at = @now, lease_owner = NULL,
+    lease_expires_at = NULL WHERE id = @id`;
+
+const retry = `UPDATE outbox SET state = 'pending', available_at = @availableAt, error = @error, lease_owner = NULL,
+    lease_expires_at = NULL WHERE id = @id`;
+
+// For a reader an effect on its way is still pending.
+const filtered = `SELECT * FROM outbox WHERE (@taskId IS NULL OR task_id = @taskId)
+    AND (@state IS NULL OR state = @state OR (@state = 'pending' AND state = 'in_flight'))
+  ORDER BY id DESC LIMIT @limit`;
+
+const pendingByTask = `SELECT task_id, count(*) AS n FROM outbox
+  WHERE task_id IS NOT NULL AND state IN ('pending', 'in_flight') GROUP BY task_id`;
+
+/** The outbox. Each function is one fenced statement. */
+export const outbox = {
+  /** The new row's key; null when there is an effect of this key. */
+  *insert({ key, lane, body, report }: NewEffect, taskId: TaskId | null, now: number): Query<number | null> {
+    const kind = asEffectKind(body.kind);
+    const params = { key, lane, kind, body: JSON.stringify(body), report: bit(report), taskId, now };
+    return (yield* one<{ id: number }>(insertEffect, params))?.id ?? null;
+  },
+  /** What waits in a lane before this effect and is not being sent. */
+  *waitingBefore(lane: string, id: number): Query<{ id: number; body: EffectBody }[]> {
+    const rows = yield* all<{ id: number; body: string }>(waitingBefore, { lane, id });
+    return rows.map((row) => ({ id: row.id, body: decode<EffectBody>(row.body) }));
+  },
+  *supersede(id: number, now: number): Query<void> {
+    yield* run(`UPDATE outbox SET state = 'superseded', settled_at = @now WHERE id = @id`, { id, now });
+  },
+  *claim(owner: string, leaseMs: number, now: number): Query<EffectColumns | null> {
+    return yield* one(claimEffect, { owner, leaseMs, now });
+  },
+  /** When the head of some lane becomes due, or its sender's lease ends. */
+  *nextDue(): Query<number | null> {
+    return (yield* one<{ at: number | null }>(nextDue))?.at ?? null;
+  },
+  *inFlight(id: EffectId, token: number): Query<EffectColumns | null> {
+    const text = `SELECT * FROM outbox WHERE id = @id AND lease_token = @token AND state = 'in_flight'`;
+    return yield* one(text, { id: rowId(id), token });
+  },
+  /** Everything that some process is sending now. */
+  *onTheirWay(): Query<EffectColumns[]> {
+    return yield* all(`SELECT * FROM outbox WHERE state = 'in_flight' ORDER BY id`);
+  },
+  *finish(id: number, state: 'done' | 'dead', result: string | null, error: string | null, now: number): Query<void> {
+    yield* run(finish, { id, state, result, error, now });
+  },
+  *retry(id: number, availableAt: number, error: string): Query<void> {
+    yield* run(retry, { id, availableAt, error });
+  },
+  *pendingOf(taskId: TaskId): Query<number> {
+    const text = `SELECT count(*) AS n FROM outbox WHERE task_id = @taskId AND state IN ('pending', 'in_flight')`;
+    return (yield* one<{ n: number }>(text, { taskId }))?.n ?? 0;
+  },
+  /** How many are not delivered, by task; a task with none is not in it. */
+  *pendingByTask(): Query<Map<string, number>> {
+    return countsByTask(yield* all(pendingByTask));
+  },
+  /** All effects of a task, oldest first. */
+  *ofTask(taskId: TaskId): Query<EffectColumns[]> {
+    return yield* all('SELECT * FROM outbox WHERE task_id = @taskId ORDER BY id', { taskId });
+  },
+  *revive(id: EffectId): Query<void> {
+    const text = `UPDATE outbox SET state = 'pending', available_at = 0, error = NULL, settled_at = NULL WHERE id = @id`;
+    yield* run(text, { id: rowId(id) });
+  },
+  /** Newest first. */
+  *list({ taskId, state, limit }: EffectFilter): Query<EffectColumns[]> {
+    return yield* all(filtered, { taskId: taskId ?? null, state: state ?? null, limit });
+  },
+};

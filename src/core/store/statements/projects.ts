@@ -1,6 +1,6 @@
-import type { ProjectId, ProjectRow } from '../model/index.ts';
-import { canonicalJson, decode } from './codec.ts';
-import type { Sql } from './connection.ts';
+import type { ProjectId, ProjectRow } from '../../model/index.ts';
+import { canonicalJson, decode } from '../codec.ts';
+import { one, run, type Query } from '../query.ts';
 
 interface ProjectColumns {
   project_id: string;
@@ -10,12 +10,17 @@ interface ProjectColumns {
   resolved: string;
 }
 
+const putProject = `INSERT INTO projects (project_id, first_number, item_watermark, pr_watermark, resolved)
+    VALUES (@projectId, @firstNumber, @itemWatermark, @prWatermark, @resolved)
+  ON CONFLICT (project_id) DO UPDATE SET first_number = excluded.first_number,
+    item_watermark = excluded.item_watermark, pr_watermark = excluded.pr_watermark, resolved = excluded.resolved`;
+
 /** What is kept of a project between polls. */
-export function projectStatements(sql: Sql) {
-  function get(projectId: ProjectId): ProjectRow {
-    const row = sql<ProjectColumns>('SELECT * FROM projects WHERE project_id = ?').get(projectId);
-    if (row === undefined)
-      return { projectId, firstNumber: null, itemWatermark: null, prWatermark: null, resolved: {} };
+export const projects = {
+  /** A project that was never polled is an empty row: no first contact yet. */
+  *get(projectId: ProjectId): Query<ProjectRow> {
+    const row = yield* one<ProjectColumns>('SELECT * FROM projects WHERE project_id = @projectId', { projectId });
+    if (row === null) return { projectId, firstNumber: null, itemWatermark: null, prWatermark: null, resolved: {} };
     return {
       projectId,
       firstNumber: row.first_number,
@@ -23,19 +28,11 @@ export function projectStatements(sql: Sql) {
       prWatermark: row.pr_watermark,
       resolved: decode(row.resolved),
     };
-  }
-  return {
-    /** A project that was never polled is an empty row: no first contact yet. */
-    get,
-    equals: (row: ProjectRow): boolean => canonicalJson(get(row.projectId)) === canonicalJson(row),
-    put(row: ProjectRow): void {
-      sql(
-        `INSERT INTO projects (project_id, first_number, item_watermark, pr_watermark, resolved) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (project_id) DO UPDATE SET first_number = excluded.first_number,
-           item_watermark = excluded.item_watermark, pr_watermark = excluded.pr_watermark, resolved = excluded.resolved`,
-      ).run(row.projectId, row.firstNumber, row.itemWatermark, row.prWatermark, JSON.stringify(row.resolved));
-    },
-  };
-}
-
-export type ProjectStatements = ReturnType<typeof projectStatements>;
+  },
+  *equals(row: ProjectRow): Query<boolean> {
+    return canonicalJson(yield* projects.get(row.projectId)) === canonicalJson(row);
+  },
+  *put(row: ProjectRow): Query<void> {
+    yield* run(putProject, { ...row, resolved: JSON.stringify(row.resolved) });
+  },
+};

@@ -1,10 +1,47 @@
-import type { DecisionRow, Effect, ItemId, ProjectId, Stage, TaskId, TaskRow, Totals } from '../model/index.ts';
-import { bit, decode } from './codec.ts';
-import type { Families } from './families.ts';
-import { decodeEffect } from './outbox.ts';
-import { decodeRun } from './runs.ts';
-import { decodeTask } from './tasks.ts';
-import type { StoredTask, TaskColumns } from './tasks.ts';
+import type { DecisionRow, Effect, Stage, TaskId, TaskRow, Totals } from '../../model/index.ts';
+import { decode, idOf, isSet } from '../codec.ts';
+import { all, type Query } from '../query.ts';
+import { jobs } from './jobs.ts';
+import { messages } from './messages.ts';
+import { decodeEffect, outbox, type EffectFilter } from './outbox.ts';
+import { decodeRun, runs } from './runs.ts';
+import { tasks, type TaskFilter } from './tasks.ts';
+
+/** One task with what belongs to it. */
+export function* taskRow(id: TaskId): Query<TaskRow | null> {
+  const stored = yield* tasks.find(id);
+  if (stored === null) return null;
+  const liveJob = yield* jobs.live(id);
+  const run = liveJob === null ? null : yield* runs.open(Number(liveJob.id));
+  return {
+    ...stored,
+    liveJob,
+    run: run === null ? null : decodeRun(run),
+    pendingEffects: yield* outbox.pendingOf(id),
+    queuedMessages: yield* messages.queued(id),
+  };
+}
+
+/** Many tasks with what belongs to each: five statements, however many there are. */
+export function* taskRows(filter: TaskFilter): Query<TaskRow[]> {
+  const found = yield* tasks.list(filter);
+  const liveJobs = new Map((yield* jobs.liveOfTasks()).map((job) => [job.taskId, job]));
+  const openRuns = yield* runs.openByJob();
+  const pending = yield* outbox.pendingByTask();
+  const queued = yield* messages.queuedByTask();
+  return found.map((stored) => {
+    const { id } = stored.task;
+    const liveJob = liveJobs.get(id) ?? null;
+    const run = liveJob === null ? undefined : openRuns.get(Number(liveJob.id));
+    return {
+      ...stored,
+      liveJob,
+      run: run === undefined ? null : decodeRun(run),
+      pendingEffects: pending.get(id) ?? 0,
+      queuedMessages: queued.get(id) ?? 0,
+    };
+  });
+}
 
 interface DecisionColumns {
   id: number;
@@ -17,93 +54,51 @@ interface DecisionColumns {
   why: string;
 }
 
-type Bit<T, K extends keyof T> = Omit<T, K> & Record<K, number>;
+const newestDecisions = `SELECT * FROM decisions WHERE (@taskId IS NULL OR task_id = @taskId) ORDER BY id DESC LIMIT @limit`;
 
-const taskTotals = `SELECT stage, json_extract(hold, '$.cause') AS holdCause,
-    coalesce(json_extract(hold, '$.blocking'), 0) AS blocking, paused, count(*) AS n
+/** Newest first. */
+export function* decisions({ taskId, limit }: { taskId?: TaskId; limit: number }): Query<DecisionRow[]> {
+  const rows = yield* all<DecisionColumns>(newestDecisions, { taskId: taskId ?? null, limit });
+  return rows.map((row) => ({
+    id: idOf(row.id),
+    taskId: row.task_id as TaskId,
+    at: row.at,
+    fromStage: row.from_stage as Stage,
+    toStage: row.to_stage as Stage,
+    version: row.version,
+    holdCause: row.hold_cause,
+    why: decode(row.why),
+  }));
+}
+
+/** Newest first. */
+export function* effects(filter: EffectFilter): Query<(Effect & { state: string; error: string | null })[]> {
+  const rows = yield* outbox.list(filter);
+  return rows.map((row) => ({ ...decodeEffect(row), state: row.state, error: row.error }));
+}
+
+const taskTotals = `SELECT stage, hold ->> 'cause' AS "holdCause", hold ->> 'blocking' AS blocking, paused, count(*) AS n
   FROM tasks GROUP BY 1, 2, 3, 4 ORDER BY 1, 2`;
 
-const runTotals = `SELECT role, kind, json_extract(outcome, '$.kind') AS result, count(*) AS n,
-    sum(max(0, ended_at - started_at)) AS ms, sum(coalesce(json_extract(outcome, '$.costMicros'), 0)) AS costMicros
+const runTotals = `SELECT role, kind, outcome ->> 'kind' AS result, count(*) AS n,
+    sum(CASE WHEN ended_at > started_at THEN ended_at - started_at ELSE 0 END) AS ms,
+    sum(coalesce(CAST(outcome ->> 'costMicros' AS BIGINT), 0)) AS "costMicros"
   FROM runs WHERE phase = 'settled' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`;
 
-/** What `status` and `why` read; the callers hold a read transaction, so that the parts of one answer agree. */
-export function readModels(f: Families) {
-  function rowOf({ task, meta }: StoredTask): TaskRow {
-    const liveJob = f.jobs.live(task.id);
-    const run = liveJob === null ? null : f.runs.open(Number(liveJob.id));
-    return {
-      task,
-      meta,
-      liveJob,
-      run: run === null ? null : decodeRun(run),
-      pendingEffects: f.outbox.pendingOf(task.id),
-      queuedMessages: f.messages.queued(task.id),
-    };
-  }
+// As in `list`: an effect on its way is still pending.
+const effectTotals = `SELECT CASE state WHEN 'in_flight' THEN 'pending' ELSE state END AS state, count(*) AS n
+  FROM outbox GROUP BY 1 ORDER BY 1`;
+
+type TaskTotal = Omit<Totals['tasks'][number], 'blocking' | 'paused'> & {
+  blocking: number | string | null;
+  paused: number;
+};
+
+export function* totals(): Query<Totals> {
+  const counted = yield* all<TaskTotal>(taskTotals);
   return {
-    task(id: TaskId): TaskRow | null {
-      const stored = f.tasks.find(id);
-      return stored === null ? null : rowOf(stored);
-    },
-    taskOfItem(itemId: ItemId): TaskId | null {
-      return f.sql<{ id: TaskId }>('SELECT id FROM tasks WHERE item_id = ?').get(itemId)?.id ?? null;
-    },
-    tasks(filter: { active?: boolean; stage?: Stage; projectId?: ProjectId }): TaskRow[] {
-      return f
-        .sql<TaskColumns>(
-          `SELECT * FROM tasks WHERE (@stage IS NULL OR stage = @stage) AND (@project_id IS NULL OR project_id = @project_id)
-             AND (@active IS NULL OR (stage NOT IN ('done', 'cancelled')) = @active)
-           ORDER BY project_id, number`,
-        )
-        .all({
-          stage: filter.stage ?? null,
-          project_id: filter.projectId ?? null,
-          active: filter.active === undefined ? null : bit(filter.active),
-        })
-        .map((row) => rowOf(decodeTask(row)));
-    },
-    /** Newest first. */
-    decisions(filter: { taskId?: TaskId; limit: number }): DecisionRow[] {
-      return f
-        .sql<DecisionColumns>(
-          'SELECT * FROM decisions WHERE (@task_id IS NULL OR task_id = @task_id) ORDER BY id DESC LIMIT @limit',
-        )
-        .all({ task_id: filter.taskId ?? null, limit: filter.limit })
-        .map((row) => ({
-          id: String(row.id),
-          taskId: row.task_id as TaskId,
-          at: row.at,
-          fromStage: row.from_stage as Stage,
-          toStage: row.to_stage as Stage,
-          version: row.version,
-          holdCause: row.hold_cause,
-          why: decode(row.why),
-        }));
-    },
-    /** Newest first. */
-    effects(filter: {
-      taskId?: TaskId;
-      state?: 'pending' | 'dead';
-      limit: number;
-    }): (Effect & { state: string; error: string | null })[] {
-      return f.outbox.list(filter).map((row) => ({ ...decodeEffect(row), state: row.state, error: row.error }));
-    },
-    totals(): Totals {
-      return {
-        tasks: f
-          .sql<Bit<Totals['tasks'][number], 'blocking' | 'paused'>>(taskTotals)
-          .all()
-          .map((row) => ({ ...row, blocking: row.blocking === 1, paused: row.paused === 1 })),
-        runs: f.sql<Totals['runs'][number]>(runTotals).all(),
-        // As in `list`: an effect on its way is still pending.
-        effects: f
-          .sql<Totals['effects'][number]>(
-            `SELECT CASE state WHEN 'in_flight' THEN 'pending' ELSE state END AS state, count(*) AS n
-             FROM outbox GROUP BY 1 ORDER BY 1`,
-          )
-          .all(),
-      };
-    },
+    tasks: counted.map((row) => ({ ...row, blocking: isSet(row.blocking), paused: isSet(row.paused) })),
+    runs: yield* all(runTotals),
+    effects: yield* all(effectTotals),
   };
 }

@@ -1,7 +1,7 @@
-import type { JobId, RepoSlug, Run, RunEnd, RunId, RunPatch, TaskId } from '../model/index.ts';
-import { slotPhases } from '../queue/claim.ts';
-import { decodeOrNull, encodeOrNull, inList, rowId } from './codec.ts';
-import type { Sql } from './connection.ts';
+import type { JobId, RepoSlug, Run, RunEnd, RunId, RunPatch, TaskId } from '../../model/index.ts';
+import { liveStates, slotPhases } from '../../queue/claim.ts';
+import { decodeOrNull, encodeOrNull, idOf, inList, isSet, rowId } from '../codec.ts';
+import { all, one, run as change, type Query } from '../query.ts';
 
 export interface RunColumns {
   id: number;
@@ -29,8 +29,8 @@ export interface RunColumns {
 
 export function decodeRun(row: RunColumns): Run {
   return {
-    id: String(row.id) as RunId,
-    jobId: String(row.job_id) as JobId,
+    id: idOf<RunId>(row.id),
+    jobId: idOf<JobId>(row.job_id),
     taskId: row.task_id as TaskId | null,
     role: row.role as Run['role'],
     kind: row.kind as Run['kind'],
@@ -60,93 +60,106 @@ const patchRun = `UPDATE runs SET phase = coalesce(@phase, phase), folder = coal
     outcome = coalesce(@outcome, outcome)
   WHERE id = @id AND job_id = @job_id`;
 
-/** Runs: appended by a claim, changed under the job's lease, never deleted. */
-export function runStatements(sql: Sql) {
-  return {
-    find(id: RunId): RunColumns | null {
-      return sql<RunColumns>('SELECT * FROM runs WHERE id = ?').get(rowId(id)) ?? null;
-    },
-    /** The run of a job that is not settled. */
-    open(jobId: number): RunColumns | null {
-      return sql<RunColumns>(`SELECT * FROM runs WHERE job_id = ? AND phase <> 'settled'`).get(jobId) ?? null;
-    },
-    /** The first condition repeats that of the index of open runs, which serves only queries that do. */
-    slotsTaken(host: string): number {
-      const row = sql<{ n: number }>(
-        `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN (${inList(slotPhases)}) AND host = ?`,
-      ).get(host);
-      return row?.n ?? 0;
-    },
-    insert(
-      run: Pick<RunColumns, 'job_id' | 'task_id' | 'role' | 'kind' | 'repo' | 'lease_token' | 'host' | 'budget_micros'>,
-      now: number,
-    ): RunColumns {
-      return sql<RunColumns>(
-        `INSERT INTO runs (job_id, task_id, role, kind, repo, attempt, lease_token, host, phase, budget_micros, started_at)
-         VALUES (@job_id, @task_id, @role, @kind, @repo, (SELECT count(*) + 1 FROM runs WHERE job_id = @job_id),
-           @lease_token, @host, 'preparing', @budget_micros, @now)
-         RETURNING *`,
-      ).get({ ...run, now }) as RunColumns;
-    },
-    patch(id: RunId, jobId: JobId, patch: RunPatch): void {
-      sql(patchRun).run({
-        id: rowId(id),
-        job_id: rowId(jobId),
-        phase: patch.phase ?? null,
-        folder: patch.folder ?? null,
-        workspace: patch.workspace ?? null,
-        pid: patch.pid ?? null,
-        pid_start: patch.pidStart ?? null,
-        session_id: patch.sessionId ?? null,
-        base_sha: patch.baseSha ?? null,
-        outcome: encodeOrNull(patch.outcome),
-      });
-    },
-    /** The run of the same job before this one. */
-    before(run: RunColumns): Run | null {
-      if (run.attempt === 1) return null;
-      const row = sql<RunColumns>(
-        'SELECT * FROM runs WHERE job_id = ? AND attempt < ? ORDER BY attempt DESC LIMIT 1',
-      ).get(run.job_id, run.attempt);
-      return row === undefined ? null : decodeRun(row);
-    },
-    list(filter: { taskId?: TaskId; jobId?: JobId; repo?: RepoSlug; limit: number }): Run[] {
-      return sql<RunColumns>(
-        `SELECT * FROM runs WHERE (@task_id IS NULL OR task_id = @task_id) AND (@job_id IS NULL OR job_id = @job_id)
-           AND (@repo IS NULL OR repo = @repo) ORDER BY id DESC LIMIT @limit`,
-      )
-        .all({
-          task_id: filter.taskId ?? null,
-          job_id: filter.jobId === undefined ? null : rowId(filter.jobId),
-          repo: filter.repo ?? null,
-          limit: filter.limit,
-        })
-        .map(decodeRun);
-    },
-    ends(ids: RunId[]): RunEnd[] {
-      return sql<{ id: number; task_id: string | null; ended_at: number | null; live: number }>(
-        `SELECT runs.id, runs.task_id, runs.ended_at, jobs.state IN ('queued', 'delayed', 'running') AS live
-         FROM runs JOIN jobs ON jobs.id = runs.job_id WHERE runs.id IN (SELECT value FROM json_each(?))`,
-      )
-        .all(JSON.stringify(ids.map(rowId)))
-        .map((row) => ({
-          id: String(row.id) as RunId,
-          taskId: row.task_id as TaskId | null,
-          jobLive: row.live === 1,
-          endedAt: row.ended_at,
-        }));
-    },
-    /** Median duration of the newest successful analyst runs, milliseconds; null without any. */
-    usualAnalystMs(): number | null {
-      const rows = sql<{ ms: number }>(
-        `SELECT ended_at - started_at AS ms FROM runs
-         WHERE role = 'analyst' AND kind = 'agent' AND phase = 'settled' AND json_extract(outcome, '$.kind') = 'success'
-         ORDER BY id DESC LIMIT ?`,
-      ).all(usualRuns);
-      const sorted = rows.map((row) => row.ms).sort((a, b) => a - b);
-      return sorted[Math.floor(sorted.length / 2)] ?? null;
-    },
-  };
+/** The first condition repeats that of the index of open runs, which serves only queries that do. */
+const slotsTaken = `SELECT count(*) AS n FROM runs
+  WHERE phase <> 'settled' AND phase IN (${inList(slotPhases)}) AND host = @host`;
+
+const insertRun = `INSERT INTO runs (job_id, task_id, role, kind, repo, attempt, lease_token, host, phase, budget_micros, started_at)
+    VALUES (@job_id, @task_id, @role, @kind, @repo, (SELECT count(*) + 1 FROM runs WHERE job_id = @job_id),
+      @lease_token, @host, 'preparing', @budget_micros, @now)
+  RETURNING *`;
+
+const filtered = `SELECT * FROM runs WHERE (@taskId IS NULL OR task_id = @taskId) AND (@jobId IS NULL OR job_id = @jobId)
+  AND (@repo IS NULL OR repo = @repo) ORDER BY id DESC LIMIT @limit`;
+
+// The one text that PostgreSQL needs in another form: a list as one parameter (there: json_array_elements_text).
+const endsOf = `SELECT runs.id, runs.task_id, runs.ended_at,
+    CASE WHEN jobs.state IN (${inList(liveStates)}) THEN 1 ELSE 0 END AS live
+  FROM runs JOIN jobs ON jobs.id = runs.job_id WHERE runs.id IN (SELECT value FROM json_each(@ids))`;
+
+const analystTimes = `SELECT ended_at - started_at AS ms FROM runs
+  WHERE role = 'analyst' AND kind = 'agent' AND phase = 'settled' AND outcome ->> 'kind' = 'success'
+  ORDER BY id DESC LIMIT @limit`;
+
+export interface RunFilter {
+  taskId?: TaskId;
+  jobId?: JobId;
+  repo?: RepoSlug;
+  limit: number;
 }
 
-export type RunStatements = ReturnType<typeof runStatements>;
+type NewRun = Pick<
+  RunColumns,
+  'job_id' | 'task_id' | 'role' | 'kind' | 'repo' | 'lease_token' | 'host' | 'budget_micros'
+>;
+
+/** Runs: appended by a claim, changed under the job's lease, never deleted. */
+export const runs = {
+  *find(id: RunId): Query<Run | null> {
+    const row = yield* one<RunColumns>('SELECT * FROM runs WHERE id = @id', { id: rowId(id) });
+    return row === null ? null : decodeRun(row);
+  },
+  /** The run of a job that is not settled. */
+  *open(jobId: number): Query<RunColumns | null> {
+    return yield* one(`SELECT * FROM runs WHERE job_id = @jobId AND phase <> 'settled'`, { jobId });
+  },
+  /** The runs that are not settled, by job: each has one at most. */
+  *openByJob(): Query<Map<number, RunColumns>> {
+    const rows = yield* all<RunColumns>(`SELECT * FROM runs WHERE phase <> 'settled'`);
+    return new Map(rows.map((row) => [row.job_id, row]));
+  },
+  *slotsTaken(host: string): Query<number> {
+    return (yield* one<{ n: number }>(slotsTaken, { host }))?.n ?? 0;
+  },
+  *insert(run: NewRun, now: number): Query<RunColumns> {
+    return (yield* one<RunColumns>(insertRun, { ...run, now })) as RunColumns;
+  },
+  *patch(id: RunId, jobId: JobId, patch: RunPatch): Query<void> {
+    yield* change(patchRun, {
+      id: rowId(id),
+      job_id: rowId(jobId),
+      phase: patch.phase ?? null,
+      folder: patch.folder ?? null,
+      workspace: patch.workspace ?? null,
+      pid: patch.pid ?? null,
+      pid_start: patch.pidStart ?? null,
+      session_id: patch.sessionId ?? null,
+      base_sha: patch.baseSha ?? null,
+      outcome: encodeOrNull(patch.outcome),
+    });
+  },
+  /** The run of the same job before this one. */
+  *before({ job_id, attempt }: RunColumns): Query<Run | null> {
+    if (attempt === 1) return null;
+    const text = 'SELECT * FROM runs WHERE job_id = @job_id AND attempt < @attempt ORDER BY attempt DESC LIMIT 1';
+    const row = yield* one<RunColumns>(text, { job_id, attempt });
+    return row === null ? null : decodeRun(row);
+  },
+  /** Newest first. */
+  *list({ taskId, jobId, repo, limit }: RunFilter): Query<Run[]> {
+    const params = {
+      taskId: taskId ?? null,
+      jobId: jobId === undefined ? null : rowId(jobId),
+      repo: repo ?? null,
+      limit,
+    };
+    return (yield* all<RunColumns>(filtered, params)).map(decodeRun);
+  },
+  *ends(ids: RunId[]): Query<RunEnd[]> {
+    const rows = yield* all<{ id: number; task_id: string | null; ended_at: number | null; live: number }>(endsOf, {
+      ids: JSON.stringify(ids.map(rowId)),
+    });
+    return rows.map((row) => ({
+      id: idOf<RunId>(row.id),
+      taskId: row.task_id as TaskId | null,
+      jobLive: isSet(row.live),
+      endedAt: row.ended_at,
+    }));
+  },
+  /** Median duration of the newest successful analyst runs, milliseconds; null without any. */
+  *usualAnalystMs(): Query<number | null> {
+    const rows = yield* all<{ ms: number }>(analystTimes, { limit: usualRuns });
+    const sorted = rows.map((row) => row.ms).sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? null;
+  },
+};

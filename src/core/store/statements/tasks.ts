@@ -1,7 +1,7 @@
-import type { Stage, Task, TaskId, TaskMeta, WorkStage } from '../model/index.ts';
-import { bit, decode, decodeOrNull, encodeOrNull } from './codec.ts';
-import type { Sql } from './connection.ts';
-import { asHoldCause, asPhase, asStage } from './words.ts';
+import type { ItemId, ProjectId, Stage, Task, TaskId, TaskMeta, WorkStage } from '../../model/index.ts';
+import { bit, decode, decodeOrNull, encodeOrNull, isSet } from '../codec.ts';
+import { all, one, run, type Query, type Value } from '../query.ts';
+import { asHoldCause, asPhase, asStage } from '../words.ts';
 
 export interface TaskColumns {
   id: string;
@@ -40,7 +40,13 @@ export interface StoredTask {
   meta: TaskMeta;
 }
 
-export function decodeTask(row: TaskColumns): StoredTask {
+export interface TaskFilter {
+  active?: boolean;
+  stage?: Stage;
+  projectId?: ProjectId;
+}
+
+function decodeTask(row: TaskColumns): StoredTask {
   const task: Task = {
     id: row.id as TaskId,
     projectId: row.project_id as Task['projectId'],
@@ -56,7 +62,7 @@ export function decodeTask(row: TaskColumns): StoredTask {
     stage: row.stage as Stage,
     visit: row.visit,
     hold: decodeOrNull(row.hold),
-    paused: row.paused === 1,
+    paused: isSet(row.paused),
     phase: row.phase as Task['phase'],
     prNumber: row.pr_number,
     mergedSha: row.merged_sha as Task['mergedSha'],
@@ -77,7 +83,7 @@ export function decodeTask(row: TaskColumns): StoredTask {
   return { task, meta };
 }
 
-function encodeTask(task: Task): Record<string, string | number | null> {
+function encodeTask(task: Task): Record<string, Value> {
   if (task.hold !== null) asHoldCause(task.hold.cause);
   return {
     id: task.id,
@@ -117,7 +123,7 @@ const insertTask = `INSERT INTO tasks (id, project_id, item_id, number, title, r
 // Raising `wake_seq` keeps a reconcile that read before this from putting the task to rest. A task that is awake already
 // keeps its place: who waits longest comes first.
 const awaken = `awake = 1, wake_seq = wake_seq + 1,
-    wake_at = CASE WHEN awake = 1 THEN min(coalesce(wake_at, @now), @now) ELSE @now END`;
+    wake_at = CASE WHEN awake = 1 AND wake_at < @now THEN wake_at ELSE @now END`;
 
 // The item, its number and the moment of creation never change.
 const updateTask = `UPDATE tasks SET project_id = @project_id, title = @title, repo = @repo, branch = @branch,
@@ -127,61 +133,70 @@ const updateTask = `UPDATE tasks SET project_id = @project_id, title = @title, r
     version = version + 1, ${awaken}
   WHERE id = @id AND version = @version`;
 
-/** Tasks, their wake-ups and their dollars. Each function is one statement; the callers hold the transaction. */
-export function taskStatements(sql: Sql) {
-  return {
-    find(id: TaskId): StoredTask | null {
-      const row = sql<TaskColumns>('SELECT * FROM tasks WHERE id = ?').get(id);
-      return row === undefined ? null : decodeTask(row);
-    },
-    exists(task: Pick<Task, 'id' | 'itemId'>): boolean {
-      return sql('SELECT 1 FROM tasks WHERE id = ? OR item_id = ?').get(task.id, task.itemId) !== undefined;
-    },
-    /** A new task is awake at once; one whose id or item is known is left alone. */
-    insert(task: Task, now: number): boolean {
-      return sql(insertTask).run({ ...encodeTask(task), now }).changes === 1;
-    },
-    /** Writes the task under the version it was read at, raises it, and leaves the task due. */
-    update(task: Task, version: number, now: number): boolean {
-      return sql(updateTask).run({ ...encodeTask(task), version, now }).changes === 1;
-    },
-    /** Makes the task due. */
-    wake(id: TaskId, now: number): void {
-      sql(`UPDATE tasks SET ${awaken} WHERE id = @id`).run({ id, now });
-    },
-    /** Sleeps until `wakeAt`, unless something woke the task after `seenWake`. */
-    rest(id: TaskId, seenWake: number, wakeAt: number | null): void {
-      sql('UPDATE tasks SET awake = 0, wake_at = @wakeAt WHERE id = @id AND wake_seq = @seenWake').run({
-        id,
-        seenWake,
-        wakeAt,
-      });
-    },
-    due(now: number, limit: number): TaskId[] {
-      return sql<{ id: TaskId }>(
-        `SELECT id, wake_at FROM tasks WHERE awake = 1
-         UNION ALL SELECT id, wake_at FROM tasks WHERE awake = 0 AND wake_at <= ? ORDER BY wake_at, id LIMIT ?`,
-      )
-        .all(now, limit)
-        .map((row) => row.id);
-    },
-    /** A run starts: it is counted and its dollars are set aside before any process exists (spec 3.3). */
-    reserve(id: TaskId, micros: number): void {
-      sql('UPDATE tasks SET runs = runs + 1, reserved_micros = reserved_micros + ? WHERE id = ?').run(micros, id);
-    },
-    /** A run that never started: it does not count. */
-    giveBack(id: TaskId): void {
-      sql('UPDATE tasks SET runs = max(runs - 1, 0) WHERE id = ?').run(id);
-    },
-    /** A run ended: its reservation becomes what it spent. */
-    spend(id: TaskId, reserved: number, spent: number): void {
-      sql('UPDATE tasks SET reserved_micros = reserved_micros - ?, spent_micros = spent_micros + ? WHERE id = ?').run(
-        reserved,
-        spent,
-        id,
-      );
-    },
-  };
-}
+const wakeTask = `UPDATE tasks SET ${awaken} WHERE id = @id`;
 
-export type TaskStatements = ReturnType<typeof taskStatements>;
+const restTask = 'UPDATE tasks SET awake = 0, wake_at = @wakeAt WHERE id = @id AND wake_seq = @seenWake';
+
+const dueTasks = `SELECT id, wake_at FROM tasks WHERE awake = 1
+  UNION ALL SELECT id, wake_at FROM tasks WHERE awake = 0 AND wake_at <= @now ORDER BY wake_at, id LIMIT @limit`;
+
+const filteredTasks = `SELECT * FROM tasks
+  WHERE (@stage IS NULL OR stage = @stage) AND (@projectId IS NULL OR project_id = @projectId)
+    AND (@active IS NULL OR CASE WHEN stage IN ('done', 'cancelled') THEN 0 ELSE 1 END = @active)
+  ORDER BY project_id, number`;
+
+/** Tasks, their wake-ups and their dollars. Each function is one statement. */
+export const tasks = {
+  *find(id: TaskId): Query<StoredTask | null> {
+    const row = yield* one<TaskColumns>('SELECT * FROM tasks WHERE id = @id', { id });
+    return row === null ? null : decodeTask(row);
+  },
+  *ofItem(itemId: ItemId): Query<TaskId | null> {
+    return (yield* one<{ id: TaskId }>('SELECT id FROM tasks WHERE item_id = @itemId', { itemId }))?.id ?? null;
+  },
+  *list({ active, stage, projectId }: TaskFilter): Query<StoredTask[]> {
+    const params = {
+      stage: stage ?? null,
+      projectId: projectId ?? null,
+      active: active === undefined ? null : bit(active),
+    };
+    return (yield* all<TaskColumns>(filteredTasks, params)).map(decodeTask);
+  },
+  *exists({ id, itemId }: Pick<Task, 'id' | 'itemId'>): Query<boolean> {
+    return (yield* one('SELECT 1 FROM tasks WHERE id = @id OR item_id = @itemId', { id, itemId })) !== null;
+  },
+  /** A new task is awake at once; one whose id or item is known is left alone. */
+  *insert(task: Task, now: number): Query<boolean> {
+    return (yield* run(insertTask, { ...encodeTask(task), now })) === 1;
+  },
+  /** Writes the task under the version it was read at, raises it, and leaves the task due. */
+  *update(task: Task, version: number, now: number): Query<boolean> {
+    return (yield* run(updateTask, { ...encodeTask(task), version, now })) === 1;
+  },
+  /** Makes the task due. */
+  *wake(id: TaskId, now: number): Query<void> {
+    yield* run(wakeTask, { id, now });
+  },
+  /** Sleeps until `wakeAt`, unless something woke the task after `seenWake`. */
+  *rest(id: TaskId, seenWake: number, wakeAt: number | null): Query<void> {
+    yield* run(restTask, { id, seenWake, wakeAt });
+  },
+  *due(now: number, limit: number): Query<TaskId[]> {
+    return (yield* all<{ id: TaskId }>(dueTasks, { now, limit })).map((row) => row.id);
+  },
+  /** A run starts: it is counted and its dollars are set aside before any process exists (spec 3.3). */
+  *reserve(id: TaskId, micros: number): Query<void> {
+    const text = 'UPDATE tasks SET runs = runs + 1, reserved_micros = reserved_micros + @micros WHERE id = @id';
+    yield* run(text, { id, micros });
+  },
+  /** A run that never started: it does not count. */
+  *giveBack(id: TaskId): Query<void> {
+    yield* run('UPDATE tasks SET runs = runs - 1 WHERE id = @id AND runs > 0', { id });
+  },
+  /** A run ended: its reservation becomes what it spent. */
+  *spend(id: TaskId, reserved: number, spent: number): Query<void> {
+    const text = `UPDATE tasks SET reserved_micros = reserved_micros - @reserved, spent_micros = spent_micros + @spent
+      WHERE id = @id`;
+    yield* run(text, { id, reserved, spent });
+  },
+};
