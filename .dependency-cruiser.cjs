@@ -49,7 +49,7 @@ forbidden.push(
 // Which room may import which package. One that is not listed may not be imported at all.
 const packages = {
   '@commander-js/extra-typings': ['src/cli.ts', 'src/session.ts', 'src/commands'],
-  'better-sqlite3': ['src/core/store'],
+  'better-sqlite3': ['src/core/store/sqlite'],
   chalk: ['src/ui'],
   ora: ['src/ui'],
   'string-width': ['src/ui'],
@@ -90,6 +90,19 @@ forbidden.push(
     severity: 'error',
     from: { path: '^src/', pathNot: '^src/(sandbox|core/(platform|launcher|git))/' },
     to: { path: '^(node:)?child_process$' },
+  },
+  {
+    name: 'store-by-its-entrance',
+    severity: 'error',
+    from: { path: '^src/', pathNot: '^src/core/store/' },
+    to: { path: '^src/core/store/', pathNot: '^src/core/store/open\\.ts$' },
+  },
+  {
+    // The bodies of statements serve every driver: only the entrance knows which drivers there are.
+    name: 'statements-know-no-driver',
+    severity: 'error',
+    from: { path: '^src/core/store/', pathNot: '^src/core/store/(open\\.ts$|sqlite/)' },
+    to: { path: '^src/core/store/sqlite/|^(node:)?(fs|path)$' },
   },
 );
 

@@ -24,6 +24,12 @@ export default tseslint.config(
     rules: { 'no-console': 'error' },
   },
   {
+    // Where the database is, is said by the configuration (databaseOf) and read by the store.
+    files: ['src/**/*.ts'],
+    ignores: ['src/core/config/**'],
+    rules: { 'no-restricted-properties': ['error', { property: 'dbPath', message: 'Use databaseOf().' }] },
+  },
+  {
     // A test waits for a condition through test/support/until.ts, which says what it waited for, for how long.
     files: ['test/**/*.ts'],
     rules: {
