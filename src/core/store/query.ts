@@ -2,7 +2,7 @@
 export type Value = string | number | null;
 
 /** One statement. `text` names its parameters `@name`; a driver that has numbered ones rewrites it. */
-export interface Statement {
+interface Statement {
   text: string;
   params: Readonly<Record<string, Value>>;
   want: 'one' | 'all' | 'changes';
