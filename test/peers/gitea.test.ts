@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CommitSha } from '../../src/core/model/index.ts';
+import type { CommitSha, MergeAnswer } from '../../src/core/model/index.ts';
 import { failureOf } from './errors-of.ts';
 import {
   againstGitea,
@@ -204,24 +204,46 @@ describe('statuses', () => {
 describe('merge', () => {
   const request = { number: 4, head, style: 'squash' as const, title: 'T', message: 'M\n\nOrch-Merge: 1' };
 
-  it.each<[string, Answer, number, string]>([
-    ['200 without a body', (response) => response.writeHead(200).end(), 200, ''],
+  it.each<[string, Answer, MergeAnswer['kind'], string]>([
+    ['200 without a body', (response) => response.writeHead(200).end(), 'asked', 'HTTP 200: '],
     [
       '405',
       (response) => json(response, 405, { message: 'Please try again later', url: 'x' }),
-      405,
-      'Please try again later',
+      'not_yet',
+      'HTTP 405: Please try again later',
     ],
-    ['405 without a message, as Forgejo', (response) => json(response, 405, { message: '' }), 405, ''],
-    ['409', (response) => json(response, 409, { message: 'head out of date' }), 409, 'head out of date'],
-    ['404', (response) => json(response, 404, missing), 404, "The target couldn't be found."],
-    ['423', (response) => json(response, 423, { message: 'Repo is archived' }), 423, 'Repo is archived'],
-    ['500 with a page', (response) => html(response, 500), 500, ''],
-    ['301', (response) => html(response, 301, { location: '/other' }), 301, ''],
-    ['a wrong token', (response) => json(response, 401, { message: `bad ${token}\n!` }), 401, 'bad [redacted] !'],
-  ])('hands on %s', async (_name, answer, status, message) => {
+    ['405 without a message, as Forgejo', (response) => json(response, 405, { message: '' }), 'not_yet', 'HTTP 405: '],
+    [
+      '405 with a rule',
+      (response) => json(response, 405, { message: 'Does not have enough approvals' }),
+      'refused',
+      'HTTP 405: Does not have enough approvals',
+    ],
+    [
+      '409',
+      (response) => json(response, 409, { message: 'head out of date' }),
+      'head_moved',
+      'HTTP 409: head out of date',
+    ],
+    [
+      '409 of another merge',
+      (response) => json(response, 409, { message: 'cannot lock ref' }),
+      'not_yet',
+      'HTTP 409: cannot lock ref',
+    ],
+    ['404', (response) => json(response, 404, missing), 'not_yet', "HTTP 404: The target couldn't be found."],
+    ['423', (response) => json(response, 423, { message: 'Repo is archived' }), 'refused', 'HTTP 423: Repo is archived'],
+    ['500 with a page', (response) => html(response, 500), 'trouble', 'HTTP 500: '],
+    ['301', (response) => html(response, 301, { location: '/other' }), 'not_yet', 'HTTP 301: '],
+    [
+      'a wrong token',
+      (response) => json(response, 401, { message: `bad ${token}\n!` }),
+      'trouble',
+      'HTTP 401: bad [redacted] !',
+    ],
+  ])('hands on %s', async (_name, answer, kind, said) => {
     const { server, gitea } = await againstGitea((_seen, response) => answer(response));
-    expect(await gitea.merge(slug, request)).toEqual({ status, message });
+    expect(await gitea.merge(slug, request)).toEqual({ kind, said });
     expect(server.seen).toHaveLength(1);
     expect(server.seen[0]).toMatchObject({ method: 'POST', path: `${root}/pulls/4/merge` });
     expect(JSON.parse(server.seen[0]?.body ?? '')).toEqual({
@@ -237,7 +259,7 @@ describe('merge', () => {
       writeMs: 50,
       mergeTimeoutMs: 5_000,
     });
-    expect(await slow.gitea.merge(slug, request)).toEqual({ status: 200, message: '' });
+    expect(await slow.gitea.merge(slug, request)).toEqual({ kind: 'asked', said: 'HTTP 200: ' });
     const silent = await againstGitea(() => {}, { mergeTimeoutMs: 60 });
     expect(await failureOf(silent.gitea.merge(slug, request), secrets)).toMatchObject({
       code: 'gitea_unreachable',

@@ -54,7 +54,7 @@ realPart('a real Gitea through the adapter', missing, () => {
     await until(
       'an answer that is not about the check',
       async () => {
-        if (!/try again later/i.test(answer.message)) return true;
+        if (!/try again later/i.test(answer.said)) return true;
         answer = await gitea.merge(slug, mergeOf(number, head));
         return false;
       },
@@ -172,9 +172,12 @@ realPart('a real Gitea through the adapter', missing, () => {
     const { sha, pr, head } = await openPull();
     const other = await server.push(repo, { branch: head, files: { 'src/late.txt': 'late\n' }, user: bot });
     const refused = await mergeAnswer(repo, pr.number, sha);
-    expect(refused).toMatchObject({ status: 409, message: expect.stringMatching(/head out of date/i) as unknown });
+    expect(refused).toMatchObject({
+      kind: 'head_moved',
+      said: expect.stringMatching(/409: .*head out of date/i) as unknown,
+    });
     expect(await gitea.pull(repo, pr.number)).toMatchObject({ state: 'open', merged: false, headSha: other });
-    expect(await mergeAnswer(repo, pr.number, other)).toEqual({ status: 200, message: '' });
+    expect(await mergeAnswer(repo, pr.number, other)).toEqual({ kind: 'asked', said: 'HTTP 200: ' });
     const merged = await gitea.pull(repo, pr.number);
     expect(merged).toMatchObject({ state: 'closed', merged: true, headSha: other, headBranch: head });
     expect(isCommitSha(merged?.mergedSha ?? '')).toBe(true);
@@ -183,12 +186,12 @@ realPart('a real Gitea through the adapter', missing, () => {
       `/repos/${repo}/git/commits/${merged?.mergedSha}`,
     );
     expect(commit.body.commit.message).toContain(`orch-merge: marker-${pr.number}`);
-    expect((await mergeAnswer(repo, pr.number, other)).status).toBeGreaterThanOrEqual(400);
+    expect((await mergeAnswer(repo, pr.number, other)).said).toMatch(/^HTTP [45]/);
   });
 
   it('keeps the branch name of a merged pull request whose branch is gone', async () => {
     const { sha, pr, head } = await openPull();
-    expect((await mergeAnswer(repo, pr.number, sha)).status).toBe(200);
+    expect((await mergeAnswer(repo, pr.number, sha)).kind).toBe('asked');
     expect((await server.api('DELETE', `/repos/${repo}/branches/${head}`)).status).toBe(204);
     expect(await gitea.pull(repo, pr.number)).toMatchObject({ merged: true, headBranch: head, headSha: sha });
   });
@@ -201,8 +204,8 @@ realPart('a real Gitea through the adapter', missing, () => {
       return !body.mergeable;
     });
     expect(await gitea.merge(repo, mergeOf(pr.number, sha))).toEqual({
-      status: 405,
-      message: 'Please try again later',
+      kind: 'not_yet',
+      said: 'HTTP 405: Please try again later',
     });
     expect(await gitea.pull(repo, pr.number)).toMatchObject({ state: 'open', merged: false });
   });
@@ -226,15 +229,15 @@ realPart('a real Gitea through the adapter', missing, () => {
     const { sha, pr } = await openPull(guarded);
     const unapproved = await mergeAnswer(guarded, pr.number, sha);
     expect(unapproved).toMatchObject({
-      status: 405,
-      message: expect.stringMatching(/not all required status checks|enough approvals/i) as unknown,
+      kind: 'refused',
+      said: expect.stringMatching(/405: .*(not all required status checks|enough approvals)/i) as unknown,
     });
     await server.setStatus(guarded, sha, { context: 'ci/test', state: 'success' });
     expect(await mergeAnswer(guarded, pr.number, sha)).toMatchObject({
-      status: 405,
-      message: expect.stringMatching(/enough approvals/i) as unknown,
+      kind: 'refused',
+      said: expect.stringMatching(/405: .*enough approvals/i) as unknown,
     });
     await gitea.postReview(guarded, pr.number, { head: sha, vote: 'approved', body: 'good' });
-    expect(await mergeAnswer(guarded, pr.number, sha)).toEqual({ status: 200, message: '' });
+    expect(await mergeAnswer(guarded, pr.number, sha)).toEqual({ kind: 'asked', said: 'HTTP 200: ' });
   });
 });

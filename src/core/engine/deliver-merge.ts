@@ -1,4 +1,4 @@
-import type { CommitSha, Delivery, Effect, EffectOf, GitPort, Forge, RepoPr } from '../model/index.ts';
+import type { CommitSha, Delivery, Effect, EffectOf, GitPort, Forge, MergeAnswer, RepoPr } from '../model/index.ts';
 
 export interface MergeDeps {
   git: GitPort;
@@ -7,7 +7,7 @@ export interface MergeDeps {
 
 /** Commits of the base branch that are searched for the marker of a merge that was cut off. */
 const markerDepth = 200;
-/** "Please try again later" while the server still checks; a conflict answers the same for ever (`research/apis.md` B3). */
+/** A server that still checks asks for patience; of a conflict it may say the same for as long as it stands. */
 const laterTries = 8;
 /** Some hours, with the usual backoff: a server that fails on this merge for so long will go on doing so. */
 const troubleTries = 24;
@@ -31,7 +31,7 @@ export async function deliverMerge(
   const base = await git.head(body.repo, body.baseBranch);
   if (base !== null && effect.attempts > 1) {
     const found = await git.findCommit(body.repo, base, body.marker, markerDepth);
-    // The server merged and was cut off before it said so: its pull request stays open for ever (`research/apis.md` B11).
+    // The server merged and was cut off before it said so: its pull request stays open.
     if (found !== null)
       return refused(
         'torn',
@@ -64,8 +64,8 @@ function settledAlready(pull: RepoPr, body: EffectOf<'forge.merge_pull'>): Deliv
 }
 
 /**
- * A pull request follows its branch with a delay, or never (`research/apis.md` B11). While the branch itself has the proven head, judging
- * again would come to the same answer at once, for ever: it is waited for, then told.
+ * A pull request follows its branch with a delay, or never. While the branch itself has the proven head, judging again
+ * would come to the same answer at once, every time: it is waited for, then reported.
  */
 async function lags(
   effect: Effect,
@@ -82,30 +82,19 @@ async function lags(
 async function notLanded(
   effect: Effect,
   body: EffectOf<'forge.merge_pull'>,
-  answer: { status: number; message: string },
+  { kind, said }: MergeAnswer,
   git: GitPort,
   base: CommitSha | null,
 ): Promise<Delivery> {
-  const said = `HTTP ${answer.status}: ${answer.message}`;
   // The same answer as before, and often enough: an outage uses up tries, too, and says nothing about the merge.
   const lasts = (tries: number): boolean => effect.attempts >= tries && effect.lastError === said;
-  if (inTrouble(answer.status) && !lasts(troubleTries)) return { kind: 'retry', error: said, afterMs: null };
-  if (answer.status === 409 && /head/i.test(answer.message)) return refused('moved', said);
+  if (kind === 'trouble' && !lasts(troubleTries)) return { kind: 'retry', error: said, afterMs: null };
+  if (kind === 'head_moved') return refused('moved', said);
   const clean = base === null || (await git.mergeTree(body.repo, base, body.head)).clean;
   if (!clean) return refused('conflict', `the branch does not merge into ${body.baseBranch}`);
-  const later =
-    answer.status === 409 ||
-    answer.status === 404 ||
-    answer.status === 200 ||
-    /try again later/i.test(answer.message) ||
-    answer.message === '';
+  const later = kind === 'asked' || kind === 'not_yet';
   if (later && !lasts(laterTries)) return { kind: 'retry', error: said, afterMs: laterMs(effect) };
   return refused('refused', said);
-}
-
-/** Trouble of the server or of the account, not an answer about this merge. */
-function inTrouble(status: number): boolean {
-  return status >= 500 || status === 401 || status === 403 || status === 408 || status === 429;
 }
 
 /** Soon while the server still checks, then with patience. */

@@ -23,6 +23,21 @@ interface MergeRequest {
 }
 
 /**
+ * What the server said to a request for a merge. Whether it merged is read from the pull request: a failure may follow a
+ * merge that was made.
+ * - `asked`: it took the request;
+ * - `head_moved`: the pull request has another head than was asked for;
+ * - `not_yet`: it still checks, or is busy with another merge; an answer without a reason is one of these, too;
+ * - `trouble`: of the server or of the account, not an answer about this merge;
+ * - `refused`: no, for a reason that `said` names.
+ */
+export interface MergeAnswer {
+  kind: 'asked' | 'head_moved' | 'not_yet' | 'trouble' | 'refused';
+  /** The server's words, for people; the same words for the same answer. */
+  said: string;
+}
+
+/**
  * Gitea's API through gitea-js, narrowed. Throws OrchError: `gitea_unreachable`, `gitea_garbage`, `gitea_server_error`,
  * `gitea_rate_limited` (all to be tried again later), `gitea_token_refused` and `gitea_forbidden`
  * (exit `authentication`), `gitea_not_found` (exit `notFound`), `gitea_refused`.
@@ -49,8 +64,8 @@ export interface Forge {
   ): Promise<void>;
   /** Newest status of every context of a commit, every page read. */
   statuses(repo: RepoSlug, sha: CommitSha): Promise<StatusRow[]>;
-  /** Asks for the merge once and answers what the server said; the caller reads the pull request again to decide. */
-  merge(repo: RepoSlug, request: MergeRequest): Promise<{ status: number; message: string }>;
+  /** Asks for the merge once; the caller reads the pull request again to decide. */
+  merge(repo: RepoSlug, request: MergeRequest): Promise<MergeAnswer>;
   protection(
     repo: RepoSlug,
     branch: string,
