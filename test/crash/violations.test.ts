@@ -102,7 +102,7 @@ const inDatabase: [expected: RegExp, ...sql: string[]][] = [
   [/comment .* belongs to no effect/, `DELETE FROM outbox WHERE kind = 'tracker.comment'`],
   [/pull request #\d+ belongs to no effect/, `DELETE FROM outbox WHERE kind = 'forge.open_pull'`],
   [/has no pull request/, `UPDATE outbox SET body = json_set(body, '$.branch', 'x') WHERE kind = 'forge.open_pull'`],
-  [/recorded as 123/, `UPDATE outbox SET result = '{"merged_sha":"123"}' WHERE kind = 'forge.merge_pull'`],
+  [/recorded as 123/, `UPDATE outbox SET result = '{"mergedSha":"123"}' WHERE kind = 'forge.merge_pull'`],
   [/is 0 times on main/, `UPDATE outbox SET body = json_set(body, '$.marker', 'x') WHERE kind = 'forge.merge_pull'`],
   [/not of its proven head/, `UPDATE outbox SET body = json_set(body, '$.head', 'x') WHERE kind = 'forge.merge_pull'`],
   [/merge .* belongs to no effect/, `DELETE FROM outbox WHERE kind = 'forge.merge_pull'`],

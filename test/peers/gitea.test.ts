@@ -232,7 +232,12 @@ describe('merge', () => {
       'HTTP 409: cannot lock ref',
     ],
     ['404', (response) => json(response, 404, missing), 'not_yet', "HTTP 404: The target couldn't be found."],
-    ['423', (response) => json(response, 423, { message: 'Repo is archived' }), 'refused', 'HTTP 423: Repo is archived'],
+    [
+      '423',
+      (response) => json(response, 423, { message: 'Repo is archived' }),
+      'refused',
+      'HTTP 423: Repo is archived',
+    ],
     ['500 with a page', (response) => html(response, 500), 'trouble', 'HTTP 500: '],
     ['301', (response) => html(response, 301, { location: '/other' }), 'not_yet', 'HTTP 301: '],
     [

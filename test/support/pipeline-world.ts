@@ -188,7 +188,7 @@ export function peersOf(get: () => WorldState): { git: GitPort; forge: Forge } {
 export function carryOut(world: WorldState, { body }: Effect, policy: ProjectPolicy): Delivery {
   switch (body.kind) {
     case 'tracker.comment':
-      return { kind: 'done', result: { id: 'c', at: String(world.now) } };
+      return { kind: 'done', result: { id: 'c', at: world.now } };
     case 'tracker.state': {
       const name = policy.states[body.phase];
       const group = body.phase === 'done' ? 'completed' : body.phase === 'cancelled' ? 'cancelled' : 'started';
@@ -208,7 +208,7 @@ export function carryOut(world: WorldState, { body }: Effect, policy: ProjectPol
         `request\n\n${itemTrailer(body.itemId)}`,
       );
       const sha = world.heads[branch];
-      return { kind: 'done', result: { sha, code_tree: codeOf(world, sha) } };
+      return { kind: 'done', result: { sha, codeTree: codeOf(world, sha) } };
     }
     case 'forge.open_pull': {
       if (world.down) return { kind: 'retry', error: 'down', afterMs: null };
@@ -219,18 +219,18 @@ export function carryOut(world: WorldState, { body }: Effect, policy: ProjectPol
         open = pull({ number: world.pulls.length + 7, headSha: head });
         world.pulls.push(open);
       }
-      return { kind: 'done', result: { number: String(open.number) } };
+      return { kind: 'done', result: { number: open.number } };
     }
     case 'forge.merge_pull': {
       if (world.down) return { kind: 'retry', error: 'down', afterMs: null };
       const own = world.pulls.find((candidate) => candidate.number === body.number);
       if (own === undefined) return { kind: 'dead', error: 'gone', result: { reason: 'gone' } };
-      if (own.merged) return { kind: 'done', result: { merged_sha: own.mergedSha ?? '' } };
+      if (own.merged) return { kind: 'done', result: { mergedSha: own.mergedSha } };
       if (own.state === 'closed') return { kind: 'dead', error: 'closed', result: { reason: 'closed' } };
       if (own.headSha !== body.head) return { kind: 'dead', error: 'moved', result: { reason: 'moved' } };
       if (world.conflict) return { kind: 'dead', error: 'conflict', result: { reason: 'conflict' } };
       if (world.refuses) return { kind: 'dead', error: 'protected', result: { reason: 'refused' } };
-      return { kind: 'done', result: { merged_sha: merge(world, own) } };
+      return { kind: 'done', result: { mergedSha: merge(world, own) } };
     }
   }
 }

@@ -3,6 +3,7 @@ import type {
   CommitSha,
   Decision,
   EffectId,
+  EffectKind,
   Evidence,
   Hold,
   HoldCause,
@@ -318,7 +319,11 @@ export function comment(over: Partial<MessageOf<'comment'>> = {}): MessageOf<'co
   };
 }
 
-export function settled(effect: string, over: Partial<MessageOf<'effect_settled'>> = {}): MessageOf<'effect_settled'> {
+/** A message about an effect; a delivered one without a result has an empty one. */
+export function settled<K extends EffectKind>(
+  effect: K,
+  over: Partial<Extract<MessageOf<'effect_settled'>, { effect: K }>> = {},
+): MessageOf<'effect_settled'> {
   return {
     kind: 'effect_settled',
     effectId: '3' as EffectId,
@@ -328,7 +333,7 @@ export function settled(effect: string, over: Partial<MessageOf<'effect_settled'
     result: {},
     error: null,
     ...over,
-  };
+  } as MessageOf<'effect_settled'>;
 }
 
 function message(body: MessageBody, id = '11'): Message {

@@ -44,7 +44,8 @@ interface Sent {
   key: string;
   body: EffectBody;
   task_id: string | null;
-  result: Record<string, string>;
+  /** As it is stored, whatever the kind. */
+  result: { number?: number; reason?: string; mergedSha?: string };
   attempts: number;
 }
 
@@ -55,7 +56,7 @@ function sent({ all }: Rows, kind: EffectBody['kind']): Sent[] {
   ).map((row) => ({
     ...row,
     body: JSON.parse(row.body) as EffectBody,
-    result: JSON.parse(row.result ?? '{}') as Record<string, string>,
+    result: JSON.parse(row.result ?? '{}') as Sent['result'],
   }));
 }
 
@@ -107,10 +108,9 @@ function pulls({ repo }: World, rows: Rows, say: Say): void {
     if (body.kind === 'forge.open_pull' && !rounds.has(body.branch)) say(`branch ${body.branch} has no pull request`);
   }
   const asked = new Set(
-    sent(rows, 'forge.open_pull').map(({ body, result }) => (body.kind === 'forge.open_pull' ? result['number'] : '')),
+    sent(rows, 'forge.open_pull').map(({ body, result }) => (body.kind === 'forge.open_pull' ? result.number : null)),
   );
-  for (const pull of repo.pulls)
-    if (!asked.has(String(pull.number))) say(`pull request #${pull.number} belongs to no effect`);
+  for (const pull of repo.pulls) if (!asked.has(pull.number)) say(`pull request #${pull.number} belongs to no effect`);
 }
 
 /** Information comes at most once, an alert at most as often as it was tried (spec 10). */
@@ -169,8 +169,8 @@ function merges({ repo, accounts }: World, rows: Rows, say: Say): void {
     const made = markers.filter(([, , marker]) => `Orch-Merge: ${marker ?? ''}` === body.marker);
     if (made.length !== 1) say(`merge ${body.marker} is ${made.length} times on ${body.baseBranch}`);
     const [sha = '', parents = ''] = made[0] ?? [];
-    if (result['reason'] !== 'torn' && sha !== result['merged_sha'])
-      say(`merge ${body.marker} is ${sha}, recorded as ${result['merged_sha'] ?? ''}`);
+    if (result.reason !== 'torn' && sha !== result.mergedSha)
+      say(`merge ${body.marker} is ${sha}, recorded as ${result.mergedSha ?? ''}`);
     if (body.style === 'merge' && parents.split(' ')[1] !== body.head)
       say(`merge ${body.marker} is not of its proven head`);
   }

@@ -47,7 +47,7 @@ const ways: Record<string, Way[]> = {
       'the branch was made',
       {
         task: { stage: 'created', visit: 0, prNumber: null, progress: progress({ branchEffect: 'k' }) },
-        message: settled('git.start_branch', { result: { sha: sha('1'), code_tree: 'tree-1' } }),
+        message: settled('git.start_branch', { result: { sha: sha('1'), codeTree: 'tree-1' } }),
       },
       {},
       'created.branch-made',

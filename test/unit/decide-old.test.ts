@@ -154,7 +154,7 @@ describe('approvals', () => {
     const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
     const seen = mustDecide(snapshot({ ...waiting, visit, message: yes }));
     expect([seen.why.rule, told(seen), seen.visit?.approved]).toEqual(['comment.approval-early', [], null]);
-    const delivery = settled('tracker.comment', { key: 'k-1', result: { at: String(at) } });
+    const delivery = settled('tracker.comment', { key: 'k-1', result: { id: 'c', at } });
     const known = mustDecide(snapshot({ ...waiting, visit: seen.visit ?? {}, message: delivery }));
     expect([known.why.rule, told(known)]).toEqual([rule, events]);
     expect(known.visit?.approved?.commentId ?? null).toBe(rule === 'comment.approved' ? 'c-1' : null);
@@ -179,11 +179,19 @@ describe('approvals', () => {
   it('the delivery of the request starts its time', () => {
     const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
     const known = mustDecide(
-      snapshot({ ...waiting, visit, message: settled('tracker.comment', { key: 'k-1', result: { at: '1234' } }) }),
+      snapshot({
+        ...waiting,
+        visit,
+        message: settled('tracker.comment', { key: 'k-1', result: { id: 'c', at: 1234 } }),
+      }),
     );
     expect(known.visit?.approval?.askedAt).toBe(1234);
     const other = mustDecide(
-      snapshot({ ...waiting, visit, message: settled('tracker.comment', { key: 'k-0', result: { at: '1234' } }) }),
+      snapshot({
+        ...waiting,
+        visit,
+        message: settled('tracker.comment', { key: 'k-0', result: { id: 'c', at: 1234 } }),
+      }),
     );
     expect(other.visit).toBeNull();
   });
@@ -243,7 +251,7 @@ describe('late and double messages', () => {
   });
 
   it('the branch that is made twice starts one analyst', () => {
-    const made = settled('git.start_branch', { result: { sha: sha('1'), code_tree: 'tree-1' } });
+    const made = settled('git.start_branch', { result: { sha: sha('1'), codeTree: 'tree-1' } });
     expect(mustDecide(snapshot({ task: { stage: 'analysis' }, message: made }))).toMatchObject({
       jobs: [],
       visit: null,
@@ -277,7 +285,7 @@ describe('late and double messages', () => {
     for (const body of [
       ran(),
       comment(),
-      settled('forge.open_pull', { result: { number: '8' } }),
+      settled('forge.open_pull', { result: { number: 8 } }),
       settled('tracker.comment', { ok: false, error: 'HTTP 400' }),
       settled('chat.message', { ok: false, error: 'HTTP 400' }),
       { kind: 'command', name: 'pause', by: 'op' } as const,

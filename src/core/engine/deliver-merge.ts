@@ -1,4 +1,7 @@
-import type { CommitSha, Delivery, Effect, EffectOf, GitPort, Forge, MergeAnswer, RepoPr } from '../model/index.ts';
+import type { CommitSha, DeliveryOf, Effect, EffectOf, GitPort, Forge, MergeAnswer, RepoPr } from '../model/index.ts';
+
+type MergeDelivery = DeliveryOf<'forge.merge_pull'>;
+type Reason = NonNullable<NonNullable<Extract<MergeDelivery, { kind: 'dead' }>['result']>['reason']>;
 
 export interface MergeDeps {
   git: GitPort;
@@ -21,7 +24,7 @@ export async function deliverMerge(
   effect: Effect,
   body: EffectOf<'forge.merge_pull'>,
   { git, forge }: MergeDeps,
-): Promise<Delivery> {
+): Promise<MergeDelivery> {
   const before = await forge.pull(body.repo, body.number);
   const known =
     before === null ? refused('gone', `pull request #${body.number} cannot be found`) : settledAlready(before, body);
@@ -53,8 +56,8 @@ export async function deliverMerge(
   return notLanded(effect, body, answer, git, base);
 }
 
-function settledAlready(pull: RepoPr, body: EffectOf<'forge.merge_pull'>): Delivery | null {
-  if (pull.merged) return { kind: 'done', result: { merged_sha: pull.mergedSha ?? '' } };
+function settledAlready(pull: RepoPr, body: EffectOf<'forge.merge_pull'>): MergeDelivery | null {
+  if (pull.merged) return { kind: 'done', result: { mergedSha: pull.mergedSha } };
   if (pull.state === 'closed') return refused('closed', `pull request #${pull.number} is closed`);
   if (!pull.sameRepo || pull.baseBranch !== body.baseBranch)
     return refused('other', `pull request #${pull.number} is not the one of this branch`);
@@ -70,10 +73,10 @@ function settledAlready(pull: RepoPr, body: EffectOf<'forge.merge_pull'>): Deliv
 async function lags(
   effect: Effect,
   body: EffectOf<'forge.merge_pull'>,
-  known: Delivery,
+  known: MergeDelivery,
   git: GitPort,
-): Promise<Delivery | null> {
-  if (known.kind !== 'dead' || known.result?.['reason'] !== 'moved') return null;
+): Promise<MergeDelivery | null> {
+  if (known.kind !== 'dead' || known.result?.reason !== 'moved') return null;
   if ((await git.head(body.repo, body.branch)) !== body.head) return null;
   if (effect.attempts < laterTries) return { kind: 'retry', error: known.error, afterMs: 2000 };
   return refused('refused', known.error);
@@ -85,7 +88,7 @@ async function notLanded(
   { kind, said }: MergeAnswer,
   git: GitPort,
   base: CommitSha | null,
-): Promise<Delivery> {
+): Promise<MergeDelivery> {
   // The same answer as before, and often enough: an outage uses up tries, too, and says nothing about the merge.
   const lasts = (tries: number): boolean => effect.attempts >= tries && effect.lastError === said;
   if (kind === 'trouble' && !lasts(troubleTries)) return { kind: 'retry', error: said, afterMs: null };
@@ -102,6 +105,6 @@ function laterMs(effect: Effect): number | null {
   return effect.attempts < laterTries / 2 ? 2000 : null;
 }
 
-function refused(reason: string, error: string): Delivery {
+function refused(reason: Reason, error: string): MergeDelivery {
   return { kind: 'dead', error, result: { reason } };
 }

@@ -1,7 +1,9 @@
 import type {
   Delivery,
+  DeliveryOf,
   Effect,
   EffectBody,
+  EffectOf,
   GitPort,
   Forge,
   Tracker,
@@ -108,17 +110,17 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
         externalId: effect.key,
         look: effect.attempts > 1,
       });
-      return done({ id: sent.id, ...(sent.at === null ? {} : { at: String(sent.at) }) });
+      return { kind: 'done', result: { id: sent.id, at: sent.at } };
     }
     case 'tracker.state': {
       // Never one that is set already (spec 4.2): a person may have moved the card there. A gone item shows nothing.
       const stateId = await deps.stateOf(body.projectId, body.phase);
       const item = await deps.tracker.item(body.projectId, body.itemId);
       if (item !== null && item.stateId !== stateId) await deps.tracker.setState(body.projectId, body.itemId, stateId);
-      return done({});
+      return { kind: 'done', result: {} };
     }
     case 'chat.message':
-      return sendTelegram(effect, body, deps);
+      return sendChat(effect, body, deps);
     case 'git.start_branch':
       return startBranch(body, deps);
     case 'forge.open_pull': {
@@ -129,30 +131,26 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
         base: body.baseBranch,
         labels: body.labels,
       });
-      return done({ number: String(pull.number) });
+      return { kind: 'done', result: { number: pull.number } };
     }
     case 'forge.merge_pull':
       return deliverMerge(effect, body, deps);
     case 'forge.post_review':
       // Reads first: a verdict that stands is not posted again.
       await deps.forge.postReview(body.repo, body.number, { head: body.head, vote: body.vote, body: body.body });
-      return done({});
+      return { kind: 'done', result: {} };
     default:
       return assertNever(body);
   }
 }
 
 /** An alert may come twice after a crash; information comes at most once: a second try of it is dropped (spec 10). */
-async function sendTelegram(
+async function sendChat(
   effect: Effect,
-  body: Extract<EffectBody, { kind: 'chat.message' }>,
+  body: EffectOf<'chat.message'>,
   deps: DeliverDeps,
-): Promise<Delivery> {
-  if (deps.chat === null || (!body.alert && effect.attempts > 1)) return done({ sent: 'no' });
+): Promise<DeliveryOf<'chat.message'>> {
+  if (deps.chat === null || (!body.alert && effect.attempts > 1)) return { kind: 'done', result: { sent: false } };
   await deps.chat.send(telegramHtml(body.notice, deps.catalogue));
-  return done({ sent: 'yes' });
-}
-
-function done(result: Record<string, string>): Delivery {
-  return { kind: 'done', result };
+  return { kind: 'done', result: { sent: true } };
 }

@@ -1,4 +1,4 @@
-import type { Delivery, EffectOf, GitPort, ProjectId, ProjectPolicy, Tracker } from '../model/index.ts';
+import type { DeliveryOf, EffectOf, GitPort, ProjectId, ProjectPolicy, Tracker } from '../model/index.ts';
 import { retryPolicies } from '../platform/retry.ts';
 import { branchOwner, itemTrailer } from './evidence.ts';
 import { htmlText } from '../pipeline/markers.ts';
@@ -17,7 +17,10 @@ const longestHtml = 256 * 1024;
  * Makes the task's branch and its first commit with one git push on top of the base branch (spec 4.1). Found again by the
  * trailer of that commit when the push had landed before a crash.
  */
-export async function startBranch(body: EffectOf<'git.start_branch'>, deps: StartBranchDeps): Promise<Delivery> {
+export async function startBranch(
+  body: EffectOf<'git.start_branch'>,
+  deps: StartBranchDeps,
+): Promise<DeliveryOf<'git.start_branch'>> {
   const { git } = deps;
   await git.fetch(body.repo);
   const base = await git.head(body.repo, body.baseBranch);
@@ -31,7 +34,7 @@ export async function startBranch(body: EffectOf<'git.start_branch'>, deps: Star
         result: { reason: 'branch_exists' },
       };
     }
-    return { kind: 'done', result: { sha: existing, code_tree: await git.codeTree(body.repo, existing, body.folder) } };
+    return { kind: 'done', result: { sha: existing, codeTree: await git.codeTree(body.repo, existing, body.folder) } };
   }
   const item = await deps.tracker.item(body.projectId, body.itemId);
   if (item === null) return { kind: 'dead', error: 'the work item is gone' };
@@ -44,7 +47,7 @@ export async function startBranch(body: EffectOf<'git.start_branch'>, deps: Star
   const pushed = await git.push(body.repo, sha, body.branch, null);
   if (pushed === 'moved')
     return { kind: 'retry', error: `branch ${body.branch} appeared meanwhile`, afterMs: retryPolicies.effect.raceMs };
-  return { kind: 'done', result: { sha, code_tree: await git.codeTree(body.repo, sha, body.folder) } };
+  return { kind: 'done', result: { sha, codeTree: await git.codeTree(body.repo, sha, body.folder) } };
 }
 
 async function businessRequest(id: string, title: string, url: string, html: string): Promise<string> {

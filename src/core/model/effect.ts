@@ -50,7 +50,7 @@ export type EffectKind = EffectBody['kind'];
 export type EffectOf<K extends EffectKind> = Extract<EffectBody, { kind: K }>;
 
 export interface NewEffect {
-  /** At most one outside object per key, without end of time; also the `external_id` of a comment. */
+  /** At most one outside object per key, however late; also the `external_id` of a comment. */
   key: string;
   /** Delivered in order within a lane, one at a time: `tracker:<item>`, `forge:<repo>#<branch>`, `chat`. */
   lane: string;
@@ -68,12 +68,49 @@ export interface Effect extends NewEffect {
   createdAt: number;
 }
 
-/** What one try to deliver came to: done (with facts the decision needs), try again, or refused for good. */
-export type Delivery =
-  | { kind: 'done'; result: Record<string, string> }
+type Nothing = Record<string, never>;
+
+/** What a delivered effect found out, by kind. */
+interface EffectResults {
+  /** `at`: the tracker's own time of the comment, ms since the epoch; null where it tells none. */
+  'tracker.comment': { id: string; at: number | null };
+  'tracker.state': Nothing;
+  /** `sent`: false where there is no chat, or where a second try could have doubled the message. */
+  'chat.message': { sent: boolean };
+  /** Head of the branch that was made or found, and that commit's tree without the task's documents. */
+  'git.start_branch': { sha: CommitSha; codeTree: string };
+  'forge.open_pull': { number: number };
+  'forge.merge_pull': { mergedSha: CommitSha | null };
+  'forge.post_review': Nothing;
+}
+
+/** Why an effect was refused, by kind, where the decision treats refusals differently. */
+interface EffectRefusals {
+  'git.start_branch': 'branch_exists';
+  /**
+   * `gone`, `closed`: there is no open pull request; `other`: it is not the one of the branch; `moved`: it has another head;
+   * `torn`: its commits are on the base branch, but the server left it open; `refused`: by a rule of the server.
+   */
+  'forge.merge_pull': 'gone' | 'closed' | 'other' | 'moved' | 'torn' | 'conflict' | 'refused';
+}
+
+type RefusalOf<K extends EffectKind> = K extends keyof EffectRefusals ? { reason?: EffectRefusals[K] } : Nothing;
+
+/** What one try to deliver an effect of a kind came to: done, try again, or refused for good. */
+export type DeliveryOf<K extends EffectKind> =
+  | { kind: 'done'; result: EffectResults[K] }
   /** `afterMs`: wait before the next try, milliseconds; null: as the retry policy of effects says. */
   | { kind: 'retry'; error: string; afterMs: number | null }
-  | { kind: 'dead'; error: string; result?: Record<string, string> };
+  | { kind: 'dead'; error: string; result?: RefusalOf<K> };
+
+export type Delivery = { [K in EffectKind]: DeliveryOf<K> }[EffectKind];
+
+/** What came of an effect in the end, as the task is told. */
+type EndOf<K extends EffectKind> =
+  | { effect: K; ok: true; result: EffectResults[K]; error: null }
+  | { effect: K; ok: false; result: RefusalOf<K>; error: string };
+
+export type EffectEnd = { [K in EffectKind]: EndOf<K> }[EffectKind];
 
 /** A try as the store records it: the wait is decided by the sender, because the store has no retry policy. */
 export type RecordedDelivery =

@@ -1,3 +1,4 @@
+import type { EffectEnd } from './effect.ts';
 import type { EffectId, JobId, MessageId, RunId, TaskId } from './ids.ts';
 import type { JobKind, Published, RunOutcome } from './job.ts';
 import type { Role, Stage } from './stages.ts';
@@ -38,15 +39,7 @@ export type MessageBody =
       /** When Plane last changed it, ms since the epoch. */
       updatedAt: number;
     }
-  | {
-      kind: 'effect_settled';
-      effectId: EffectId;
-      effect: string;
-      key: string;
-      ok: boolean;
-      result: Record<string, string>;
-      error: string | null;
-    }
+  | ({ kind: 'effect_settled'; effectId: EffectId; key: string } & EffectEnd)
   | { kind: 'job_refused'; jobId: JobId; role: Role; reason: 'run_cap' | 'cost_cap' }
   | { kind: 'command'; name: 'retry'; by: string }
   | { kind: 'command'; name: 'advance'; by: string; to: Stage | null; force: boolean }

@@ -1,4 +1,12 @@
-import type { Effect, EffectBody, EffectId, EffectKind, NewMessage, RecordedDelivery } from '../model/index.ts';
+import type {
+  Effect,
+  EffectBody,
+  EffectEnd,
+  EffectId,
+  EffectKind,
+  NewMessage,
+  RecordedDelivery,
+} from '../model/index.ts';
 
 /** What an effect wants to be true of something outside, by name; null for one that is an event of its own. */
 export function wishOf(body: EffectBody): string | null {
@@ -42,14 +50,16 @@ export function reportOf(effect: Effect, token: number, delivery: RecordedDelive
   return {
     taskId: effect.taskId,
     sourceKey: `effect_settled:${effect.id}:${token}`,
-    body: {
-      kind: 'effect_settled',
-      effectId: effect.id,
-      effect: effect.body.kind,
-      key: effect.key,
-      ok: delivery.kind === 'done',
-      result: delivery.result ?? {},
-      error: delivery.kind === 'dead' ? delivery.error : null,
-    },
+    body: { kind: 'effect_settled', effectId: effect.id, key: effect.key, ...endOf(effect.body.kind, delivery) },
   };
+}
+
+/** A delivery is one of its effect's kind: that is seen to where it is made. */
+function endOf(effect: EffectKind, delivery: Exclude<RecordedDelivery, { kind: 'retry' }>): EffectEnd {
+  const { result = {} } = delivery;
+  const end =
+    delivery.kind === 'done'
+      ? { effect, ok: true, result, error: null }
+      : { effect, ok: false, result, error: delivery.error };
+  return end as EffectEnd;
 }

@@ -37,14 +37,14 @@ export function outboxSuite(get: () => Bench): void {
       const { store } = await withEffects({ ...comment('a1'), report: true });
       const a1 = present(await take());
       await store.rest(taskId, present(await store.load(taskId)).meta.wakeSeq, null);
-      await store.settleEffect(a1.effect.id, a1.token, { kind: 'done', result: { number: '4' } });
+      await store.settleEffect(a1.effect.id, a1.token, { kind: 'done', result: { id: 'c4', at: 4 } });
       const body = {
         kind: 'effect_settled',
         effectId: a1.effect.id,
         effect: 'tracker.comment',
         key: 'a1',
         ok: true,
-        result: { number: '4' },
+        result: { id: 'c4', at: 4 },
         error: null,
       };
       expect(present(await store.load(taskId)).message?.body).toEqual(body);

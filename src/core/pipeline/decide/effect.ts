@@ -1,4 +1,4 @@
-import type { CommitSha, MessageOf } from '../../model/index.ts';
+import type { EffectKind, MessageOf } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { mergesHere } from '../draft.ts';
 import { holds, holdTask, isHeldFor } from '../rules/holds.ts';
@@ -8,12 +8,13 @@ import { commit, type Step } from '../step.ts';
 import { decideAsked } from './comment.ts';
 
 type Settled = MessageOf<'effect_settled'>;
+type Refused<K extends EffectKind> = Extract<Settled, { effect: K; ok: false }>;
 
 /** What came of something that was to be done outside, where the line depends on it. */
 export function decideEffect(draft: Draft, settled: Settled): Step {
   const cause = `effect:${settled.key}`;
   if (settled.ok) return delivered(draft, settled, cause);
-  const text = settled.error ?? 'refused';
+  const { error: text } = settled;
   switch (settled.effect) {
     case 'chat.message':
       return commit(draft, 'effect.lost', `a Telegram message was refused: ${text}`, cause);
@@ -21,7 +22,7 @@ export function decideEffect(draft: Draft, settled: Settled): Step {
       draft.task.progress.branchEffect = null;
       holdTask(
         draft,
-        settled.result['reason'] === 'branch_exists' ? holds.branchExists : holds.effectRefused,
+        settled.result.reason === 'branch_exists' ? holds.branchExists : holds.effectRefused,
         `the branch could not be made: ${text}`,
       );
       break;
@@ -30,25 +31,25 @@ export function decideEffect(draft: Draft, settled: Settled): Step {
       holdTask(draft, holds.effectRefused, `the pull request could not be opened: ${text}`);
       break;
     case 'forge.merge_pull':
-      return notMerged(draft, settled, cause, text);
+      return notMerged(draft, settled, cause);
     default:
       holdTask(draft, holds.effectRefused, `${settled.effect} was refused: ${text}`, { effect: settled.key });
   }
   return commit(draft, 'effect.refused', `${settled.effect} was refused: ${text}`, cause);
 }
 
-function delivered(draft: Draft, settled: Settled, cause: string): Step {
+function delivered(draft: Draft, settled: Extract<Settled, { ok: true }>, cause: string): Step {
   const { task, visit } = draft;
   switch (settled.effect) {
     case 'git.start_branch': {
       if (task.stage !== 'created') break;
-      const sha = settled.result['sha'] as CommitSha;
-      const baseline = { sha, artifacts: {}, codeTree: settled.result['code_tree'] ?? null };
+      const { sha, codeTree } = settled.result;
+      const baseline = { sha, artifacts: {}, codeTree };
       advanceTo(draft, stageAfter('created', task.pipelineStages), baseline, 'The work item was accepted.', null);
       return commit(draft, 'created.branch-made', `the branch exists at ${sha}`, cause, { sha });
     }
     case 'forge.open_pull': {
-      const number = Number(settled.result['number']);
+      const { number } = settled.result;
       task.prNumber = number;
       // Of the round before, after a failed deployment: this one is not merged yet.
       task.mergedSha = null;
@@ -58,13 +59,15 @@ function delivered(draft: Draft, settled: Settled, cause: string): Step {
     }
     case 'forge.merge_pull': {
       if (visit === null || visit.merge === null || visit.merge.merged || !mergesHere(draft)) break;
-      const sha = (settled.result['merged_sha'] ?? '') as CommitSha;
-      noteMerge(draft, visit, task.prNumber ?? 0, sha === '' ? null : sha, 'orch');
-      return commit(draft, 'deploy.merged', `pull request #${task.prNumber ?? 0} was merged`, cause, { merged: sha });
+      const { mergedSha } = settled.result;
+      noteMerge(draft, visit, task.prNumber ?? 0, mergedSha, 'orch');
+      return commit(draft, 'deploy.merged', `pull request #${task.prNumber ?? 0} was merged`, cause, {
+        merged: mergedSha ?? '',
+      });
     }
     case 'tracker.comment': {
       if (visit?.approval?.key !== settled.key) break;
-      return decideAsked(draft, visit, visit.approval, Number(settled.result['at'] ?? draft.now), cause);
+      return decideAsked(draft, visit, visit.approval, settled.result.at ?? draft.now, cause);
     }
     default:
   }
@@ -72,13 +75,14 @@ function delivered(draft: Draft, settled: Settled, cause: string): Step {
 }
 
 /** Refused for good: the head moved (then it is judged again), or a rule of the server that somebody has to satisfy. */
-function notMerged(draft: Draft, settled: Settled, cause: string, text: string): Step {
+function notMerged(draft: Draft, settled: Refused<'forge.merge_pull'>, cause: string): Step {
   const { visit, task } = draft;
+  const { error: text } = settled;
   if (visit === null || !mergesHere(draft) || visit.merge?.merged === true)
     return commit(draft, 'effect.late', text, cause);
   visit.merge = null;
   task.hold = null;
-  const reason = settled.result['reason'];
+  const { reason } = settled.result;
   if (reason === 'moved' || reason === 'conflict')
     return commit(draft, 'deploy.merge-again', `not merged: ${text}; the head is judged again`, cause);
   holdTask(draft, holds.mergeRefused, `the server refuses the merge: ${text}`);
