@@ -4,7 +4,7 @@ import type { Config } from './core/config/config.ts';
 import { databaseOf } from './core/config/database.ts';
 import { catalogueOf } from './core/engine/messages/render.ts';
 import type { DeliverDeps } from './core/engine/deliver.ts';
-import { areFresh, factsOf, readFacts, stateFor } from './core/engine/project-facts.ts';
+import { areFresh, readFacts } from './core/engine/project-facts.ts';
 import type { RoundDeps } from './core/engine/rounds.ts';
 import type { ItemPhase, ProjectId, ProjectPolicy, Role, Store, Task, Tracker } from './core/model/index.ts';
 import { OrchError } from './core/model/index.ts';
@@ -119,9 +119,9 @@ async function stateOf(
   const policy = projectOf(config, projectId);
   if (policy === null)
     throw new OrchError(`Plane project ${projectId} is no longer configured`, { code: 'project_not_registered' });
-  const known = factsOf(await store.project(projectId));
+  const known = (await store.project(projectId)).resolved.facts;
   const facts = areFresh(known, store.now()) ? known : await readFacts(tracker, projectId, store.now());
-  return stateFor(facts, phase, policy).id;
+  return tracker.stateFor(facts.states, phase, policy).id;
 }
 
 type WorkerParts = Pick<RepairDeps, 'store' | 'launcher' | 'git' | 'workspaces' | 'clock' | 'log' | 'owner'>;

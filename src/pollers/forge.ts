@@ -5,6 +5,7 @@ import type {
   Mirror,
   NamedLease,
   ProjectPolicy,
+  ProjectResolved,
   RepoPr,
   Store,
   Task,
@@ -21,13 +22,7 @@ export interface ForgePollDeps {
   leader: NamedLease;
 }
 
-/** Gitea's times have a resolution of one second, and pull requests are stamped after the fact. */
-const overlapMs = 60_000;
-/** Within this time of its first sight a stamp of one second may still cover another change. */
-const sameStampMs = 3_000;
-
-/** A pull request's `updated_at`, and when it was first seen with it. */
-type Stamps = Record<string, { updatedAt: number; seenAt: number }>;
+type Stamps = ProjectResolved['pulls'];
 
 /**
  * One look at a repository (spec 5): one `ls-remote`, one list of pull requests behind the watermark, and one status
@@ -42,17 +37,18 @@ export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Pro
   if (tasks.length === 0) return;
   const project = await store.project(policy.projectId);
   const heads = await git.lsRemoteHeads(policy.repo);
-  const since = project.prWatermark === null ? null : project.prWatermark - overlapMs;
+  const since = project.prWatermark === null ? null : project.prWatermark - forge.maxStampDelayMs;
   const withPr = tasks.some((task) => task.prNumber !== null);
   const pulls = withPr ? await forge.pulls(policy.repo, since) : [];
-  const known = (project.resolved['pulls'] as Stamps | undefined) ?? {};
+  const known = project.resolved.pulls;
   const now = store.now();
   const mirrors: { taskId: TaskId; mirror: Mirror }[] = [];
   for (const task of tasks) {
     const head = heads.get(task.branch) ?? null;
     mirrors.push({ taskId: task.id, mirror: { kind: 'branch', branch: task.branch, sha: head } });
     const pull = pulls.find((other) => other.number === task.prNumber && other.sameRepo);
-    if (pull !== undefined) mirrors.push(...(await pullMirrors(task, pull, maySayMore(pull, known, now), forge)));
+    if (pull !== undefined)
+      mirrors.push(...(await pullMirrors(task, pull, maySayMore(pull, known, now, forge), forge)));
     for (const sha of awaited(task, head)) {
       mirrors.push({
         taskId: task.id,
@@ -61,7 +57,7 @@ export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Pro
     }
   }
   const watermark = pulls.reduce((newest, pull) => Math.max(newest, pull.updatedAt), project.prWatermark ?? 0);
-  const recent = stampsOf(pulls, known, watermark, now);
+  const recent = stampsOf(pulls, known, watermark - forge.maxStampDelayMs, now);
   await store.observe({
     leader,
     project: withPr ? { ...project, prWatermark: watermark, resolved: { ...project.resolved, pulls: recent } } : null,
@@ -71,19 +67,19 @@ export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Pro
   });
 }
 
-/** Whether a pull request may hold reviews that were not read: its stamp is new, or too young to be the last of its second. */
-function maySayMore(pull: RepoPr, known: Stamps, now: number): boolean {
+/** Whether a pull request may hold reviews that were not read: its stamp is new, or so young that it may cover another change. */
+function maySayMore(pull: RepoPr, known: Stamps, now: number, { stampResolutionMs }: Forge): boolean {
   const last = known[String(pull.number)];
-  return last?.updatedAt !== pull.updatedAt || Math.abs(now - last.seenAt) < sameStampMs;
+  return last?.updatedAt !== pull.updatedAt || Math.abs(now - last.seenAt) < stampResolutionMs;
 }
 
-function stampsOf(pulls: RepoPr[], known: Stamps, watermark: number, now: number): Stamps {
+function stampsOf(pulls: RepoPr[], known: Stamps, since: number, now: number): Stamps {
   const stamps: Stamps = { ...known };
   for (const { number, updatedAt } of pulls) {
     const last = known[String(number)];
     stamps[String(number)] = last?.updatedAt === updatedAt ? last : { updatedAt, seenAt: now };
   }
-  return Object.fromEntries(Object.entries(stamps).filter(([, stamp]) => stamp.updatedAt >= watermark - overlapMs));
+  return Object.fromEntries(Object.entries(stamps).filter(([, stamp]) => stamp.updatedAt >= since));
 }
 
 /** The pull request, and its reviews when it has moved and somebody's review may matter. */

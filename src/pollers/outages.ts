@@ -25,8 +25,15 @@ interface OutageChange {
  * one when it is over. A peer that is down for all projects is one alert, because its outages reach the limit together.
  * @param projects names of the configured projects; outages of others are forgotten
  * @param now ms since the epoch
+ * @param products what people call the servers
  */
-export function followOutages(known: Outage[], polls: Poll[], projects: string[], now: number): OutageChange {
+export function followOutages(
+  known: Outage[],
+  polls: Poll[],
+  projects: string[],
+  now: number,
+  products: Record<Outage['peer'], string>,
+): OutageChange {
   const isOf = (poll: Poll) => (outage: Outage) => outage.peer === poll.peer && outage.project === poll.project;
   // A poll that a stopping poller did not reach says nothing: its outage stays as it is.
   const unseen = known.filter((outage) => projects.includes(outage.project) && !polls.some((p) => isOf(p)(outage)));
@@ -39,11 +46,11 @@ export function followOutages(known: Outage[], polls: Poll[], projects: string[]
   const alerts = [
     ...byPeer(due).map((group) => ({
       key: `trouble/${keyOf(group)}`,
-      body: { event: 'trouble' as const, text: `${sentence(group, 'has failed')} ${errorOf(group[0])}` },
+      body: { event: 'trouble' as const, text: `${sentence(group, products, 'has failed')} ${errorOf(group[0])}` },
     })),
     ...byPeer(over.filter(({ reported }) => reported)).map((group) => ({
       key: `trouble-over/${keyOf(group)}`,
-      body: { event: 'trouble_over' as const, text: sentence(group, 'works again; it had failed') },
+      body: { event: 'trouble_over' as const, text: sentence(group, products, 'works again; it had failed') },
     })),
   ];
   const outages = [...failing.map((one) => (due.includes(one) ? { ...one, reported: true } : one)), ...unseen];
@@ -53,7 +60,7 @@ export function followOutages(known: Outage[], polls: Poll[], projects: string[]
 type Group = [Outage, ...Outage[]];
 
 function byPeer(outages: Outage[]): Group[] {
-  return (['Plane', 'Gitea'] as const).flatMap((peer) => {
+  return (['tracker', 'forge'] as const).flatMap((peer) => {
     const [first, ...others] = outages.filter((outage) => outage.peer === peer);
     return first === undefined ? [] : [[first, ...others] as Group];
   });
@@ -64,13 +71,13 @@ function sinceOf(group: Group): number {
 }
 
 function keyOf(group: Group): string {
-  return `${group[0].peer.toLowerCase()}/${sinceOf(group)}`;
+  return `${group[0].peer}/${sinceOf(group)}`;
 }
 
-function sentence(group: Group, what: string): string {
+function sentence(group: Group, products: Record<Outage['peer'], string>, what: string): string {
   const names = group.map(({ project }) => project).sort();
   const since = new Date(sinceOf(group)).toISOString();
-  return `Polling ${group[0].peer} for ${names.join(', ')} ${what} since ${since}.`;
+  return `Polling ${products[group[0].peer]} for ${names.join(', ')} ${what} since ${since}.`;
 }
 
 function sortKey({ peer, project }: Outage): string {

@@ -25,7 +25,7 @@ export interface TickReport extends RoundReport {
 }
 
 /**
- * One tick, in order: repairs, Plane, Gitea, decisions, deliveries – and decisions and deliveries again until neither
+ * One tick, in order: repairs, tracker, forge, decisions, deliveries – and decisions and deliveries again until neither
  * follows. Trouble with one project or peer does not keep the others waiting; it is reported and met again next tick.
  */
 export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: AbortSignal): Promise<TickReport> {
@@ -62,21 +62,27 @@ const sideBySide = 4;
 
 async function look(policy: ProjectPolicy, leader: NamedLease, report: TickReport, deps: PollDeps): Promise<void> {
   const { name: project } = policy;
-  const plane = await guarded(`Plane project ${project}`, report, deps, async () => {
+  const item = await guarded(`${deps.tracker.product} project ${project}`, report, deps, async () => {
     const { behind } = await pollTracker(policy, { ...deps, leader });
     if (behind) report.behind.push(project);
   });
-  report.polls.push({ peer: 'Plane', project, error: plane?.message ?? null });
-  const gitea = await guarded(`Gitea repository ${policy.repo}`, report, deps, () =>
+  report.polls.push({ peer: 'tracker', project, error: item?.message ?? null });
+  const code = await guarded(`${deps.forge.product} repository ${policy.repo}`, report, deps, () =>
     pollForge(policy, { ...deps, leader }),
   );
-  report.polls.push({ peer: 'Gitea', project, error: gitea?.message ?? null });
+  report.polls.push({ peer: 'forge', project, error: code?.message ?? null });
 }
 
 /** Before the rounds, so that an alert is delivered in the tick that finds it due. */
-async function reportOutages(report: TickReport, { store, policies, outages: known }: PollDeps): Promise<void> {
+async function reportOutages(
+  report: TickReport,
+  { store, tracker, forge, policies, outages: known }: PollDeps,
+): Promise<void> {
   const names = policies.map(({ name }) => name);
-  const { outages, alerts } = followOutages(known, report.polls, names, store.now());
+  const { outages, alerts } = followOutages(known, report.polls, names, store.now(), {
+    tracker: tracker.product,
+    forge: forge.product,
+  });
   report.outages = outages;
   if (alerts.length === 0) return;
   await store.announce(

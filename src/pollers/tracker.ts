@@ -4,7 +4,9 @@ import type {
   Observation,
   WorkItem,
   Tracker,
+  ProjectFacts,
   ProjectPolicy,
+  ProjectResolved,
   ProjectRow,
   Store,
   TaskId,
@@ -12,7 +14,7 @@ import type {
 import { taskIdOf } from '../core/model/index.ts';
 import { admits, newTask } from '../core/pipeline/intake.ts';
 import { messagesOf } from '../core/engine/comments.ts';
-import { areFresh, factsOf, knows, mirrorOf, readFacts, type ProjectFacts } from '../core/engine/project-facts.ts';
+import { areFresh, knows, mirrorOf, readFacts } from '../core/engine/project-facts.ts';
 
 export interface TrackerPollDeps {
   store: Store;
@@ -20,21 +22,17 @@ export interface TrackerPollDeps {
   leader: NamedLease;
 }
 
-/** Plane stamps items before it commits them and again by an asynchronous worker: the last minutes are looked at again. */
-const overlapMs = 3 * 60_000;
 /** How often tasks are looked at one by one although nothing was listed: comments whose bump was lost, deleted items. */
 const sweepMs = 5 * 60_000;
 /** Tasks swept in one tick at most. */
-const sweepBatch = 10;
+const maxSwept = 10;
 /** Requests left over for writes and for other projects. */
-const reserve = 5;
+const minRequestsLeft = 5;
 /** Pages of one tick; the rest follows in the next. */
-const mostPages = 20;
-
-type Recent = Record<string, number>;
+const maxPages = 20;
 
 /**
- * One look at a Plane project: first contact, then everything updated since the watermark, then the slow sweep. What it
+ * One look at a project of the tracker: first contact, then everything updated since the watermark, then the slow sweep. What it
  * saw is applied in one transaction; it decides nothing.
  * @returns whether something was left for the next tick because the request budget ran out
  */
@@ -48,13 +46,13 @@ export async function pollTracker(policy: ProjectPolicy, deps: TrackerPollDeps):
     row,
     facts,
     startedAt: store.now(),
-    recent: (row.resolved['recent'] as Recent | undefined) ?? {},
+    recent: row.resolved.recent,
     observation: emptyObservation(deps.leader),
   };
   const changed = await listChanged(look, tracker);
   const behind = await lookAt(changed, look, deps);
   if (!behind) await sweep(look, deps);
-  finishRow(look, changed, behind);
+  finishRow(look, changed, behind, tracker);
   await store.observe(look.observation);
   return { behind };
 }
@@ -66,7 +64,7 @@ interface Look {
   /** Facts read since then are not read again in this tick. */
   startedAt: number;
   /** Items of the overlap that were read already, with the time they had then. */
-  recent: Recent;
+  recent: ProjectResolved['recent'];
   observation: Observation & { project: ProjectRow | null };
 }
 
@@ -102,16 +100,16 @@ async function freshFacts(
   row: ProjectRow,
   { store, tracker }: TrackerPollDeps,
 ): Promise<ProjectFacts> {
-  const known = factsOf(row);
+  const known = row.resolved.facts;
   return areFresh(known, store.now()) ? known : readFacts(tracker, policy.projectId, store.now());
 }
 
 /** Items updated since the watermark (less the overlap) that were not read in that state yet, oldest change first. */
 async function listChanged(look: Look, tracker: Tracker): Promise<WorkItem[]> {
-  const since = (look.row.itemWatermark ?? 0) - overlapMs;
+  const since = (look.row.itemWatermark ?? 0) - tracker.maxStampDelayMs;
   const changed = new Map<ItemId, WorkItem>();
   let cursor: string | null = null;
-  for (let page = 0; page < mostPages; page += 1) {
+  for (let page = 0; page < maxPages; page += 1) {
     const { items, next } = await tracker.items(look.policy.projectId, cursor);
     for (const item of items)
       if (item.updatedAt >= since && look.recent[item.id] !== item.updatedAt) changed.set(item.id, item);
@@ -124,7 +122,7 @@ async function listChanged(look: Look, tracker: Tracker): Promise<WorkItem[]> {
 /** Reads what changed, oldest first, so that the watermark may stop where the budget did. */
 async function lookAt(changed: WorkItem[], look: Look, deps: TrackerPollDeps): Promise<boolean> {
   for (const item of changed) {
-    if (deps.tracker.remaining() <= reserve) return true;
+    if (deps.tracker.remaining() <= minRequestsLeft) return true;
     await readItem(item, look, deps);
     look.recent[item.id] = item.updatedAt;
   }
@@ -176,19 +174,18 @@ async function noteGone(taskId: TaskId, itemId: ItemId, look: Look, { store }: T
 /** Every active task is looked at one by one now and then: a lost bump or a deleted item shows in no list. */
 async function sweep(look: Look, deps: TrackerPollDeps): Promise<void> {
   const { store, tracker } = deps;
-  const sweptAt = Number(look.row.resolved['sweptAt'] ?? 0);
+  const { sweptAt, sweepFrom: from } = look.row.resolved;
   if (store.now() - sweptAt < sweepMs) return;
-  const from = Number(look.row.resolved['sweepFrom'] ?? 0);
   const tasks = (await store.tasks({ active: true, projectId: look.policy.projectId }))
     .map((row) => row.task)
     .sort((a, b) => a.number - b.number);
   const batch = [...tasks.filter((task) => task.number > from), ...tasks.filter((task) => task.number <= from)].slice(
     0,
-    sweepBatch,
+    maxSwept,
   );
   let last = from;
   for (const task of batch) {
-    if (tracker.remaining() <= reserve) break;
+    if (tracker.remaining() <= minRequestsLeft) break;
     const item = await tracker.item(look.policy.projectId, task.itemId);
     if (item === null) await noteGone(task.id, task.itemId, look, deps);
     else {
@@ -203,11 +200,11 @@ async function sweep(look: Look, deps: TrackerPollDeps): Promise<void> {
 }
 
 /** Watermark: the newest change read; where the budget stopped, the last one that was read. */
-function finishRow(look: Look, changed: WorkItem[], behind: boolean): void {
+function finishRow(look: Look, changed: WorkItem[], behind: boolean, { maxStampDelayMs }: Tracker): void {
   const read = changed.filter((item) => look.recent[item.id] === item.updatedAt);
   const newest = read.reduce((max, item) => Math.max(max, item.updatedAt), look.row.itemWatermark ?? 0);
   const watermark = behind ? Math.max(look.row.itemWatermark ?? 0, (read.at(-1)?.updatedAt ?? 0) - 1) : newest;
-  const recent = Object.fromEntries(Object.entries(look.recent).filter(([, at]) => at >= watermark - overlapMs));
+  const recent = Object.fromEntries(Object.entries(look.recent).filter(([, at]) => at >= watermark - maxStampDelayMs));
   look.observation.project = {
     ...look.row,
     itemWatermark: watermark,

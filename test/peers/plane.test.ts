@@ -5,6 +5,7 @@ import { silentLog } from '../../src/core/platform/log.ts';
 import { failureOf } from './errors-of.ts';
 import { fakeServer, html, json, truncated } from './fake-server.ts';
 import type { Handler, Seen } from './fake-server.ts';
+import { policy } from '../support/snapshots.ts';
 
 const token = 'plane_api_0123456789abcdef';
 const project = '11111111-1111-4111-8111-111111111111' as ProjectId;
@@ -550,13 +551,64 @@ describe('projects', () => {
     ];
     const { plane } = await against((_seen, response) => json(response, 200, answer));
     expect(await plane.members(project)).toEqual([
-      { id: 'a', email: 'ann@example.org', displayName: 'Ann', role: 20 },
+      { id: 'a', email: 'ann@example.org', displayName: 'Ann', role: 'admin' },
       { id: 'g', email: '', displayName: 'Guest', role: null },
     ]);
     answer = { results: [] };
     expect(await failureOf(plane.members(project), [token])).toMatchObject({ code: 'plane_garbage' });
     answer = null;
     expect(await failureOf(plane.members(project), [token])).toMatchObject({ code: 'plane_garbage' });
+  });
+
+  it.each<[number | undefined, string | null]>([
+    [20, 'admin'],
+    [15, 'member'],
+    [10, 'guest'],
+    [5, 'guest'],
+    [undefined, null],
+  ])('reads the role %s as %s', async (role, wanted) => {
+    const { plane } = await against((_seen, response) => json(response, 200, [{ id: 'a', role }]));
+    expect((await plane.members(project))[0]?.role).toBe(wanted);
+  });
+
+  it('reads states, labels and members together, and believes no empty list of states or members', async () => {
+    const lists: Record<string, unknown[]> = {
+      states: [{ id: 's1', name: 'Todo', group: 'unstarted' }],
+      labels: [{ id: 'l1', name: 'bug' }],
+      members: [{ id: 'a', display_name: 'Ann', role: 15 }],
+    };
+    const { plane } = await against((seen, response) => {
+      const name = seen.path.split('/').at(-2) ?? '';
+      json(response, 200, name === 'members' ? lists[name] : page(seen, lists[name] ?? []));
+    });
+    expect(await plane.facts(project)).toEqual({
+      states: [{ id: 's1', name: 'Todo', group: 'unstarted' }],
+      labels: { l1: 'bug' },
+      members: [{ id: 'a', email: '', displayName: 'Ann', role: 'member' }],
+    });
+    for (const name of ['states', 'members']) {
+      const full = lists[name] ?? [];
+      lists[name] = [];
+      const error = await failureOf(plane.facts(project), [token]);
+      expect(error).toMatchObject({ code: 'plane_garbage', message: expect.stringContaining(`no ${name}`) as unknown });
+      lists[name] = full;
+    }
+    lists['labels'] = [];
+    expect((await plane.facts(project)).labels).toEqual({});
+  });
+
+  it('shows a phase by the configured name of its state, else by the first of the same meaning', async () => {
+    const { plane } = await against((_seen, response) => json(response, 404, pageNotFound));
+    const states = [
+      { id: 's1', name: 'Doing', group: 'started' as const },
+      { id: 's2', name: 'Blocked', group: 'started' as const },
+    ];
+    const { states: names } = policy();
+    expect(plane.stateFor(states, 'blocked', { name: 'Shop', states: { ...names, blocked: 'BLOCKED' } }).id).toBe('s2');
+    expect(plane.stateFor(states, 'in_review', { name: 'Shop', states: names }).id).toBe('s1');
+    expect(() => plane.stateFor(states, 'done', { name: 'Shop', states: names })).toThrow(
+      expect.objectContaining({ code: 'plane_state_missing' }) as Error,
+    );
   });
 
   it('creates a state (answered with 200), and adopts the one of that name', async () => {

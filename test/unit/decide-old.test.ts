@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { messagesOf } from '../../src/core/engine/comments.ts';
-import type { ItemComment } from '../../src/core/model/index.ts';
+import type { ItemComment, Person } from '../../src/core/model/index.ts';
 import {
   comment,
   decided,
@@ -297,7 +297,7 @@ describe('late and double messages', () => {
 });
 
 describe('comments as messages', () => {
-  const facts = { at: noon, states: [], labels: {}, members: [person('lead', 15), person('guest', 5)] };
+  const facts = { at: noon, states: [], labels: {}, members: [person('lead', 'member'), person('guest', 'guest')] };
   const written = (over: Partial<ItemComment> = {}): ItemComment => ({
     id: 'c-1',
     actor: 'lead',
@@ -342,7 +342,7 @@ describe('comments as messages', () => {
     expect(messages.map((message) => message.sourceKey)).toEqual(['comment:c-1', 'comment:c-9']);
   });
 
-  function person(id: string, role: number) {
+  function person(id: string, role: Person['role']) {
     return { id, email: `${id}@example.org`, displayName: id, role };
   }
 });

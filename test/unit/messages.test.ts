@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { excerpt, namesIn } from '../../src/core/engine/messages/catalogue.ts';
-import { catalogueOf, escapeHtml, planeHtml, telegramHtml } from '../../src/core/engine/messages/render.ts';
+import { catalogueOf, escapeHtml, commentHtml, chatHtml } from '../../src/core/engine/messages/render.ts';
 import type { Language, Notice, NoticeEvent, TaskId } from '../../src/core/model/index.ts';
 import { bounceKinds, holdKinds, roleNames, stageNames } from '../../src/core/pipeline/stages/index.ts';
 import { cutHtml } from '../../src/core/peers/telegram/cut-html.ts';
@@ -92,7 +92,7 @@ describe.each(languages)('messages in %s', (language) => {
   const catalogue = catalogueOf(language);
 
   it.each(['plane', 'telegram'] as const)('of every event for %s', async (channel) => {
-    const render = channel === 'plane' ? planeHtml : telegramHtml;
+    const render = channel === 'plane' ? commentHtml : chatHtml;
     const told = all.filter((body) => channels[body.event].comment || channel === 'telegram');
     const text = told.map((body) => `[${body.event}]\n${render(notice(body), catalogue)}\n`).join('\n');
     await expect(text).toMatchFileSnapshot(`__snapshots__/messages.${language}.${channel}.txt`);
@@ -117,7 +117,7 @@ describe.each(languages)('messages in %s', (language) => {
     const hostile = `<script>alert(1)</script><b>x</b>&amp;"'</p></blockquote><a href="javascript:x">y</a>`;
     const evil = { ...fill(body, hostile), event: body.event } as NoticeEvent;
     const said = notice(evil, { title: hostile, links: { item: `https://x/"><script>`, branch: hostile } });
-    for (const html of [planeHtml(said, catalogue), telegramHtml(said, catalogue)]) {
+    for (const html of [commentHtml(said, catalogue), chatHtml(said, catalogue)]) {
       expect(html).not.toMatch(/<script|<\/script|<b>x|javascript:x"/i);
       const tags = [...html.matchAll(/<\/?([a-z]+)/g)].map((match) => match[1]);
       expect(tags.filter((tag) => !['p', 'strong', 'blockquote', 'a', 'b', 'i'].includes(tag ?? ''))).toEqual([]);
@@ -128,7 +128,7 @@ describe.each(languages)('messages in %s', (language) => {
   it.each(all.map((body) => [body.event, body] as const))(
     '%s holds no marker that a poll would take for a word of a person',
     (_event, body) => {
-      expect(markerOf(planeHtml(notice(body), catalogue))).toBeNull();
+      expect(markerOf(commentHtml(notice(body), catalogue))).toBeNull();
     },
   );
 
@@ -137,7 +137,7 @@ describe.each(languages)('messages in %s', (language) => {
     (_event, body) => {
       for (const filler of ['&'.repeat(9000), '👩‍👩‍👧‍👦'.repeat(2000), 'é'.repeat(9000), 'a\n'.repeat(9000)]) {
         const said = notice({ ...fill(body, filler), event: body.event } as NoticeEvent, { title: filler });
-        const html = cutHtml(telegramHtml(said, catalogue), 4096);
+        const html = cutHtml(chatHtml(said, catalogue), 4096);
         expect(html.length).toBeLessThanOrEqual(4096);
         expect(balanced(html)).toBe(true);
         expect(html).not.toMatch(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/);

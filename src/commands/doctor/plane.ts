@@ -1,5 +1,12 @@
-import { itemPhases, type Person, type ItemState, type ProjectPolicy } from '../../core/model/index.ts';
-import { mayApprove, stateFor, type ProjectFacts } from '../../core/engine/project-facts.ts';
+import {
+  itemPhases,
+  type Person,
+  type ItemState,
+  type ProjectFacts,
+  type ProjectPolicy,
+  type Tracker,
+} from '../../core/model/index.ts';
+import { mayApprove } from '../../core/engine/project-facts.ts';
 import { bad, check, good, together, warning, type Finding, type Subject } from './finding.ts';
 import { clockSkew } from './skew.ts';
 
@@ -27,7 +34,7 @@ export function planeProject(subject: Subject, policy: ProjectPolicy): Promise<F
       if (!project.archived) return good('Plane project', text);
       return bad('Plane project', `${text} is archived`, 'Restore it in Plane, or take it out of the configuration.');
     }),
-    check('states', async () => states(await tracker.states(id), policy)),
+    check('states', async () => states(tracker, await tracker.states(id), policy)),
     check('approvers', async () => approvers(await tracker.members(id), policy, (await tracker.me()).id)),
     check('intake', async () => {
       const { label } = policy.intake;
@@ -37,8 +44,7 @@ export function planeProject(subject: Subject, policy: ProjectPolicy): Promise<F
   ]);
 }
 
-function states(found: ItemState[], policy: ProjectPolicy): Finding[] {
-  const facts: ProjectFacts = { at: 0, states: found, labels: {}, members: [] };
+function states(tracker: Tracker, found: ItemState[], policy: ProjectPolicy): Finding[] {
   const has = (name: string): boolean => found.some((state) => state.name.toLowerCase() === name.toLowerCase());
   const findings = itemPhases
     .filter((phase) => !has(policy.states[phase]))
@@ -46,7 +52,7 @@ function states(found: ItemState[], policy: ProjectPolicy): Finding[] {
       const wanted = policy.states[phase];
       const create = 'Run `orch init --create-states`, or name another one under states of the project.';
       try {
-        const { name } = stateFor(facts, phase, policy);
+        const { name } = tracker.stateFor(found, phase, policy);
         return warning('states', `there is no state "${wanted}"; "${name}" is used instead`, create);
       } catch {
         return bad('states', `there is no state "${wanted}" and none that could stand for it`, create);

@@ -5,7 +5,7 @@ import { messagesOf } from './comments.ts';
 import { mirrorOf, readFacts } from './project-facts.ts';
 
 /**
- * Brings one Plane item into the pipeline by its key (`SHOP-12`), whatever its number, label or state (spec 4.1). The
+ * Brings one work item into the pipeline by its key (`SHOP-12`), whatever its number, label or state (spec 4.1). The
  * gate of the intake is asked all the same.
  * @throws OrchError `work_item_unknown`, `project_not_registered`, `pipeline_unknown`
  */
@@ -15,22 +15,23 @@ export async function bringIn(
   deps: { tracker: Tracker; store: Store },
   policies: ProjectPolicy[],
 ): Promise<{ taskId: TaskId; created: boolean }> {
+  const { product } = deps.tracker;
   const match = /^([A-Za-z0-9]+)-(\d+)$/.exec(key.trim());
   if (match?.[1] === undefined) {
     throw new OrchError(`"${key}" is no key of a work item`, {
       code: 'bad_key',
-      hint: 'A key is the identifier of the Plane project and a number, such as SHOP-12.',
+      hint: `A key is the identifier of the ${product} project and a number, such as SHOP-12.`,
     });
   }
   const found = await deps.tracker.itemByKey(match[1].toUpperCase(), Number(match[2]));
   if (found === null)
     throw new OrchError(`there is no work item ${key}`, {
       code: 'work_item_unknown',
-      hint: 'Look for its key in Plane.',
+      hint: `Look for its key in ${product}.`,
     });
   const policy = policies.find((other) => other.projectId === found.projectId);
   if (policy === undefined) {
-    throw new OrchError(`the Plane project of ${key} is not registered`, {
+    throw new OrchError(`the ${product} project of ${key} is not registered`, {
       code: 'project_not_registered',
       hint: 'Add it under `projects` of the configuration.',
     });
@@ -45,7 +46,7 @@ export async function bringIn(
   if (item === null)
     throw new OrchError(`work item ${key} is archived or deleted`, {
       code: 'work_item_unknown',
-      hint: 'Restore it in Plane first.',
+      hint: `Restore it in ${product} first.`,
     });
   const facts = await readFacts(deps.tracker, policy.projectId, deps.store.now());
   const mirror = mirrorOf(item, policy, facts);

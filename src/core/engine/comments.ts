@@ -1,6 +1,6 @@
-import type { NewMessage, ItemComment, ProjectPolicy, TaskId } from '../model/index.ts';
+import type { NewMessage, ItemComment, ProjectFacts, ProjectPolicy, TaskId } from '../model/index.ts';
 import { htmlText, markerOf } from '../pipeline/markers.ts';
-import { mayApprove, type ProjectFacts } from './project-facts.ts';
+import { mayApprove } from './project-facts.ts';
 
 /**
  * Comments as messages. The key makes each count once: a comment counts when it is seen first, and once more when a marker

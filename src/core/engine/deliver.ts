@@ -21,7 +21,7 @@ import { backoffMs, retryPolicies, type RetryDeps } from '../platform/retry.ts';
 import { deliverMerge } from './deliver-merge.ts';
 import { startBranch } from './start-branch.ts';
 import type { Catalogue } from './messages/catalogue.ts';
-import { planeHtml, telegramHtml } from './messages/render.ts';
+import { commentHtml, chatHtml } from './messages/render.ts';
 
 export interface DeliverDeps extends RetryDeps {
   store: Store;
@@ -30,7 +30,7 @@ export interface DeliverDeps extends RetryDeps {
   tracker: Tracker;
   /** Null: no chat is configured; its messages count as delivered. */
   chat: Chat | null;
-  /** Plane's state id for a phase of a project, resolved by name with a fallback within its group. */
+  /** Id of the state that shows a phase of a project. */
   stateOf: (projectId: ProjectId, phase: ItemPhase) => Promise<string>;
   policyOf: (effect: { projectId: ProjectId }) => ProjectPolicy | null;
   catalogue: Catalogue;
@@ -104,7 +104,7 @@ async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {
 async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Promise<Delivery> {
   switch (body.kind) {
     case 'tracker.comment': {
-      const html = planeHtml(body.notice, deps.catalogue);
+      const html = commentHtml(body.notice, deps.catalogue);
       const sent = await deps.tracker.comment(body.projectId, body.itemId, {
         html,
         externalId: effect.key,
@@ -151,6 +151,6 @@ async function sendChat(
   deps: DeliverDeps,
 ): Promise<DeliveryOf<'chat.message'>> {
   if (deps.chat === null || (!body.alert && effect.attempts > 1)) return { kind: 'done', result: { sent: false } };
-  await deps.chat.send(telegramHtml(body.notice, deps.catalogue));
+  await deps.chat.send(chatHtml(body.notice, deps.catalogue));
   return { kind: 'done', result: { sent: true } };
 }

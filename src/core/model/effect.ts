@@ -72,7 +72,7 @@ type Nothing = Record<string, never>;
 
 /** What a delivered effect found out, by kind. */
 interface EffectResults {
-  /** `at`: the tracker's own time of the comment, ms since the epoch; null where it tells none. */
+  /** `at`: the tracker's own time of the comment, ms since the epoch; null where it names none. */
   'tracker.comment': { id: string; at: number | null };
   'tracker.state': Nothing;
   /** `sent`: false where there is no chat, or where a second try could have doubled the message. */

@@ -38,11 +38,16 @@ export interface MergeAnswer {
 }
 
 /**
- * Gitea's API through gitea-js, narrowed. Throws OrchError: `gitea_unreachable`, `gitea_garbage`, `gitea_server_error`,
- * `gitea_rate_limited` (all to be tried again later), `gitea_token_refused` and `gitea_forbidden`
- * (exit `authentication`), `gitea_not_found` (exit `notFound`), `gitea_refused`.
+ * Where repositories and pull requests live. Throws OrchError of kind `unreachable`, `server` or `limit` (all to be tried
+ * again later), `authentication`, or `refusal`.
  */
 export interface Forge {
+  /** What people call it. */
+  readonly product: string;
+  /** Milliseconds for which a change may still appear with an older `updatedAt` than one that was seen already. */
+  readonly maxStampDelayMs: number;
+  /** Milliseconds after a stamp was first seen for which it may stand for further changes. */
+  readonly stampResolutionMs: number;
   me(): Promise<{ login: string }>;
   version(): Promise<string>;
   repo(repo: RepoSlug): Promise<Repository>;

@@ -3,11 +3,11 @@ import { OrchError } from './errors.ts';
 /** A string or number that only the parser of its kind can make; parsed at the edges, passed as it is inside. */
 type Brand<T, B extends string> = T & { readonly __brand: B };
 
-/** Plane's id of a project (a UUID). */
+/** The tracker's id of a project. */
 export type ProjectId = Brand<string, 'ProjectId'>;
-/** Plane's id of a work item (a UUID). */
+/** The tracker's id of a work item. */
 export type ItemId = Brand<string, 'ItemId'>;
-/** orch's id of a work item in the pipeline: prefix and Plane number, `ET-012`. */
+/** orch's id of a work item in the pipeline: prefix and the item's own number, `ET-012`. */
 export type TaskId = Brand<string, 'TaskId'>;
 export type JobId = Brand<string, 'JobId'>;
 export type RunId = Brand<string, 'RunId'>;
@@ -15,7 +15,7 @@ export type MessageId = Brand<string, 'MessageId'>;
 export type EffectId = Brand<string, 'EffectId'>;
 /** Forty lower-case hex digits. */
 export type CommitSha = Brand<string, 'CommitSha'>;
-/** `owner/name` as Gitea spells it. */
+/** `owner/name` as the forge spells it. */
 export type RepoSlug = Brand<string, 'RepoSlug'>;
 
 const taskIdPattern = /^[A-Z][A-Z0-9]{0,11}-\d{3,}$/;
@@ -34,7 +34,7 @@ export function parseTaskId(text: string): TaskId {
   return id as TaskId;
 }
 
-/** The task id of a Plane item: its project's prefix and its own number, three digits at least (spec 4.1). */
+/** The task id of a work item: its project's prefix and its own number, three digits at least (spec 4.1). */
 export function taskIdOf(prefix: string, number: number): TaskId {
   return `${prefix}-${String(number).padStart(3, '0')}` as TaskId;
 }

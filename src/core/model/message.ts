@@ -36,7 +36,7 @@ export type MessageBody =
       marker: Marker | null;
       /** Text of the comment, tags removed. Untrusted. */
       text: string;
-      /** When Plane last changed it, ms since the epoch. */
+      /** When the tracker last changed it, ms since the epoch. */
       updatedAt: number;
     }
   | ({ kind: 'effect_settled'; effectId: EffectId; key: string } & EffectEnd)

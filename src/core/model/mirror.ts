@@ -2,7 +2,8 @@ import type { CommitSha, ItemId, ProjectId, RepoSlug } from './ids.ts';
 import type { ReviewVerdict } from './policy.ts';
 
 /** What a state of the tracker means, whatever it is called there. */
-export type ItemStateGroup = 'backlog' | 'unstarted' | 'started' | 'completed' | 'cancelled' | 'triage';
+export const itemStateGroups = ['backlog', 'unstarted', 'started', 'completed', 'cancelled', 'triage'] as const;
+export type ItemStateGroup = (typeof itemStateGroups)[number];
 
 /** What orch last saw of a work item. `present: false`: the server says it is gone (deleted, archived, moved away). */
 export interface ItemMirror {

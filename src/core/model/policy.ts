@@ -1,7 +1,7 @@
 import type { ProjectId, RepoSlug } from './ids.ts';
 import type { OwnStage, WorkStage } from './stages.ts';
 
-/** How a work item's phase is shown in Plane (spec 4.2). */
+/** How a work item's phase is shown in the tracker (spec 4.2). */
 export const itemPhases = ['in_progress', 'in_review', 'needs_input', 'blocked', 'done', 'cancelled'] as const;
 export type ItemPhase = (typeof itemPhases)[number];
 
@@ -23,7 +23,7 @@ export interface ProjectPolicy {
   prefix: string;
   name: string;
   baseBranch: string;
-  /** Plane user ids or e-mail addresses; empty: members with the role Member or higher (spec 4.3). */
+  /** The tracker's user ids or e-mail addresses; empty: members with the role Member or higher (spec 4.3). */
   approvers: string[];
   intake: { label: string | null; states: string[] };
   /** Named pipelines; `default` always exists and holds all six work stages unless configured. */
@@ -35,7 +35,7 @@ export interface ProjectPolicy {
   tests: { command: string[]; timeoutMs: number };
   deploy: { merge: MergeBy; mergeStyle: MergeStyle };
   pullRequest: { labels: string[] };
-  /** Wanted Plane state name per phase. */
+  /** Wanted name of the state per phase. */
   states: Record<ItemPhase, string>;
   caps: {
     developerReruns: number;

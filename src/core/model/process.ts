@@ -19,9 +19,9 @@ export interface WorkerDetail {
   claiming: ClaimState;
 }
 
-/** Polls of one project at one peer that have failed in every tick since then. */
+/** Polls of one project at one server that have failed in every tick since then. */
 export interface Outage {
-  peer: 'Plane' | 'Gitea';
+  peer: 'tracker' | 'forge';
   /** Name of the project. */
   project: string;
   /** The first tick that failed, ms since the epoch. */

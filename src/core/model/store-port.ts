@@ -9,6 +9,7 @@ import type { Mirror } from './mirror.ts';
 import type { ProcessReport, ProcessRow } from './process.ts';
 import type { Role, Stage } from './stages.ts';
 import type { Task, TaskMeta } from './task.ts';
+import type { ProjectFacts } from './tracker.ts';
 import type { Visit } from './visit.ts';
 
 /** A named lease of one process: poller leadership. `token` rises with every change of owner. */
@@ -28,9 +29,24 @@ export interface ProjectRow {
   itemWatermark: number | null;
   /** Newest `updated_at` seen on pull requests of its repository. */
   prWatermark: number | null;
-  /** Plane state ids by phase and other resolved facts; opaque to the store. */
-  resolved: Record<string, unknown>;
+  resolved: ProjectResolved;
 }
+
+/** What the pollers of a project remember from one look to the next. Times in ms since the epoch. */
+export interface ProjectResolved {
+  /** Null: not read yet, or not in a form that this version understands. */
+  facts: ProjectFacts | null;
+  /** Items near the watermark that were read, with the `updatedAt` they had then, by id. */
+  recent: Record<string, number>;
+  /** Pull requests near the watermark by number: their `updatedAt`, and when it was first seen. */
+  pulls: Record<string, { updatedAt: number; seenAt: number }>;
+  /** When tasks were looked at one by one last; 0: never. */
+  sweptAt: number;
+  /** Number of the work item at which the last sweep ended. */
+  sweepFrom: number;
+}
+
+export const nothingResolved: ProjectResolved = { facts: null, recent: {}, pulls: {}, sweptAt: 0, sweepFrom: 0 };
 
 /** What a poller saw: applied in one transaction, and only what differs from the last look is written. */
 export interface Observation {

@@ -45,7 +45,7 @@ export interface Task {
   id: TaskId;
   projectId: ProjectId;
   itemId: ItemId;
-  /** The item's own number in Plane. */
+  /** The item's own number in the tracker. */
   number: number;
   title: string;
   repo: RepoSlug;
@@ -61,7 +61,7 @@ export interface Task {
   visit: number;
   hold: Hold | null;
   paused: boolean;
-  /** Plane phase that orch last asked for; a state is written only when this changes. */
+  /** Phase that orch last asked for; a state is written only when this changes. */
   phase: ItemPhase | null;
   prNumber: number | null;
   mergedSha: CommitSha | null;

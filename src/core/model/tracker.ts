@@ -1,7 +1,8 @@
 import type { ItemId, ProjectId } from './ids.ts';
 import type { ItemStateGroup } from './mirror.ts';
+import type { ItemPhase, ProjectPolicy } from './policy.ts';
 
-/** A work item as Plane answers it; times in ms since the epoch. */
+/** A work item as the tracker answers it; times in ms since the epoch. */
 export interface WorkItem {
   id: ItemId;
   number: number;
@@ -23,7 +24,7 @@ export interface ItemComment {
   updatedBy: string | null;
   externalSource: string | null;
   externalId: string | null;
-  /** Server's last change, ms; `created_at` is set by the author and orders nothing (spec 4.3). */
+  /** The server's own time of the last change, ms since the epoch (spec 4.3). */
   updatedAt: number;
 }
 
@@ -33,38 +34,60 @@ export interface ItemState {
   group: ItemStateGroup;
 }
 
+export const personRoles = ['admin', 'member', 'guest'] as const;
+
 export interface Person {
   id: string;
   email: string;
   displayName: string;
-  /** 20 admin, 15 member, 5 guest; null where the server does not report roles. */
-  role: number | null;
+  /** Null where the server does not report roles. */
+  role: (typeof personRoles)[number] | null;
+}
+
+/** What changes rarely in a project and is therefore kept between polls. */
+export interface ProjectFacts {
+  /** When it was read, ms since the epoch. */
+  at: number;
+  states: ItemState[];
+  /** Names of labels by their id. */
+  labels: Record<string, string>;
+  members: Person[];
 }
 
 /**
- * Plane's API, narrowed. Every call spends one request of the shared budget; throws OrchError: `plane_rate_limited`
- * (`retryAfterMs`), `plane_unreachable`, `plane_garbage`, `plane_server_error` (all to be tried again later), `plane_token_refused`
- * and `plane_forbidden` (exit `authentication`), `plane_not_found` (exit `notFound`), `plane_refused`.
+ * Where work items live. Every call spends requests of a shared budget. Throws OrchError of kind `limit` (with
+ * `retryAfterMs`), `unreachable` or `server` (all to be tried again later), `authentication`, or `refusal`.
  */
 export interface Tracker {
+  /** What people call it. */
+  readonly product: string;
+  /** Milliseconds for which a change may still appear with an older `updatedAt` than one that was seen already. */
+  readonly maxStampDelayMs: number;
   /** Id of the account whose token this is. */
   me(): Promise<{ id: string; name: string }>;
   project(projectId: ProjectId): Promise<{ id: ProjectId; name: string; identifier: string; archived: boolean }>;
   states(projectId: ProjectId): Promise<ItemState[]>;
   labels(projectId: ProjectId): Promise<{ id: string; name: string }[]>;
   members(projectId: ProjectId): Promise<Person[]>;
+  /** States, labels and members together. @throws OrchError also when the server lists no state or no member at all */
+  facts(projectId: ProjectId): Promise<Omit<ProjectFacts, 'at'>>;
+  /**
+   * The state that shows a phase: the one with the configured name, else another one of the same meaning.
+   * @throws OrchError of kind `configuration` when there is neither
+   */
+  stateFor(states: ItemState[], phase: ItemPhase, policy: Pick<ProjectPolicy, 'name' | 'states'>): ItemState;
   /** One page of items, most recently updated first; `cursor` null for the first. */
   items(projectId: ProjectId, cursor: string | null): Promise<{ items: WorkItem[]; next: string | null }>;
-  /** Number of the newest item (`order_by=-sequence_id&per_page=1`); 0 in an empty project. */
+  /** Number of the newest item; 0 in an empty project. */
   highestNumber(projectId: ProjectId): Promise<number>;
   /** Null when it is gone: deleted, archived, or in an archived project. */
   item(projectId: ProjectId, itemId: ItemId): Promise<WorkItem | null>;
   itemByKey(identifier: string, number: number): Promise<{ id: ItemId; projectId: ProjectId } | null>;
   comments(projectId: ProjectId, itemId: ItemId): Promise<ItemComment[]>;
   /**
-   * Sends a comment under an external id, safely repeatable: after any answer but a clean 201 the comments are listed
-   * for that id before anything is sent again (spec 4.3). `look`: list before the first try, too. `at`: the server's time of
-   * the comment (`created_at` of the reply or of the listed one), ms.
+   * Sends a comment under an external id, safely repeatable: unless the answer clearly says that it was saved, the comments
+   * are listed for that id before anything is sent again (spec 4.3). `look`: list before the first try, too. `at`: the
+   * server's own time of the comment, ms since the epoch; null where it names none.
    */
   comment(
     projectId: ProjectId,

@@ -16,7 +16,7 @@ export interface ApprovalRequest {
   artifacts: ArtifactHashes;
   /** `external_id` of the comment that asks. */
   key: string;
-  /** Plane's own time of that comment, ms; null until it is delivered. Approvals older than it do not count. */
+  /** The tracker's own time of that comment, ms; null until it is delivered. Approvals older than it do not count. */
   askedAt: number | null;
   /**
    * The newest approval seen while the delivery was not recorded yet: orch may have died between sending its request and

@@ -23,7 +23,7 @@ const blocks = new Set([
 const quoting = new Set(['code', 'pre', 'blockquote']);
 const unseen = new Set(['script', 'style', 'template', 'head', 'title']);
 
-/** Comments above this size are cut before parsing; Plane's own limit on a body is 5 MB. */
+/** Comments above this size are cut before parsing: a tracker takes bodies of several megabytes. */
 const longest = 256 * 1024;
 
 /**

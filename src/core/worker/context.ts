@@ -51,7 +51,7 @@ export function ownOutcome(
   };
 }
 
-/** Base branch of a repository that no project names: what Gitea and git call it by default. */
+/** Base branch of a repository that no project names: what git and its servers call it by default. */
 const defaultBaseBranch = 'main';
 
 /** The branch that the run's branch is to be merged into. */

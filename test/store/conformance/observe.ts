@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TaskId } from '../../../src/core/model/index.ts';
+import { nothingResolved, type TaskId } from '../../../src/core/model/index.ts';
 import type { Bench } from '../bench.ts';
 import {
   branchMirror,
@@ -54,7 +54,13 @@ export function observeSuite(get: () => Bench): void {
     it('writes nothing when nothing differs', async () => {
       const { store, writes } = get();
       const leader = await lead(store);
-      const project = { projectId, firstNumber: 3, itemWatermark: 5, prWatermark: null, resolved: { a: 1, b: 2 } };
+      const project = {
+        projectId,
+        firstNumber: 3,
+        itemWatermark: 5,
+        prWatermark: null,
+        resolved: { ...nothingResolved, recent: { a: 1, b: 2 } },
+      };
       const full = observation(leader, {
         project,
         newTasks: [{ task: task(), mirror: itemMirror() }],
@@ -68,7 +74,7 @@ export function observeSuite(get: () => Bench): void {
       // The same content, keys in another order.
       const reordered = observation(leader, {
         ...full,
-        project: { ...project, resolved: { b: 2, a: 1 } },
+        project: { ...project, resolved: { ...nothingResolved, recent: { b: 2, a: 1 } } },
         mirrors: [...full.mirrors, { taskId, mirror: { ...rest, kind } }],
       });
       expect(await store.observe(reordered)).toEqual({ woken: [] });
@@ -111,14 +117,25 @@ export function observeSuite(get: () => Bench): void {
         firstNumber: null,
         itemWatermark: null,
         prWatermark: null,
-        resolved: {},
+        resolved: nothingResolved,
       });
       const project = {
         projectId,
         firstNumber: 7,
         itemWatermark: 1,
         prWatermark: 2,
-        resolved: { states: { blocked: 'x' } },
+        resolved: {
+          facts: {
+            at: start,
+            states: [{ id: 's', name: 'Blocked', group: 'started' as const }],
+            labels: { l: 'bug' },
+            members: [{ id: 'm', email: '', displayName: 'Ann', role: null }],
+          },
+          recent: { i: 4 },
+          pulls: { 7: { updatedAt: 4, seenAt: 5 } },
+          sweptAt: 6,
+          sweepFrom: 12,
+        },
       };
       await store.observe(observation(await lead(store), { project }));
       expect(await store.project(projectId)).toEqual(project);

@@ -76,7 +76,7 @@ export function processSuite(get: () => Bench): void {
         seenAt: start + 1000,
         detail: failing,
       });
-      const outages = [{ peer: 'Gitea' as const, project: 'Shop', since: start, reported: true }];
+      const outages = [{ peer: 'forge' as const, project: 'Shop', since: start, reported: true }];
       const detail = { behind: ['Shop'], problems: ['Shop: 503'], outages };
       await store.heartbeat({ name: 'poller@h1', owner: 'q1', kind: 'poller', detail });
       expect((await store.processes()).find((row) => row.owner === 'q1')).toMatchObject({ kind: 'poller', detail });

@@ -22,8 +22,8 @@ function messageOf(notice: Notice, catalogue: Catalogue): MessageText {
   return catalogue.message(notice.body, namesIn(catalogue.language, notice.labels));
 }
 
-/** HTML of a Plane comment. The item itself needs no link there. */
-export function planeHtml(notice: Notice, catalogue: Catalogue): string {
+/** HTML of a comment in a work item. The item itself needs no link there. */
+export function commentHtml(notice: Notice, catalogue: Catalogue): string {
   const { marker, head, lines, quote } = messageOf(notice, catalogue);
   const { item: _item, ...links } = notice.links;
   const parts = [
@@ -41,16 +41,16 @@ export function planeHtml(notice: Notice, catalogue: Catalogue): string {
   return parts.join('');
 }
 
-/** Telegram allows a handful of tags and 4096 characters after parsing; the quote is what gives way. */
-const telegramQuote = 1500;
+/** Characters: a chat takes messages of a few thousand; the quote is what gives way. */
+const maxChatQuote = 1500;
 
-/** HTML of a Telegram message. */
-export function telegramHtml(notice: Notice, catalogue: Catalogue): string {
+/** HTML of a chat message, with the few tags that every chat knows: `b`, `i`, `a`; lines are separated by line breaks. */
+export function chatHtml(notice: Notice, catalogue: Catalogue): string {
   const { marker, head, lines, quote } = messageOf(notice, catalogue);
   const subject =
     notice.taskId === null ? '' : `<b>${escapeHtml(notice.taskId)}</b> ${escapeHtml(excerpt(notice.title, 100))}\n`;
   const body = [`${marker} ${escapeHtml(head)}`, ...lines.map(escapeHtml)];
-  if (quote !== null) body.push(`<i>${escapeHtml(excerpt(quote, telegramQuote))}</i>`);
+  if (quote !== null) body.push(`<i>${escapeHtml(excerpt(quote, maxChatQuote))}</i>`);
   const links = anchors(notice.links, catalogue);
   return `${subject}${body.join('\n')}${links === '' ? '' : `\n${links}`}`;
 }

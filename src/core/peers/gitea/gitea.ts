@@ -13,6 +13,11 @@ import { createRepos, loginOf } from './repos.ts';
 import { createReviews } from './reviews.ts';
 import { createStatuses } from './statuses.ts';
 
+/** A pull request is stamped after its head has moved, 0.3 to 0.9 s later; more where the server is busy. */
+const maxStampDelayMs = 60_000;
+/** Stamps have a resolution of one second; some more for the difference of the clocks. */
+const stampResolutionMs = 3_000;
+
 export interface GiteaOptions {
   url: string;
   /** Read at every request, so that a renewed token needs no restart. */
@@ -50,6 +55,9 @@ export function createGitea(options: GiteaOptions): Forge {
   const repos = createRepos(api);
   const reviewerAccount = loginOf(reviewer);
   return {
+    product: 'Gitea',
+    maxStampDelayMs,
+    stampResolutionMs,
     ...repos,
     ...createPulls(api, repos.repo),
     ...createReviews(api, reviewer, reviewerAccount),

@@ -124,6 +124,7 @@ function timeOf(fields: Fields): number | null {
   return fields.textOrNull('created_at') === null ? null : fields.time('created_at');
 }
 
+/** `created_at` is set by whoever writes the comment and orders nothing: `updated_at` is the server's own. */
 function commentOf(fields: Fields): ItemComment {
   return {
     id: fields.id('id'),

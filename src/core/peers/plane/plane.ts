@@ -10,6 +10,7 @@ import { createRequestBudget } from './budget.ts';
 import { createComments } from './comments.ts';
 import { createItems } from './items.ts';
 import { createProjects } from './projects.ts';
+import { stateFor } from './states.ts';
 
 export interface PlaneOptions {
   url: string;
@@ -26,6 +27,12 @@ export interface PlaneOptions {
   http?: Http;
   log: Log;
 }
+
+/**
+ * Plane stamps items before it commits them, and a background worker stamps them again: about 0.1 s later, or minutes when it
+ * is busy.
+ */
+const maxStampDelayMs = 3 * 60_000;
 
 /** Plane Community Edition 0.28 and newer. One instance holds one token's budget. */
 export function createPlane(options: PlaneOptions): Tracker {
@@ -56,5 +63,13 @@ export function createPlane(options: PlaneOptions): Tracker {
         };
   const api = createPlaneApi({ url, workspace: options.workspace, token, http, errors, budget, log: options.log });
   const projects = createProjects(api);
-  return { ...projects, ...createItems(api), ...createComments(api, projects.me), remaining: () => budget.remaining() };
+  return {
+    product: 'Plane',
+    maxStampDelayMs,
+    stateFor,
+    ...projects,
+    ...createItems(api),
+    ...createComments(api, projects.me),
+    remaining: () => budget.remaining(),
+  };
 }

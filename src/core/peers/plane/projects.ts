@@ -1,12 +1,14 @@
-import type { Person, Tracker, ItemState, ProjectId } from '../../model/index.ts';
+import { itemStateGroups, OrchError } from '../../model/index.ts';
+import type { Person, Tracker, ItemState, ProjectFacts, ProjectId } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import { segment } from '../http/paths.ts';
 import type { PlaneApi } from './api.ts';
 import { pageQuery, readAll } from './pages.ts';
 
-type ProjectPort = Pick<Tracker, 'me' | 'project' | 'states' | 'labels' | 'members' | 'createState' | 'version'>;
-
-const groups: readonly ItemState['group'][] = ['backlog', 'unstarted', 'started', 'completed', 'cancelled', 'triage'];
+type ProjectPort = Pick<
+  Tracker,
+  'me' | 'project' | 'states' | 'labels' | 'members' | 'facts' | 'createState' | 'version'
+>;
 
 /** What changes rarely: the account, projects, states, labels, members, the server's version. */
 export function createProjects(api: PlaneApi): ProjectPort {
@@ -23,9 +25,20 @@ export function createProjects(api: PlaneApi): ProjectPort {
     return api.decoder(answer).record(api.accept(answer), 'answer');
   };
   const states: Tracker['states'] = (project) => list(project, 'states', (fields) => stateOf(fields));
+  const labels: Tracker['labels'] = (project) =>
+    list(project, 'labels', (fields) => ({ id: fields.id('id'), name: fields.text('name') }));
+  const members: Tracker['members'] = async (project) => {
+    // The one list without an envelope.
+    const answer = await api.send({ method: 'GET', path: `projects/${segment(project)}/members/` });
+    const value = api.accept(answer);
+    if (!Array.isArray(value)) throw api.garbage(answer, 'members are no list');
+    return api.decoder(answer).rows(value, 'members', memberOf);
+  };
   return {
     states,
-    labels: (project) => list(project, 'labels', (fields) => ({ id: fields.id('id'), name: fields.text('name') })),
+    labels,
+    members,
+    facts: async (project) => factsOf(project, await states(project), await labels(project), await members(project)),
     me: async () => {
       const fields = await one('/api/v1/users/me/');
       return { id: fields.id('id'), name: fields.textOrNull('display_name') ?? fields.textOrNull('email') ?? '' };
@@ -38,13 +51,6 @@ export function createProjects(api: PlaneApi): ProjectPort {
         identifier: fields.text('identifier'),
         archived: fields.textOrNull('archived_at') !== null,
       };
-    },
-    members: async (project) => {
-      // The one list without an envelope.
-      const answer = await api.send({ method: 'GET', path: `projects/${segment(project)}/members/` });
-      const value = api.accept(answer);
-      if (!Array.isArray(value)) throw api.garbage(answer, 'members are no list');
-      return api.decoder(answer).rows(value, 'members', memberOf);
     },
     createState: (project, state) => createState(api, states, project, state),
     version: async () => {
@@ -72,9 +78,32 @@ async function createState(
 
 function stateOf(fields: Fields): ItemState {
   const name = fields.text('group');
-  const group = groups.find((known) => known === name);
+  const group = itemStateGroups.find((known) => known === name);
   if (group === undefined) throw fields.wrong('group', 'known group of states');
   return { id: fields.id('id'), name: fields.text('name'), group };
+}
+
+function factsOf(
+  project: ProjectId,
+  states: ItemState[],
+  labels: { id: string; name: string }[],
+  members: Person[],
+): Omit<ProjectFacts, 'at'> {
+  // A project without states, or without the account that asks, is no answer, and would be kept for an hour.
+  if (states.length === 0 || members.length === 0) {
+    throw new OrchError(`Plane listed no ${states.length === 0 ? 'states' : 'members'} for the project ${project}`, {
+      code: 'plane_garbage',
+      hint: 'Every project has some: look at Plane; the next poll asks again.',
+    });
+  }
+  return { states, labels: Object.fromEntries(labels.map((label) => [label.id, label.name])), members };
+}
+
+/** Plane's numbers of roles: 20 administrator, 15 member, 5 guest; older versions have a viewer, 10. */
+function roleOf(number: number | null): Person['role'] {
+  if (number === null) return null;
+  if (number >= 20) return 'admin';
+  return number >= 15 ? 'member' : 'guest';
 }
 
 /** The community edition tells neither role nor, to guests, the e-mail address. */
@@ -83,6 +112,6 @@ function memberOf(fields: Fields): Person {
     id: fields.id('id'),
     email: fields.textOrNull('email') ?? '',
     displayName: fields.textOrNull('display_name') ?? '',
-    role: fields.integerOrNull('role'),
+    role: roleOf(fields.integerOrNull('role')),
   };
 }

@@ -64,7 +64,7 @@ function tooOld(draft: Draft, by: string, cause: string): Step {
 }
 
 /**
- * The request for an approval is in the work item since `askedAt` (Plane's time, ms): an approval that was seen before
+ * The request for an approval is in the work item since `askedAt` (the tracker's time, ms): an approval that was seen before
  * this was known counts if it is younger.
  */
 export function decideAsked(

@@ -1,6 +1,7 @@
-import type { ProjectId, ProjectRow } from '../../model/index.ts';
-import { canonicalJson, decode } from '../codec.ts';
+import { nothingResolved, type ProjectId, type ProjectRow } from '../../model/index.ts';
+import { canonicalJson } from '../codec.ts';
 import { one, run, type Query } from '../query.ts';
+import { resolvedOf } from '../resolved.ts';
 
 interface ProjectColumns {
   project_id: string;
@@ -20,13 +21,14 @@ export const projects = {
   /** A project that was never polled is an empty row: no first contact yet. */
   *get(projectId: ProjectId): Query<ProjectRow> {
     const row = yield* one<ProjectColumns>('SELECT * FROM projects WHERE project_id = @projectId', { projectId });
-    if (row === null) return { projectId, firstNumber: null, itemWatermark: null, prWatermark: null, resolved: {} };
+    if (row === null)
+      return { projectId, firstNumber: null, itemWatermark: null, prWatermark: null, resolved: nothingResolved };
     return {
       projectId,
       firstNumber: row.first_number,
       itemWatermark: row.item_watermark,
       prWatermark: row.pr_watermark,
-      resolved: decode(row.resolved),
+      resolved: resolvedOf(row.resolved),
     };
   },
   *equals(row: ProjectRow): Query<boolean> {
