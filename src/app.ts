@@ -6,8 +6,18 @@ import { catalogueOf } from './core/engine/messages/render.ts';
 import type { DeliverDeps } from './core/engine/deliver.ts';
 import { areFresh, readFacts } from './core/engine/project-facts.ts';
 import type { RoundDeps } from './core/engine/rounds.ts';
-import type { ItemPhase, ProjectId, ProjectPolicy, Role, Store, Task, Tracker } from './core/model/index.ts';
+import type {
+  ItemPhase,
+  LinkedPolicy,
+  ProjectId,
+  ProjectPolicy,
+  Role,
+  Store,
+  Task,
+  Tracker,
+} from './core/model/index.ts';
 import { OrchError } from './core/model/index.ts';
+import { linksOf } from './core/peers/links.ts';
 import { createTelegram } from './core/peers/telegram/telegram.ts';
 import { channels, chatLane } from './core/pipeline/channels.ts';
 import { roleNames } from './core/pipeline/stages/index.ts';
@@ -59,7 +69,11 @@ export async function openApp(options: AppOptions): Promise<App> {
   const owner = ownerId();
   const parts = connectParts(options);
   const { git, workspaces, tracker, forge, launcher } = parts;
-  const policyOf = (task: Pick<Task, 'projectId'>): ProjectPolicy | null => projectOf(config, task.projectId);
+  const links = linksOf(config);
+  const policyOf = (task: Pick<Task, 'projectId'>): LinkedPolicy | null => {
+    const policy = projectOf(config, task.projectId);
+    return policy === null ? null : { ...policy, links };
+  };
   const engine: RoundDeps = {
     store,
     git,
@@ -145,8 +159,7 @@ function workerParts(
     promptOf: async (repo, sha, role, projectId) =>
       (await git.readFile(repo, sha, `.openclaw/agents/${role}.md`, longestPrompt)) ??
       configuredPrompt(config, role, projectOf(config, projectId)),
-    itemUrlOf: (task) =>
-      `${config.plane.publicUrl}/${config.plane.workspace}/projects/${task.projectId}/issues/${task.itemId}`,
+      itemUrlOf: (task) => linksOf(config).item(task.projectId, task.itemId),
     announce: (key, notice) =>
       store.announce([
         {

@@ -2,7 +2,7 @@ import type {
   AgentResult,
   MessageBody,
   MessageOf,
-  ProjectPolicy,
+  LinkedPolicy,
   Published,
   Role,
   RunningJob,
@@ -19,7 +19,7 @@ import { branch, comment, minute, outcome, ran, taskId } from './snapshots.ts';
 export interface Game {
   world: WorldState;
   data: MemoryStore;
-  policy: ProjectPolicy;
+  policy: LinkedPolicy;
 }
 
 type Step = (game: Game, choice: number) => Promise<void> | void;

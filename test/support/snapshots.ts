@@ -20,6 +20,7 @@ import type {
   OwnStage,
   PrMirror,
   ProjectId,
+  LinkedPolicy,
   ProjectPolicy,
   RepoSlug,
   ReviewRow,
@@ -34,6 +35,7 @@ import type {
   TaskProgress,
   Visit,
 } from '../../src/core/model/index.ts';
+import { linksOf } from '../../src/core/peers/links.ts';
 import { isWorkStage, noCounters, noProgress } from '../../src/core/model/index.ts';
 import { decide } from '../../src/core/pipeline/decide.ts';
 import type { Draft } from '../../src/core/pipeline/draft.ts';
@@ -55,7 +57,7 @@ export function sha(digit: string): CommitSha {
   return digit.repeat(40).slice(0, 40) as CommitSha;
 }
 
-export function policy(over: Partial<ProjectPolicy> = {}): ProjectPolicy {
+export function policy(over: Partial<ProjectPolicy> = {}): LinkedPolicy {
   return {
     projectId,
     repo,
@@ -90,7 +92,10 @@ export function policy(over: Partial<ProjectPolicy> = {}): ProjectPolicy {
     budgets: { attempts: 2, transientRetries: 5, interruptions: 3 },
     postsVerdict: false,
     recheckMs: minute,
-    links: { plane: 'https://plane.example.org', gitea: 'https://git.example.org', workspace: 'acme' },
+    links: linksOf({
+      plane: { publicUrl: 'https://plane.example.org', workspace: 'acme' },
+      gitea: { publicUrl: 'https://git.example.org' },
+    }),
     ...over,
   };
 }
@@ -412,7 +417,7 @@ export function evidence(over: Evidence & { files?: Artifact[]; rows?: StatusRow
 export function decided(
   s: Snapshot,
   e: Evidence = evidence(),
-  p: ProjectPolicy = policy(),
+  p: LinkedPolicy = policy(),
   now = noon,
 ): { decision: Decision | null; rule: string; wakeAt: number | null } {
   const ruling = decide(s, e, p, now);

@@ -367,7 +367,8 @@ describe('projects', () => {
         { ...other, caps: { dollars: null } },
       ],
     });
-    const [first, second] = (await load()).config.projects;
+    const { config } = await load();
+    const [first, second] = config.projects;
     expect(first).toMatchObject({
       projectId: project.planeProject,
       ci: { graceMs: 60_000, limitMs: 3_600_000, requiredContexts: [] },
@@ -375,8 +376,9 @@ describe('projects', () => {
       states: { in_review: 'Wartet', in_progress: 'In Progress' },
       tests: { command: ['make', 'test'], timeoutMs: 600_000 },
       postsVerdict: false,
-      links: { plane: 'https://plane.example.org', gitea: 'http://127.0.0.1:3000', workspace: 'acme' },
     });
+    expect(config.plane).toMatchObject({ publicUrl: 'https://plane.example.org', workspace: 'acme' });
+    expect(config.gitea.publicUrl).toBe('http://127.0.0.1:3000');
     expect(Object.keys(first?.pipelines ?? {})).toEqual(['default', 'audit']);
     expect(first?.pipelines['default']?.stages).toHaveLength(6);
     expect(second?.caps.costMicros).toBeNull();

@@ -4,6 +4,7 @@ import { reconcile } from '../../src/core/engine/reconcile.ts';
 import type {
   Decision,
   DecisionRow,
+  LinkedPolicy,
   ProjectPolicy,
   Store,
   TaskRow,
@@ -254,7 +255,7 @@ beforeAll(async () => {
 
 const clockOf = (world: WorldState): Clock => ({ now: () => world.now, sleep: () => Promise.resolve() });
 
-async function newGame(rules: ProjectPolicy): Promise<Game> {
+async function newGame(rules: LinkedPolicy): Promise<Game> {
   const world = newWorld();
   const data = memoryStore(empty, clockOf(world));
   await data.store.addTask(newTask(world.item, rules, world.now), structuredClone(world.item));

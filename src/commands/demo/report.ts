@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts';
 import type { DecisionRow, Run, TaskRow, Visit } from '../../core/model/index.ts';
 import { parseCommitSha } from '../../core/model/index.ts';
+import { linksOf } from '../../core/peers/links.ts';
 import { htmlText } from '../../core/pipeline/markers.ts';
 import { stageNames } from '../../core/pipeline/stages/index.ts';
 import type { DemoEnd } from '../../sandbox/demo/drive.ts';
@@ -46,7 +47,7 @@ export async function collectReport(app: App, site: DemoSite, end: DemoEnd, star
         ? null
         : {
             number: pull.number,
-            url: `${app.config.gitea.publicUrl}/${repo}/pulls/${pull.number}`,
+            url: linksOf(app.config).pull(repo, pull.number),
             merged: pull.merged?.sha ?? null,
           },
     telegramMessages: world.telegram.messages.length,

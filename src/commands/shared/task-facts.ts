@@ -1,5 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
-import type { ProjectPolicy, Run, Store, Task, TaskRow, Visit } from '../../core/model/index.ts';
+import type { Links, ProjectPolicy, Run, Store, Task, TaskRow, Visit } from '../../core/model/index.ts';
+import { linksOf } from '../../core/peers/links.ts';
 import { rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 import { taskState } from './overview.ts';
 import { stageTimes, type StageTime } from './stage-times.ts';
@@ -46,7 +47,7 @@ export async function readTaskFacts(store: Store, config: Config, row: TaskRow):
     now,
     row,
     policy,
-    links: taskLinks(task, policy),
+    links: policy === undefined ? noLinks : taskLinks(task, linksOf(config)),
     visits,
     stages: stageTimes(task, visits, liveJob !== null, now),
     runs: runs.reverse(),
@@ -55,16 +56,14 @@ export async function readTaskFacts(store: Store, config: Config, row: TaskRow):
   };
 }
 
-/** @param policy of the task's project; undefined when the project has left the configuration */
-function taskLinks(task: Task, policy: ProjectPolicy | undefined): TaskLinks {
-  if (policy === undefined) return { item: null, branch: null, pullRequest: null };
-  const { plane, gitea, workspace } = policy.links;
-  const repo = `${gitea}/${task.repo}`;
-  const branch = task.branch.split('/').map(encodeURIComponent).join('/');
+/** Of a task whose project has left the configuration. */
+const noLinks: TaskLinks = { item: null, branch: null, pullRequest: null };
+
+function taskLinks({ projectId, itemId, repo, branch, visit, prNumber }: Task, links: Links): TaskLinks {
   return {
-    item: `${plane}/${workspace}/projects/${task.projectId}/issues/${task.itemId}`,
-    branch: task.visit === 0 ? null : `${repo}/src/branch/${branch}`,
-    pullRequest: task.prNumber === null ? null : `${repo}/pulls/${task.prNumber}`,
+    item: links.item(projectId, itemId),
+    branch: visit === 0 ? null : links.branch(repo, branch),
+    pullRequest: prNumber === null ? null : links.pull(repo, prNumber),
   };
 }
 

@@ -1,6 +1,5 @@
 import type { OwnStage, ProjectId, ProjectPolicy, RepoSlug, WorkStage } from '../model/index.ts';
 import { defaultPipeline } from '../pipeline/stages/index.ts';
-import { baseAddress } from '../platform/address.ts';
 import type { Problem } from './problems.ts';
 import type { Settings } from './schema.ts';
 import type { ProjectSection } from './schema/project.ts';
@@ -85,11 +84,6 @@ function policyOf(settings: Settings, project: ProjectSection, postsVerdict: boo
     },
     postsVerdict,
     recheckMs: project.recheckMinutes * minuteMs,
-    links: {
-      plane: baseAddress(settings.plane.publicUrl ?? settings.plane.url),
-      gitea: baseAddress(settings.gitea.publicUrl ?? settings.gitea.url),
-      workspace: settings.plane.workspace,
-    },
   };
 }
 

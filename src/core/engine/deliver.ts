@@ -8,8 +8,8 @@ import type {
   Forge,
   Tracker,
   ItemPhase,
+  LinkedPolicy,
   ProjectId,
-  ProjectPolicy,
   RecordedDelivery,
   Store,
   Chat,
@@ -32,7 +32,7 @@ export interface DeliverDeps extends RetryDeps {
   chat: Chat | null;
   /** Id of the state that shows a phase of a project. */
   stateOf: (projectId: ProjectId, phase: ItemPhase) => Promise<string>;
-  policyOf: (effect: { projectId: ProjectId }) => ProjectPolicy | null;
+  policyOf: (effect: { projectId: ProjectId }) => LinkedPolicy | null;
   catalogue: Catalogue;
   owner: string;
   log: Log;

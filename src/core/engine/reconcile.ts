@@ -1,6 +1,6 @@
 import type { Log } from '../platform/log.ts';
 import { errorText, isDatabaseError } from '../model/index.ts';
-import type { ProjectPolicy, Store, Task, TaskId } from '../model/index.ts';
+import type { LinkedPolicy, Store, Task, TaskId } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { backoffMs, type RetryDeps } from '../platform/retry.ts';
 import { decide, needs } from '../pipeline/decide.ts';
@@ -9,7 +9,7 @@ import { collect, type EvidenceDeps } from './evidence.ts';
 export interface DecideDeps extends EvidenceDeps {
   store: Store;
   /** Policy of the project a task belongs to; null when the project is no longer registered: the task is left alone. */
-  policyOf: (task: Pick<Task, 'projectId'>) => ProjectPolicy | null;
+  policyOf: (task: Pick<Task, 'projectId'>) => LinkedPolicy | null;
   log: Log;
 }
 

@@ -1,4 +1,4 @@
-import type { DeliveryOf, EffectOf, GitPort, ProjectId, ProjectPolicy, Tracker } from '../model/index.ts';
+import type { DeliveryOf, EffectOf, GitPort, LinkedPolicy, ProjectId, Tracker } from '../model/index.ts';
 import { retryPolicies } from '../platform/retry.ts';
 import { branchOwner, itemTrailer } from './evidence.ts';
 import { htmlText } from '../pipeline/markers.ts';
@@ -7,7 +7,7 @@ import { businessRequest as requestFile } from '../pipeline/artifacts.ts';
 export interface StartBranchDeps {
   git: GitPort;
   tracker: Tracker;
-  policyOf: (effect: { projectId: ProjectId }) => Pick<ProjectPolicy, 'links'> | null;
+  policyOf: (effect: { projectId: ProjectId }) => Pick<LinkedPolicy, 'links'> | null;
 }
 
 /** Larger descriptions overflow the converter's stack when they are nested deeply; text is taken from them instead. */
@@ -38,9 +38,7 @@ export async function startBranch(
   }
   const item = await deps.tracker.item(body.projectId, body.itemId);
   if (item === null) return { kind: 'dead', error: 'the work item is gone' };
-  const links = deps.policyOf(body)?.links;
-  const url =
-    links === undefined ? '' : `${links.plane}/${links.workspace}/projects/${body.projectId}/issues/${body.itemId}`;
+  const url = deps.policyOf(body)?.links.item(body.projectId, body.itemId) ?? '';
   const content = await businessRequest(body.taskId, item.name, url, item.descriptionHtml ?? '');
   const message = `docs(${body.taskId}): business request\n\nOrch-Task: ${body.taskId}\n${itemTrailer(body.itemId)}\n`;
   const sha = await git.commitFiles(body.repo, base, [{ path: `${body.folder}/${requestFile}`, content }], message);

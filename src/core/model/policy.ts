@@ -1,4 +1,4 @@
-import type { ProjectId, RepoSlug } from './ids.ts';
+import type { ItemId, ProjectId, RepoSlug } from './ids.ts';
 import type { OwnStage, WorkStage } from './stages.ts';
 
 /** How a work item's phase is shown in the tracker (spec 4.2). */
@@ -53,5 +53,18 @@ export interface ProjectPolicy {
   postsVerdict: boolean;
   /** `recheckMinutes`: how soon a gate that could not see looks again. */
   recheckMs: number;
-  links: { plane: string; gitea: string; workspace: string };
+}
+
+/** Addresses of pages that people follow. Pure. */
+export interface Links {
+  item: (projectId: ProjectId, itemId: ItemId) => string;
+  branch: (repo: RepoSlug, branch: string) => string;
+  /** A file or folder of a branch. */
+  file: (repo: RepoSlug, branch: string, path: string) => string;
+  pull: (repo: RepoSlug, number: number) => string;
+}
+
+/** What a decision about a task of the project needs. */
+export interface LinkedPolicy extends ProjectPolicy {
+  links: Links;
 }

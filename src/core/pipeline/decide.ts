@@ -1,4 +1,4 @@
-import type { Evidence, EvidenceNeed, ProjectPolicy, Snapshot } from '../model/index.ts';
+import type { Evidence, EvidenceNeed, LinkedPolicy, ProjectPolicy, Snapshot } from '../model/index.ts';
 import { isFinal } from '../model/index.ts';
 import { decideMessage } from './decide/message.ts';
 import { carryOut } from './decide/person-order.ts';
@@ -30,7 +30,7 @@ export function needs(s: Snapshot, policy: ProjectPolicy): EvidenceNeed[] {
  * What follows for a task: pure and total. Facts of the world first (merged, cancelled, gone), then the oldest message,
  * then the stage's own gate. At most one transition; the caller asks again until the answer is `rest`.
  */
-export function decide(s: Snapshot, evidence: Evidence, policy: ProjectPolicy, now: number): Step {
+export function decide(s: Snapshot, evidence: Evidence, policy: LinkedPolicy, now: number): Step {
   const draft = draftOf(s, policy, now, (name) => stageDefinition(name, s.task.ownStages));
   const world = decideWorld(draft);
   if (world !== null) return world;

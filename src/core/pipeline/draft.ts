@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type {
   Decision,
   EffectBody,
+  LinkedPolicy,
   NewEffect,
   NewJob,
   NoticeEvent,
+  NoticeLinks,
   Orders,
   ItemPhase,
-  ProjectPolicy,
   Snapshot,
   Task,
   Visit,
@@ -21,7 +22,7 @@ import type { StageFacts, StageLookup } from './stages/stage.ts';
 /** A decision under construction: copies of the task and its visit that the rules write to, and what follows outside. */
 export interface Draft {
   readonly from: Snapshot;
-  readonly policy: ProjectPolicy;
+  readonly policy: LinkedPolicy;
   readonly now: number;
   readonly stageFacts: StageLookup;
   task: Task;
@@ -32,7 +33,7 @@ export interface Draft {
   handled: Decision['handled'];
 }
 
-export function draftOf(from: Snapshot, policy: ProjectPolicy, now: number, stageFacts: StageLookup): Draft {
+export function draftOf(from: Snapshot, policy: LinkedPolicy, now: number, stageFacts: StageLookup): Draft {
   return {
     from,
     policy,
@@ -119,19 +120,17 @@ function labelsOf(task: Task): { labels?: Record<string, string> } {
   };
 }
 
-function links(draft: Draft, artifact: string | null): Record<string, string> {
+function links(draft: Draft, artifact: string | null): NoticeLinks {
   const { task, policy } = draft;
-  const repo = `${policy.links.gitea}/${task.repo}`;
-  const branch = task.branch.split('/').map(encodeURIComponent).join('/');
-  const found: Record<string, string> = {
-    item: `${policy.links.plane}/${policy.links.workspace}/projects/${task.projectId}/issues/${task.itemId}`,
-  };
+  const { item, branch, file, pull } = policy.links;
+  const folder = documentFolder(task.id);
+  const found: NoticeLinks = { item: item(task.projectId, task.itemId) };
   if (task.visit > 0) {
-    found['branch'] = `${repo}/src/branch/${branch}`;
-    found['folder'] = `${repo}/src/branch/${branch}/${documentFolder(task.id)}`;
-    if (artifact !== null) found['artifact'] = `${found['folder']}/${artifact}`;
+    found.branch = branch(task.repo, task.branch);
+    found.folder = file(task.repo, task.branch, folder);
+    if (artifact !== null) found.artifact = file(task.repo, task.branch, `${folder}/${artifact}`);
   }
-  if (task.prNumber !== null) found['pr'] = `${repo}/pulls/${task.prNumber}`;
+  if (task.prNumber !== null) found.pr = pull(task.repo, task.prNumber);
   return found;
 }
 

@@ -9,8 +9,8 @@ export function openPullRequest(draft: Draft): Step {
   const { task, policy } = draft;
   if (task.progress.pullEffect !== null)
     return hold(draft, holds.delivering, `${task.stage}.pr`, 'the pull request is being opened');
-  const item = `${policy.links.plane}/${policy.links.workspace}/projects/${task.projectId}/issues/${task.itemId}`;
-  const folder = `${policy.links.gitea}/${task.repo}/src/branch/${task.branch.split('/').map(encodeURIComponent).join('/')}/${documentFolder(task.id)}`;
+  const item = policy.links.item(task.projectId, task.itemId);
+  const folder = policy.links.file(task.repo, task.branch, documentFolder(task.id));
   task.hold = null;
   task.progress.pullEffect = effect(
     draft,
