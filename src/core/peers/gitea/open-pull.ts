@@ -1,6 +1,8 @@
+import type { Label, PullRequest } from 'gitea-js';
 import { OrchError } from '../../model/index.ts';
 import type { Forge, RepoPr, RepoSlug } from '../../model/index.ts';
 import type { Log } from '../../platform/log.ts';
+import type { Fields } from '../http/decode.ts';
 import type { HttpAnswer } from '../http/types.ts';
 import type { GiteaApi } from './api.ts';
 import { pageSize, readPages } from './pages.ts';
@@ -67,7 +69,7 @@ async function post(api: GiteaApi, slug: RepoSlug, wanted: Wanted, labels: numbe
     }
     if (answer.status !== 201)
       return { error: unclean(api, answer), unknown: answer.status < 400 || answer.status >= 500 };
-    return { pr: pullOf(api.decoder(answer).record(api.accept(answer), 'pull request'), slug).pr };
+    return { pr: pullOf(api.decoder(answer).record<PullRequest>(api.accept(answer), 'pull request'), slug).pr };
   } catch (error) {
     if (!(error instanceof OrchError)) throw error;
     return { error, unknown: true };
@@ -106,7 +108,7 @@ async function labelsOf(
   try {
     return await readPages(api, {
       fetch,
-      row: (fields) => ({ id: fields.integer('id'), name: fields.text('name') }),
+      row: (fields: Fields<Label>) => ({ id: fields.integer('id'), name: fields.text('name') }),
       key: (label) => label.id,
     });
   } catch (error) {

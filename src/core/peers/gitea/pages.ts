@@ -8,12 +8,12 @@ export const pageSize = 50;
 /** Bound of one list: a server whose pages never end must not keep a poll for ever. */
 const mostPages = 1_000;
 
-export interface PageReader<T> {
+export interface PageReader<T, Shape extends object> {
   /** Asks for one page, 1-based, of `pageSize` rows. */
   fetch: (page: number) => Promise<HttpAnswer>;
   /** Where in the answer the rows are; default the answer itself. */
   rows?: (value: unknown, answer: HttpAnswer) => unknown;
-  row: (fields: Fields) => T;
+  row: (fields: Fields<Shape>) => T;
   key: (row: T) => number;
   /** Ends the reading after the page on which it is true for a row. */
   until?: (row: T) => boolean;
@@ -26,7 +26,7 @@ export interface PageReader<T> {
  * behind proxies.
  * @throws OrchError `gitea_garbage` when the pages do not end or repeat although there should be more
  */
-export async function readPages<T>(api: GiteaApi, reader: PageReader<T>): Promise<T[]> {
+export async function readPages<T, Shape extends object>(api: GiteaApi, reader: PageReader<T, Shape>): Promise<T[]> {
   const byKey = new Map<number, T>();
   let seen = 0;
   for (let page = 1; page <= mostPages; page++) {

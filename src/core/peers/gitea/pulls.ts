@@ -1,3 +1,4 @@
+import type { PRBranchInfo, PullRequest } from 'gitea-js';
 import { isCommitSha } from '../../model/index.ts';
 import type { CommitSha, Forge, RepoPr, RepoSlug } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
@@ -28,7 +29,7 @@ export function createPulls(api: GiteaApi, repo: Forge['repo']): Pick<Forge, 'pu
     pull: async (slug, number) => {
       const answer = await api.send((client) => client.repos.repoGetPullRequest(...ownerAndName(slug), number));
       if (await isMissingIn(api, repo, slug, answer.status, () => api.failure(answer))) return null;
-      return pullOf(api.decoder(answer).record(api.accept(answer), 'pull request'), slug).pr;
+      return pullOf(api.decoder(answer).record<PullRequest>(api.accept(answer), 'pull request'), slug).pr;
     },
   };
 }
@@ -54,14 +55,14 @@ export function readPulls(
           page,
         }),
       ),
-    row: (fields) => pullOf(fields, slug),
+    row: (fields: Fields<PullRequest>) => pullOf(fields, slug),
     key: ({ pr }) => pr.number,
     ...(since === null ? {} : { until: ({ pr }: HeadedPr) => pr.updatedAt < since }),
   });
 }
 
 /** A pull request of an answer. Titles and names stay as they are: they are compared and printed, never obeyed. */
-export function pullOf(fields: Fields, repo: RepoSlug): HeadedPr {
+export function pullOf(fields: Fields<PullRequest>, repo: RepoSlug): HeadedPr {
   const head = fields.object('head');
   const base = fields.object('base');
   const headRef = head.text('ref');
@@ -89,11 +90,11 @@ export function pullOf(fields: Fields, repo: RepoSlug): HeadedPr {
   return { pr, headRef };
 }
 
-function repoIdOf(branch: Fields): number | null {
+function repoIdOf(branch: Fields<PRBranchInfo>): number | null {
   return branch.integerOrNull('repo_id') ?? branch.objectOrNull('repo')?.integerOrNull('id') ?? null;
 }
 
-function shaOf(fields: Fields, key: string): CommitSha {
+function shaOf<Shape extends object>(fields: Fields<Shape>, key: Extract<keyof Shape, string>): CommitSha {
   const sha = fields.text(key);
   if (sha === '') return noObject;
   if (!isCommitSha(sha)) throw fields.wrong(key, 'full commit sha');

@@ -1,8 +1,12 @@
+import type { Branch, Repository as KnownRepository, ServerVersion, User } from 'gitea-js';
 import { OrchError, parseRepoSlug } from '../../model/index.ts';
 import type { Forge, Repository, RepoSlug } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import { segment, slashed } from '../http/paths.ts';
 import type { GiteaApi } from './api.ts';
+
+/** gitea-js does not know every field that the servers answer. */
+type GiteaRepository = KnownRepository & { allow_manual_merge?: boolean };
 
 type RepoPort = Pick<Forge, 'me' | 'version' | 'repo' | 'protection'>;
 
@@ -23,22 +27,22 @@ export function loginOf(api: GiteaApi): () => Promise<string> {
 export function createRepos(api: GiteaApi): RepoPort {
   const repo: Forge['repo'] = async (slug) => {
     const answer = await api.send((client) => client.repos.repoGet(...ownerAndName(slug)));
-    return repoOf(api.decoder(answer).record(api.accept(answer), 'repository'));
+    return repoOf(api.decoder(answer).record<GiteaRepository>(api.accept(answer), 'repository'));
   };
   return {
     repo,
     me: async () => {
       const answer = await api.send((client) => client.user.userGetCurrent());
-      return { login: api.decoder(answer).record(api.accept(answer), 'user').id('login') };
+      return { login: api.decoder(answer).record<User>(api.accept(answer), 'user').id('login') };
     },
     version: async () => {
       const answer = await api.send((client) => client.version.getVersion());
-      return api.decoder(answer).record(api.accept(answer), 'version').id('version');
+      return api.decoder(answer).record<ServerVersion>(api.accept(answer), 'version').id('version');
     },
     protection: async (slug, branch) => {
       const answer = await api.send((client) => client.repos.repoGetBranch(...ownerAndName(slug), slashed(branch)));
       if (await isMissingIn(api, repo, slug, answer.status, () => api.failure(answer))) return null;
-      const fields = api.decoder(answer).record(api.accept(answer), 'branch');
+      const fields = api.decoder(answer).record<Branch>(api.accept(answer), 'branch');
       return {
         protected: fields.flag('protected'),
         requiredApprovals: fields.integerOrNull('required_approvals') ?? 0,
@@ -69,8 +73,8 @@ export async function isMissingIn(
   return true;
 }
 
-function repoOf(fields: Fields): Repository {
-  const styles: [key: string, style: string][] = [
+function repoOf(fields: Fields<GiteaRepository>): Repository {
+  const styles: [key: keyof GiteaRepository, style: string][] = [
     ['allow_merge_commits', 'merge'],
     ['allow_rebase', 'rebase'],
     ['allow_rebase_explicit', 'rebase-merge'],
@@ -89,7 +93,7 @@ function repoOf(fields: Fields): Repository {
   };
 }
 
-function slugOf(fields: Fields): RepoSlug {
+function slugOf(fields: Fields<GiteaRepository>): RepoSlug {
   try {
     return parseRepoSlug(fields.text('full_name'));
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { PullReview } from 'gitea-js';
 import type { Forge, RepoSlug, ReviewRow, ReviewVerdict } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import type { GiteaApi } from './api.ts';
@@ -45,7 +46,7 @@ export function createReviews(
         body: review.body,
       }),
     );
-    const posted = reviewer.decoder(answer).record(reviewer.accept(answer), 'review');
+    const posted = reviewer.decoder(answer).record<PullReview>(reviewer.accept(answer), 'review');
     if (reviewOf(posted).state !== review.vote)
       throw reviewer.garbage(answer, `a review in state "${posted.text('state')}"`);
   };
@@ -62,7 +63,7 @@ async function readReviews(api: GiteaApi, slug: RepoSlug, number: number): Promi
   return rows.sort((a, b) => a.submittedAt - b.submittedAt || a.id - b.id);
 }
 
-function reviewOf(fields: Fields): ReviewRow {
+function reviewOf(fields: Fields<PullReview>): ReviewRow {
   const state = meaning.get(fields.text('state')) ?? 'commented';
   const user = fields.objectOrNull('user')?.textOrNull('login') ?? '';
   // Only a request to a team is nobody's; a vote without a voter could be counted as anyone's.

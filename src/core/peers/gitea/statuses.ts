@@ -1,3 +1,4 @@
+import type { CombinedStatus, CommitStatus } from 'gitea-js';
 import type { Forge, StatusRow } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import type { GiteaApi } from './api.ts';
@@ -16,7 +17,7 @@ export function createStatuses(api: GiteaApi): Forge['statuses'] {
           client.repos.repoGetCombinedStatusByRef(...ownerAndName(slug), sha, { page, limit: pageSize }),
         ),
       rows: (value, answer) => {
-        const combined = api.decoder(answer).record(value, 'combined status');
+        const combined = api.decoder(answer).record<CombinedStatus>(value, 'combined status');
         const answered = combined.textOrNull('sha') ?? '';
         if (answered !== '' && answered !== sha) throw api.garbage(answer, 'the status of another commit');
         return combined.raw('statuses');
@@ -44,7 +45,7 @@ function stateOf(word: string): StatusRow['state'] {
   return word === 'pending' || word === 'skipped' ? word : 'failed';
 }
 
-function statusOf(fields: Fields): StatusRow {
+function statusOf(fields: Fields<CommitStatus>): StatusRow {
   return {
     id: fields.integer('id'),
     context: fields.text('context'),

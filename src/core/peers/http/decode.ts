@@ -1,50 +1,60 @@
 import type { OrchError } from '../../model/index.ts';
 
-/** One object of an answer, read field by field; every reader throws the peer's `garbage` error when the type is wrong. */
-export interface Fields {
+type Key<Shape> = Extract<keyof Shape, string>;
+/** Shape of a part of an answer; any keys where the whole has no known shape. */
+type Part<T> = unknown extends T ? Record<string, unknown> : Extract<T, object>;
+
+/**
+ * One object of an answer, read field by field; every reader throws the peer's `garbage` error when the type is wrong.
+ * `Shape` is what a package says of the object: its names are believed, its types are checked.
+ */
+export interface Fields<Shape extends object = Record<string, unknown>> {
   /** A string that may be empty. */
-  text(key: string): string;
+  text(key: Key<Shape>): string;
   /** A string that names something: empty is garbage. */
-  id(key: string): string;
+  id(key: Key<Shape>): string;
   /** A string, or null when the key is null or absent. */
-  textOrNull(key: string): string | null;
-  integer(key: string): number;
-  integerOrNull(key: string): number | null;
+  textOrNull(key: Key<Shape>): string | null;
+  integer(key: Key<Shape>): number;
+  integerOrNull(key: Key<Shape>): number | null;
   /** A boolean; null or absent is false. */
-  flag(key: string): boolean;
+  flag(key: Key<Shape>): boolean;
   /** A timestamp in any time zone, as milliseconds since the epoch: strings of two zones must never be compared. */
-  time(key: string): number;
+  time(key: Key<Shape>): number;
   /** A list of strings; null or absent is empty. */
-  texts(key: string): string[];
-  object(key: string): Fields;
-  objectOrNull(key: string): Fields | null;
-  raw(key: string): unknown;
+  texts(key: Key<Shape>): string[];
+  object<K extends Key<Shape>>(key: K): Fields<Part<Shape[K]>>;
+  objectOrNull<K extends Key<Shape>>(key: K): Fields<Part<Shape[K]>> | null;
+  raw(key: Key<Shape>): unknown;
   /** The error for a value of the right type that is still not acceptable. */
-  wrong(key: string, kind: string): OrchError;
+  wrong(key: Key<Shape>, kind: string): OrchError;
 }
 
 export interface Decoder {
-  record(value: unknown, at: string): Fields;
+  record<Shape extends object = Record<string, unknown>>(value: unknown, at: string): Fields<Shape>;
   /** Null is an empty list (Gitea answers it for empty repositories); a row that is no object fails the whole call. */
-  rows<T>(value: unknown, at: string, row: (fields: Fields) => T): T[];
+  rows<T, Shape extends object = Record<string, unknown>>(
+    value: unknown,
+    at: string,
+    row: (fields: Fields<Shape>) => T,
+  ): T[];
 }
 
 /**
- * Narrows what a peer answered. By hand, not by a schema library: the shapes are small and loading zod costs more than a
- * whole poll.
+ * Narrows what a peer answered. By hand: a reader per field keeps the meaning of null and absent next to the place that uses it.
  * @param garbage makes the error to throw from the place that was wrong
  */
 export function createDecoder(garbage: (detail: string) => OrchError): Decoder {
-  const record = (value: unknown, at: string): Fields => {
+  const record = <Shape extends object>(value: unknown, at: string): Fields<Shape> => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw garbage(`${at} is no object`);
-    return fieldsOf(value as Record<string, unknown>, at, garbage, record);
+    return fieldsOf(value as Record<string, unknown>, at, garbage, record) as Fields<Shape>;
   };
   return {
     record,
-    rows: (value, at, row) => {
+    rows: <T, Shape extends object>(value: unknown, at: string, row: (fields: Fields<Shape>) => T) => {
       if (value === null || value === undefined) return [];
       if (!Array.isArray(value)) throw garbage(`${at} is no list`);
-      return value.map((entry: unknown, index) => row(record(entry, `${at}[${index}]`)));
+      return value.map((entry: unknown, index) => row(record<Shape>(entry, `${at}[${index}]`)));
     },
   };
 }
@@ -53,7 +63,7 @@ function fieldsOf(
   values: Record<string, unknown>,
   at: string,
   garbage: (detail: string) => OrchError,
-  record: (value: unknown, at: string) => Fields,
+  record: Decoder['record'],
 ): Fields {
   const wrong = (key: string, kind: string): OrchError => garbage(`${at}.${key} is no ${kind}`);
   const absent = (key: string): boolean => values[key] === null || values[key] === undefined;
