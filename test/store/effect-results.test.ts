@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { migrate, migrations } from '../../src/core/store/migrate.ts';
+import { migrate, migrations } from '../../src/core/store/sqlite/migrate.ts';
 
 /** The migration under test. */
 const number = migrations().find((step) => step.sql.includes("'mergedSha'"))?.number ?? 0;
