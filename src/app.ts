@@ -159,7 +159,7 @@ function workerParts(
     promptOf: async (repo, sha, role, projectId) =>
       (await git.readFile(repo, sha, `.openclaw/agents/${role}.md`, longestPrompt)) ??
       configuredPrompt(config, role, projectOf(config, projectId)),
-      itemUrlOf: (task) => linksOf(config).item(task.projectId, task.itemId),
+    itemUrlOf: (task) => linksOf(config).item(task.projectId, task.itemId),
     announce: (key, notice) =>
       store.announce([
         {
