@@ -41,6 +41,23 @@ async function failure(request: Parameters<typeof load>[0] = {}): Promise<OrchEr
   return error;
 }
 
+it('makes whole milliseconds of fractions', async () => {
+  const settings = {
+    plane: { workspace: 'acme' },
+    projects: [{ ...project, tests: { timeoutSeconds: 8.03 }, ci: { limitMinutes: 2.05 } }],
+  };
+  write({
+    ...settings,
+    worker: { leaseSeconds: 8.03 },
+    agent: { breakerPauseSeconds: 8.03, timeoutMinutes: 0.0135001 },
+  });
+  const { config } = await load();
+  expect(config.projects[0]).toMatchObject({ tests: { timeoutMs: 8030 }, ci: { limitMs: 123_000 } });
+  expect(config.worker).toMatchObject({ leaseMs: 8030, heartbeatMs: 2008 });
+  expect(config.agent.breakerPauseMs).toBe(8030);
+  expect(config.agent.roleSettings('analyst', null).timeoutMs).toBe(810);
+});
+
 describe('defaults', () => {
   it('work without a file', async () => {
     const { config, file, warnings } = await load();

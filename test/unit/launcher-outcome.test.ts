@@ -211,6 +211,26 @@ describe('Claude', () => {
     expect(classify(evidence(events, more))).toMatchObject(expected);
   });
 
+  it.each([1e300, -1, 1e20, Number.MAX_VALUE, '5', null])('%s is no cost', (total_cost_usd) => {
+    expect(classify(evidence([{ ...done, total_cost_usd, num_turns: total_cost_usd }]))).toMatchObject({
+      costMicros: null,
+      turns: null,
+    });
+  });
+
+  it.each([
+    [1_700_003_600.5, 1_700_003_601_000],
+    [1e20, null],
+    [-1, null],
+    [4_102_444_800, null],
+  ])('a reset at %d is %s', (resetsAt, resetAt) => {
+    const event = { ...limit('rejected'), rate_limit_info: { status: 'rejected', resetsAt } };
+    expect(classify(evidence([event, failed({ api_error_status: 429 })], status1))).toMatchObject({
+      kind: 'usage_limit',
+      resetAt,
+    });
+  });
+
   it('keeps the last result of the main work, and the newest cost', () => {
     const background = { ...done, result: 'a task ended', total_cost_usd: 0.5, origin: { kind: 'task-notification' } };
     const outcome = classify(
@@ -264,6 +284,10 @@ describe('other agents and checks', () => {
   ])('%j asks to wait', (text, seconds) => {
     expect(classify(other(text)).resetAt).toBe(now + seconds * 1000);
     expect(classify(other('HTTP 429')).resetAt).toBeNull();
+  });
+
+  it.each(['9999999', '99999999999999999999', '3601'])('a Retry-After of %s seconds is an hour', (seconds) => {
+    expect(classify(other(`HTTP 429\nRetry-After: ${seconds}`)).resetAt).toBe(now + 3_600_000);
   });
 
   it('never calls a check transient or interrupted by what it printed', () => {

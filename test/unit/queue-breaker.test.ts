@@ -5,6 +5,7 @@ import {
   afterLoginCheck,
   afterOutcome,
   beginProbe,
+  closeByHand,
   defaultBreaker,
   dropProbe,
   type BreakerChange,
@@ -136,6 +137,21 @@ describe('circuit breaker of the agents', () => {
     const later = change(limit, 'usage_limit', now + 900_000);
     expect(later?.breaker.until).toBe(now + 900_000);
     expect(later?.alert).toBeNull();
+  });
+
+  it('stays open for eight days at most, whatever was named or stored', () => {
+    const days = 8 * 86_400_000;
+    const next = change(closed, 'usage_limit', now + 1e12 + 0.5);
+    expect(next?.breaker.until).toBe(now + days);
+    const stored: AgentBreaker = { ...closed, state: 'open', reason: 'usage_limit', until: now + days + 1 };
+    expect(admission(stored, now)).toEqual({ kind: 'probe' });
+  });
+
+  it('is closed by hand, whatever it waits for', () => {
+    const open: AgentBreaker = { ...closed, state: 'open', reason: 'authentication', detail: 'no login', failures: 3 };
+    expect(closeByHand(open)).toEqual({ breaker: closed, alert: { event: 'agents_resumed' } });
+    expect(closeByHand({ ...open, state: 'half_open', probe: run })?.breaker).toEqual(closed);
+    expect(closeByHand(closed)).toBeNull();
   });
 
   it('opens for a missing login until the login check says yes', () => {

@@ -132,6 +132,14 @@ describe('budgets of a job', () => {
     expect(after(spent, outcome('usage_limit')).next).toMatchObject({ availableAt: now + 300_000 });
   });
 
+  it('never waits for half a millisecond', () => {
+    const waited = { createdAt: now - 100_001 };
+    expect(after(waited, outcome('transient', { cause: 'git_unreachable' })).next).toMatchObject({
+      availableAt: now + 50_001,
+    });
+    expect(after({}, outcome('usage_limit', { resetAt: now + 0.5 })).next).toMatchObject({ availableAt: now + 1 });
+  });
+
   it('waits for a login spending nothing', () => {
     expect(after({ attempts: 1, transient: 5 }, outcome('authentication')).next).toMatchObject({
       kind: 'again',

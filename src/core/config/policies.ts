@@ -4,8 +4,8 @@ import type { Problem } from './problems.ts';
 import type { Settings } from './schema.ts';
 import type { ProjectSection } from './schema/project.ts';
 import { stageProblems } from './stage-problems.ts';
+import { minutesInMs, secondsInMs } from './times.ts';
 
-const minuteMs = 60_000;
 /** Costs are counted in millionths of a dollar, so that sums are exact. */
 const micros = 1_000_000;
 
@@ -62,10 +62,10 @@ function policyOf(settings: Settings, project: ProjectSection, postsVerdict: boo
     gates: project.gates,
     ci: {
       requiredContexts: project.ci.requiredContexts,
-      graceMs: project.ci.graceMinutes * minuteMs,
-      limitMs: project.ci.limitMinutes * minuteMs,
+      graceMs: minutesInMs(project.ci.graceMinutes),
+      limitMs: minutesInMs(project.ci.limitMinutes),
     },
-    tests: { command: project.tests.command, timeoutMs: project.tests.timeoutSeconds * 1000 },
+    tests: { command: project.tests.command, timeoutMs: secondsInMs(project.tests.timeoutSeconds) },
     deploy: project.deploy,
     pullRequest: project.pullRequest,
     states: {
@@ -83,7 +83,7 @@ function policyOf(settings: Settings, project: ProjectSection, postsVerdict: boo
       interruptions: settings.worker.interruptions,
     },
     postsVerdict,
-    recheckMs: project.recheckMinutes * minuteMs,
+    recheckMs: minutesInMs(project.recheckMinutes),
   };
 }
 

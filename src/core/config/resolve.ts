@@ -4,8 +4,7 @@ import type { Config } from './config.ts';
 import { policiesOf } from './policies.ts';
 import { absolutePath, promptFileOf, roleSettingsOf } from './roles.ts';
 import type { Settings } from './schema.ts';
-
-const dayMs = 86_400_000;
+import { daysInMs, secondsInMs } from './times.ts';
 
 export interface ResolveContext {
   file: string | null;
@@ -47,12 +46,12 @@ function foldersOf(
 function workerOf({ worker }: Settings): Config['worker'] {
   return {
     maxConcurrency: worker.maxConcurrency,
-    leaseMs: worker.leaseSeconds * 1000,
-    heartbeatMs: (worker.leaseSeconds * 1000) / 4,
-    drainMs: worker.drainSeconds * 1000,
-    pollIntervalMs: worker.pollIntervalSeconds * 1000,
+    leaseMs: secondsInMs(worker.leaseSeconds),
+    heartbeatMs: Math.round(secondsInMs(worker.leaseSeconds) / 4),
+    drainMs: secondsInMs(worker.drainSeconds),
+    pollIntervalMs: secondsInMs(worker.pollIntervalSeconds),
     onStop: worker.onStop,
-    backoff: { baseMs: worker.backoffBaseSeconds * 1000, maxMs: worker.backoffMaxSeconds * 1000 },
+    backoff: { baseMs: secondsInMs(worker.backoffBaseSeconds), maxMs: secondsInMs(worker.backoffMaxSeconds) },
     budgets: {
       attempts: worker.attempts,
       transientRetries: worker.transientRetries,
@@ -94,24 +93,24 @@ export function resolveConfig(settings: Settings, context: ResolveContext): Conf
     poll: { schedule: settings.poll.schedule },
     worker: workerOf(settings),
     agent: {
-      preflightCacheMs: agent.preflightCacheSeconds * 1000,
+      preflightCacheMs: secondsInMs(agent.preflightCacheSeconds),
       breakerThreshold: agent.breakerThreshold,
-      breakerPauseMs: agent.breakerPauseSeconds * 1000,
+      breakerPauseMs: secondsInMs(agent.breakerPauseSeconds),
       roleSettings: (role, project) => roleSettingsOf(settings, role, project, absolute),
       promptFile: (role, project) => promptFileOf(settings, role, project, absolute),
     },
     identity: settings.git,
     timeouts: {
-      readMs: timeouts.readSeconds * 1000,
-      writeMs: timeouts.writeSeconds * 1000,
-      mergeMs: timeouts.mergeSeconds * 1000,
-      gitMs: timeouts.gitSeconds * 1000,
-      transferMs: timeouts.transferSeconds * 1000,
-      telegramMs: timeouts.telegramSeconds * 1000,
+      readMs: secondsInMs(timeouts.readSeconds),
+      writeMs: secondsInMs(timeouts.writeSeconds),
+      mergeMs: secondsInMs(timeouts.mergeSeconds),
+      gitMs: secondsInMs(timeouts.gitSeconds),
+      transferMs: secondsInMs(timeouts.transferSeconds),
+      telegramMs: secondsInMs(timeouts.telegramSeconds),
     },
     retention: {
-      workspacesMs: settings.retention.workspaceDays * dayMs,
-      runsMs: settings.retention.runDays * dayMs,
+      workspacesMs: daysInMs(settings.retention.workspaceDays),
+      runsMs: daysInMs(settings.retention.runDays),
     },
     projects: policiesOf(settings, reviewer),
   };

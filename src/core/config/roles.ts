@@ -5,10 +5,10 @@ import { roleFacts } from '../pipeline/stages/index.ts';
 import type { Settings } from './schema.ts';
 import type { RoleSection } from './schema/agent.ts';
 import type { ProjectSection } from './schema/project.ts';
+import { minutesInMs, secondsInMs } from './times.ts';
 
 /** Claude's tools of a role for which none are configured. */
 export const defaultTools = ['Read', 'Write', 'Edit', 'Bash'];
-const minuteMs = 60_000;
 
 function sectionOf(settings: Settings, project: ProjectPolicy | null): ProjectSection | null {
   return settings.projects.find((p) => p.planeProject.toLowerCase() === project?.projectId) ?? null;
@@ -61,9 +61,9 @@ export function roleSettingsOf(
     ...commandOf([...sections, own, agent], agent.command),
     model: first('model', sections) ?? builtIn.model,
     allowedTools: first('allowedTools', sections) ?? defaultTools,
-    timeoutMs: timeoutMinutes * minuteMs,
-    idleMs: (first('idleMinutes', sections) ?? own?.idleMinutes ?? agent.idleMinutes) * minuteMs,
-    graceMs: (first('graceSeconds', sections) ?? own?.graceSeconds ?? agent.graceSeconds) * 1000,
+    timeoutMs: minutesInMs(timeoutMinutes),
+    idleMs: minutesInMs(first('idleMinutes', sections) ?? own?.idleMinutes ?? agent.idleMinutes),
+    graceMs: secondsInMs(first('graceSeconds', sections) ?? own?.graceSeconds ?? agent.graceSeconds),
     env: [...new Set(names)],
     readPaths: (first('readPaths', sections) ?? []).map(absolute),
     writePaths: (first('writePaths', sections) ?? []).map(absolute),

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { AgentSettings, LauncherPort, ProjectId, Role, RunOutcome } from '../model/index.ts';
-import { errorText } from '../model/index.ts';
+import { boundedOutcome, errorText } from '../model/index.ts';
 import { roleNames } from '../pipeline/stages/index.ts';
 import { privateFolder, readSmall, removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Context } from './context.ts';
@@ -76,7 +76,7 @@ function isRunning(folder: string): boolean {
 async function outcome(context: Context, folder: string): Promise<RunOutcome> {
   const files = runFiles(folder);
   const known = readSmall(files['outcome.json'], 1024 * 1024);
-  if (known !== null) return JSON.parse(known) as RunOutcome;
+  if (known !== null) return boundedOutcome(JSON.parse(known) as RunOutcome, context.clock.now());
   const judged = redacted(context, await judge(context, folder));
   if (hasRecord(folder) && (hasExit(folder) || !isRunning(folder))) {
     writeFileAtomic(files['outcome.json'], `${JSON.stringify(judged)}\n`);

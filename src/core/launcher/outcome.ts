@@ -1,4 +1,5 @@
 import type { AgentResult, OutcomeKind, RunCause, RunOutcome, StopReason } from '../model/index.ts';
+import { boundedOutcome, maxDetailLength, maxRetryAfterMs, maxTailBytes } from '../model/index.ts';
 import { oneLine } from './orders.ts';
 import {
   errorTextCause,
@@ -38,8 +39,6 @@ interface Finding {
 
 /** Exit status of a run that was stopped from outside, as operators know it. */
 const stoppedExit = -9;
-const detailLimit = 300;
-const tailLimit = 4 * 1024;
 
 /**
  * What became of a run, from its files alone. First what the result event says, then why it was stopped, then the exit
@@ -52,19 +51,20 @@ export function classify(evidence: RunEvidence): RunOutcome {
   const stopped = evidence.stop !== null && evidence.stop !== 'grace' && finding.kind !== 'success';
   const denied = [...new Set(stream.result?.denials ?? [])].map((tool) => oneLine(tool));
   const detail = oneLine(finding.detail) + (denied.length === 0 ? '' : ` (permission denied: ${denied.join(', ')})`);
-  return {
+  const outcome: RunOutcome = {
     kind: finding.kind,
     cause: finding.cause,
-    detail: detail.length > detailLimit ? `${detail.slice(0, detailLimit - 1)}…` : detail,
+    detail: detail.length > maxDetailLength ? `${detail.slice(0, maxDetailLength - 1)}…` : detail,
     exitCode: stopped ? stoppedExit : (exit?.status ?? null),
     resetAt: finding.resetAt ?? null,
-    costMicros: stream.costUsd === null ? null : Math.ceil(stream.costUsd * 1e6),
+    costMicros: stream.costMicros,
     tokens: stream.tokens,
     sessionId: stream.sessionId,
     turns: stream.result?.turns ?? null,
     result: evidence.result,
     tail: tailOf(evidence),
   };
+  return boundedOutcome(outcome, evidence.now);
 }
 
 function find(evidence: RunEvidence): Finding {
@@ -203,7 +203,8 @@ function byExit(evidence: RunEvidence, status: number): Finding {
   const detail = `exit status ${status}: ${lastLine(stderrTail) || lastLine(stdoutTail)}`;
   if (cause === null) return { kind: 'own_fault', cause: 'exit_status', detail };
   const seconds = retryAfterSeconds(text);
-  const resetAt = seconds === null ? null : (evidence.exit?.endedAt ?? evidence.now) + seconds * 1000;
+  const resetAt =
+    seconds === null ? null : (evidence.exit?.endedAt ?? evidence.now) + Math.min(seconds * 1000, maxRetryAfterMs);
   return { kind: 'transient', cause, detail, resetAt };
 }
 
@@ -240,13 +241,13 @@ function tailOf(evidence: RunEvidence): string {
   const spoken = stream.result?.text.trim() === '' ? stream.lastText : (stream.result?.text ?? stream.lastText);
   const out = agentKind === 'claude' ? spoken || stdoutTail : stdoutTail;
   const errors = stderrTail.trim();
-  const room = Math.max(tailLimit / 2, tailLimit - Buffer.byteLength(errors) - 1);
-  const first = lastBytes(out.trim(), errors === '' ? tailLimit : room);
+  const room = Math.max(maxTailBytes / 2, maxTailBytes - Buffer.byteLength(errors) - 1);
+  const first = lastBytes(out.trim(), errors === '' ? maxTailBytes : room);
   return lastBytes(
-    [first, errors === '' ? '' : lastBytes(errors, tailLimit - Buffer.byteLength(first) - 1)]
+    [first, errors === '' ? '' : lastBytes(errors, maxTailBytes - Buffer.byteLength(first) - 1)]
       .filter((part) => part !== '')
       .join('\n'),
-    tailLimit,
+    maxTailBytes,
   );
 }
 

@@ -52,7 +52,7 @@ export function speaksOfLogin(text: string): boolean {
 
 /** Seconds that a `Retry-After` header or a `retry_after` value asks for; null when there is none. The last one counts. */
 export function retryAfterSeconds(text: string): number | null {
-  const found = [...text.matchAll(/retry[-_ ]?after(?:_seconds)?["']?\s*[:=]\s*["']?(\d{1,7})\b/gi)];
+  const found = [...text.matchAll(/retry[-_ ]?after(?:_seconds)?["']?\s*[:=]\s*["']?(\d+)\b/gi)];
   const last = found.at(-1)?.[1];
   return last === undefined ? null : Number(last);
 }

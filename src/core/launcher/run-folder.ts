@@ -99,7 +99,7 @@ export function readAgent(folder: string): ProcessIdentity | null {
 
 /** Exit status as the supervisor saw it, and when, ms since the epoch; null while there is none. */
 export function readExit(folder: string): { status: number; endedAt: number } | null {
-  const match = /^(\d+) (\d+)$/.exec((readSmall(runFiles(folder).exit, 256) ?? '').trim());
+  const match = /^(\d{1,3}) (\d{1,11})$/.exec((readSmall(runFiles(folder).exit, 256) ?? '').trim());
   return match === null ? null : { status: Number(match[1]), endedAt: Number(match[2]) * 1000 };
 }
 

@@ -1,4 +1,6 @@
 import type { RunOutcome } from '../model/index.ts';
+import { countUpTo, maxCostMicros, maxTokens, maxTurns, sessionIdOf } from '../model/index.ts';
+import { isObject, listOf, nameOf, objectOf, textOf, type Json } from './fields.ts';
 import { cursorAt, isFinalResult, parseEvent, readLines } from './stream.ts';
 
 /** What Claude's events say about a run (research: CLI 4.3). Text is kept apart: it is never classified unless it is the CLI's own. */
@@ -6,8 +8,8 @@ export interface StreamSummary {
   sessionId: string | null;
   /** Last result of the main work. */
   result: ResultEvent | null;
-  /** `total_cost_usd` is a running total of the process: the newest figure counts. */
-  costUsd: number | null;
+  /** Millionths of a dollar. `total_cost_usd` is a running total of the process: the highest figure counts. */
+  costMicros: number | null;
   tokens: RunOutcome['tokens'];
   lastText: string;
   /** Machine name of the failure of the last message, such as `rate_limit` or `authentication_failed`. */
@@ -27,40 +29,42 @@ export interface ResultEvent {
   denials: string[];
 }
 
-type Json = Record<string, unknown>;
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const objectOf = (value: unknown): Json => (isObject(value) ? value : {});
-const stringOf = (value: unknown): string | null => (typeof value === 'string' ? value : null);
-const numberOf = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isFinite(value) ? value : null;
-const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-
 export function emptySummary(): StreamSummary {
-  return { sessionId: null, result: null, costUsd: null, tokens: null, lastText: '', lastError: null, limit: null };
+  return { sessionId: null, result: null, costMicros: null, tokens: null, lastText: '', lastError: null, limit: null };
 }
+
+const maxHttpStatus = 599;
+/** A moment that a JavaScript date can hold, seconds since the epoch; how far ahead it may lie is judged by the outcome. */
+const maxEpochSeconds = 8_640_000_000_000;
+
+const highest = (one: number | null, other: number | null): number | null =>
+  one === null || other === null ? (one ?? other) : Math.max(one, other);
 
 /** Takes one event into the summary; unknown ones change nothing. */
 export function addEvent(summary: StreamSummary, event: Json): void {
   if (event['type'] === 'result') addResult(summary, event);
   else if (event['type'] === 'assistant') addMessage(summary, event);
   else if (event['type'] === 'rate_limit_event') addLimit(summary, objectOf(event['rate_limit_info']));
-  summary.sessionId = stringOf(event['session_id']) ?? summary.sessionId;
+  summary.sessionId = sessionIdOf(event['session_id']) ?? summary.sessionId;
 }
 
 function addResult(summary: StreamSummary, event: Json): void {
-  summary.costUsd = numberOf(event['total_cost_usd']) ?? summary.costUsd;
+  const cost = event['total_cost_usd'];
+  summary.costMicros = highest(
+    summary.costMicros,
+    countUpTo(typeof cost === 'number' ? cost * 1e6 : null, maxCostMicros),
+  );
   summary.tokens = tokensOf(event) ?? summary.tokens;
   if (!isFinalResult(event)) return;
-  const errors = listOf(event['errors']).filter((item) => typeof item === 'string');
+  const errors = listOf(event['errors']).flatMap((item) => textOf(item) ?? []);
   summary.result = {
-    subtype: stringOf(event['subtype']) ?? '',
+    subtype: nameOf(event['subtype']) ?? '',
     isError: event['is_error'] === true,
-    apiStatus: numberOf(event['api_error_status']),
-    terminalReason: stringOf(event['terminal_reason']),
-    text: stringOf(event['result']) ?? errors.join('; '),
-    turns: numberOf(event['num_turns']),
-    denials: listOf(event['permission_denials']).map((item) => stringOf(objectOf(item)['tool_name']) ?? 'a tool'),
+    apiStatus: countUpTo(event['api_error_status'], maxHttpStatus),
+    terminalReason: nameOf(event['terminal_reason']),
+    text: textOf(event['result']) ?? errors.join('; '),
+    turns: countUpTo(event['num_turns'], maxTurns),
+    denials: listOf(event['permission_denials']).map((item) => nameOf(objectOf(item)['tool_name']) ?? 'a tool'),
   };
 }
 
@@ -68,7 +72,7 @@ function addResult(summary: StreamSummary, event: Json): void {
 function tokensOf(event: Json): RunOutcome['tokens'] {
   const models = Object.values(objectOf(event['modelUsage'])).map(objectOf);
   const sum = (rows: Json[], name: string): number =>
-    rows.reduce((total, row) => total + (numberOf(row[name]) ?? 0), 0);
+    rows.reduce((total, row) => total + (countUpTo(row[name], maxTokens) ?? 0), 0);
   if (models.length > 0) {
     return {
       input: sum(models, 'inputTokens'),
@@ -89,9 +93,9 @@ function tokensOf(event: Json): RunOutcome['tokens'] {
 
 function addMessage(summary: StreamSummary, event: Json): void {
   if (typeof event['parent_tool_use_id'] === 'string') return;
-  summary.lastError = stringOf(event['error']);
+  summary.lastError = nameOf(event['error']);
   const text = listOf(objectOf(event['message'])['content'])
-    .map((block) => stringOf(objectOf(block)['text']))
+    .map((block) => textOf(objectOf(block)['text']))
     .filter((part) => part !== null)
     .join('\n');
   if (text.trim() !== '') summary.lastText = text;
@@ -102,10 +106,10 @@ function addLimit(summary: StreamSummary, info: Json): void {
     summary.limit = null;
     return;
   }
-  const seconds = numberOf(info['resetsAt']);
+  const seconds = countUpTo(info['resetsAt'], maxEpochSeconds);
   summary.limit = {
     resetAt: seconds === null ? null : seconds * 1000,
-    type: stringOf(info['rateLimitType']) ?? '',
+    type: nameOf(info['rateLimitType']) ?? '',
   };
 }
 

@@ -10,6 +10,7 @@ export * from './forge.ts';
 export * from './hold.ts';
 export * from './ids.ts';
 export * from './job.ts';
+export * from './limits.ts';
 export * from './message.ts';
 export * from './mirror.ts';
 export * from './notice.ts';

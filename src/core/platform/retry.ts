@@ -56,6 +56,11 @@ export const retryPolicies = {
   login: { jobMs: 60_000, checkMs: 30_000, blindProbeMs: 600_000 },
   /** A probe of the agents that found nothing to run, or never started: another one may try after this. */
   probe: { againMs: 10_000 },
+  /**
+   * A step of a run, or its settlement, that failed for no reason that is known to pass. Every try goes on from the recorded
+   * phase; what fails this often fails always, and the run is ended as its own fault, so that it does not hold its slot.
+   */
+  run: { tries: 3, againMs: 1_000 },
   /** The tree of a run that survived a kill is killed again this often before the run gives up on it. */
   kill: { tries: 3 },
 } as const;

@@ -1,4 +1,4 @@
-import type { AgentBreaker, NoticeEvent, RunId, RunOutcome } from '../model/index.ts';
+import { maxResetAheadMs, type AgentBreaker, type NoticeEvent, type RunId, type RunOutcome } from '../model/index.ts';
 
 /** `ORCH_BREAKER_THRESHOLD` and `ORCH_BREAKER_PAUSE_SECONDS`, in milliseconds. */
 export interface BreakerPolicy {
@@ -29,7 +29,10 @@ export function admission(breaker: AgentBreaker, now: number): Admission {
   if (breaker.state === 'closed') return { kind: 'go' };
   if (breaker.state === 'half_open') return { kind: 'wait', until: null };
   if (breaker.until === null) return { kind: 'ask_login' };
-  return breaker.until <= now ? { kind: 'probe' } : { kind: 'wait', until: breaker.until };
+  // A moment further ahead than any limit's reset was stored by an older orch, or before the clock was set back.
+  return breaker.until <= now || breaker.until > now + maxResetAheadMs
+    ? { kind: 'probe' }
+    : { kind: 'wait', until: breaker.until };
 }
 
 /** Reserves the one probe for `probe`: a run, or a claiming process until it has one. The failures are kept. */
@@ -83,7 +86,13 @@ export function afterOutcome(
     case 'success':
       return probes ? close(breaker) : resetCount(breaker);
     case 'usage_limit':
-      return open(breaker, probes, 'usage_limit', outcome.detail, outcome.resetAt ?? now + policy.unknownResetMs);
+      return open(
+        breaker,
+        probes,
+        'usage_limit',
+        outcome.detail,
+        untilOf(outcome.resetAt ?? now + policy.unknownResetMs, now),
+      );
     case 'authentication':
       return open(breaker, probes, 'authentication', outcome.detail, null);
     case 'transient':
@@ -107,11 +116,21 @@ function afterTransient(
   policy: BreakerPolicy,
 ): BreakerChange | null {
   const failures = breaker.failures + 1;
-  const until = Math.max(now + policy.pauseMs, outcome.resetAt ?? 0);
+  const until = untilOf(Math.max(now + policy.pauseMs, outcome.resetAt ?? 0), now);
   if (probes) return open({ ...breaker, failures }, true, 'transient', outcome.detail, until);
   if (breaker.state !== 'closed') return null;
   if (failures < policy.threshold) return { breaker: { ...breaker, failures }, alert: null };
   return open({ ...breaker, failures }, false, 'transient', outcome.detail, until);
+}
+
+/** A whole millisecond, no further ahead than a limit can reset. */
+function untilOf(moment: number, now: number): number {
+  return Math.min(Math.ceil(moment), now + maxResetAheadMs);
+}
+
+/** Closed by a person: whatever it was opened for, agents start again at once. Null when it is closed already. */
+export function closeByHand(breaker: AgentBreaker): BreakerChange | null {
+  return breaker.state === 'closed' && breaker.failures === 0 ? null : close(breaker);
 }
 
 function close(breaker: AgentBreaker): BreakerChange {

@@ -49,7 +49,8 @@ export function nextAfter(job: JobInQuestion, outcome: RunOutcome, now: number, 
     return { next: { kind: 'cancelled' }, exhausted: 'cancelled' };
   const error = `${outcome.cause}: ${outcome.detail}`;
   const again = (spends: Spend, availableAt: number): AfterRun => ({
-    next: { kind: 'again', availableAt, spend: spends, error },
+    // Moments are stored as whole milliseconds; a wait is rounded up, so that nobody is early.
+    next: { kind: 'again', availableAt: Math.ceil(availableAt), spend: spends, error },
     exhausted: null,
   });
   const failed = (exhausted: Exhausted): AfterRun => ({ next: { kind: 'failed', error }, exhausted });

@@ -4,6 +4,7 @@ import {
   afterLoginCheck,
   afterOutcome,
   beginProbe,
+  closeByHand,
   dropProbe,
   type BreakerChange,
 } from '../queue/breaker.ts';
@@ -67,6 +68,16 @@ async function changeBreaker(
     return next;
   }
   return null;
+}
+
+/** Closes the breaker on a person's word; answers what it was before, or null when agents may start already. */
+export async function resumeAgents(deps: Pick<WorkerDeps, 'store' | 'announce'>): Promise<AgentBreaker | null> {
+  let before: AgentBreaker | null = null;
+  const change = await changeBreaker(deps, (breaker) => {
+    before = breaker;
+    return closeByHand(breaker);
+  });
+  return change === null ? null : before;
 }
 
 export function createSharedBreaker(deps: WorkerDeps): SharedBreaker {

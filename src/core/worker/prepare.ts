@@ -45,7 +45,7 @@ export function launchFailure(thrown: unknown, now: number): RunOutcome {
     'transient',
     error.code,
     detail,
-    error.retryAfterMs === undefined ? null : now + error.retryAfterMs,
+    error.retryAfterMs === undefined ? null : now + Math.ceil(error.retryAfterMs),
   );
 }
 
