@@ -211,6 +211,21 @@ describe('Claude', () => {
     expect(classify(evidence(events, more))).toMatchObject(expected);
   });
 
+  it.each(['--settings={"hooks":{}}', '-r', '../other', 'a b', 'x'.repeat(129), '', 7])(
+    '%s is no session',
+    (session_id) => {
+      expect(classify(evidence([{ ...done, session_id }])).sessionId).toBeNull();
+      expect(classify(evidence([init, { ...done, session_id }])).sessionId).toBe('s-1');
+    },
+  );
+
+  it('keeps of long texts what is stored of them', () => {
+    const long = 'x'.repeat(3_000_000);
+    const event = { ...limit('rejected'), rate_limit_info: { status: 'rejected', rateLimitType: long } };
+    const events = [event, failed({ subtype: long, api_error_status: 429, permission_denials: [{ tool_name: long }] })];
+    expect(JSON.stringify(classify(evidence(events, status1))).length).toBeLessThan(10_000);
+  });
+
   it.each([1e300, -1, 1e20, Number.MAX_VALUE, '5', null])('%s is no cost', (total_cost_usd) => {
     expect(classify(evidence([{ ...done, total_cost_usd, num_turns: total_cost_usd }]))).toMatchObject({
       costMicros: null,

@@ -83,6 +83,15 @@ describe('a run from start to end', () => {
     expect(outcome).toMatchObject({ kind, cause, exitCode });
   });
 
+  it.each(['--settings={"hooks":{}}', '-r', '../../session'])('never resumes a session called %s', async (session) => {
+    const spec = bench.spec({ resumeSession: session });
+    const { folder } = await bench.launcher({ command: ['true'], kind: 'claude' }).prepare(spec);
+    const { argv } = JSON.parse(readFileSync(path.join(folder, 'run.json'), 'utf8')) as { argv: string[] };
+    expect(argv).not.toContain(session);
+    expect(argv.at(-2)).toBe('--session-id');
+    expect(readFileSync(path.join(folder, 'prompt.md'), 'utf8')).not.toContain('interrupted');
+  });
+
   it('counts a Retry-After from the end of the run', async () => {
     const { folder, outcome } = await whole(bench.launcher(agent('echo "HTTP 503, Retry-After: 42"; exit 1')));
     const ended = Number(readFileSync(path.join(folder, 'exit'), 'utf8').split(' ')[1]);

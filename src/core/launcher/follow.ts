@@ -76,7 +76,7 @@ async function rounds(
 }
 
 function begin(folder: string): Watch {
-  const saved = /^(\d+) (result|-)/.exec(readSmall(runFiles(folder).offset, 64) ?? '');
+  const saved = /^(\d{1,15}) (result|-)/.exec(readSmall(runFiles(folder).offset, 64) ?? '');
   const now = performance.now();
   return {
     folder,

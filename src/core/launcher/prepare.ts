@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { AgentSettings, RunSpec } from '../model/index.ts';
+import { sessionIdOf, type AgentSettings, type RunSpec } from '../model/index.ts';
 import { packageRoot, privateFolder, writeFileAtomic } from '../platform/files.ts';
 import { bootId, ticksNow } from '../platform/processes.ts';
 import { claudeCommand, fillPlaceholders } from './command-line.ts';
@@ -15,7 +15,9 @@ import { runFiles, writeRecord } from './run-folder.ts';
  * Makes the run folder, with the whole command line in it, and the orders in the workspace. Repeatable until the run has
  * been started; after that it changes nothing. `run.json` comes last, so a folder that has it is complete.
  */
-export async function prepareRun(context: Context, spec: RunSpec): Promise<{ folder: string }> {
+export async function prepareRun(context: Context, given: RunSpec): Promise<{ folder: string }> {
+  // The session's id came from an agent, and becomes a word of the command line.
+  const spec = { ...given, resumeSession: sessionIdOf(given.resumeSession) };
   const settings = context.settingsOf(spec.role, spec.projectId);
   const folder = privateFolder(path.join(privateFolder(context.runsDir), spec.runId));
   const files = runFiles(folder);

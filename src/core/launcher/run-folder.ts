@@ -87,14 +87,20 @@ export function readRecord(folder: string): RunRecord {
 
 /** The supervisor, once it has written who it is; null before, and after a reboot. */
 export function readSupervisor(folder: string, boot: string): ProcessIdentity | null {
-  const [pid, start, itsBoot] = (readSmall(runFiles(folder).pid, 256) ?? '').trim().split(' ');
-  return start === undefined || itsBoot !== boot ? null : { pid: Number(pid), start };
+  const { identity, rest } = identityIn(runFiles(folder).pid);
+  return rest === boot ? identity : null;
 }
 
 /** The command itself, leader of a session of its own. */
 export function readAgent(folder: string): ProcessIdentity | null {
-  const [pid, start] = (readSmall(runFiles(folder).agent, 256) ?? '').trim().split(' ');
-  return start === undefined ? null : { pid: Number(pid), start };
+  return identityIn(runFiles(folder).agent).identity;
+}
+
+/** `<pid> <start>` and what follows: a pid of the kernel (at most 2^22) and ticks, nothing else may be signalled. */
+function identityIn(file: string): { identity: ProcessIdentity | null; rest: string } {
+  const match = /^(\d{1,7}) (\d{1,20})(?: (.*))?$/.exec((readSmall(file, 256) ?? '').trim());
+  const [, pid, start, rest = ''] = match ?? [];
+  return { identity: pid === undefined || start === undefined ? null : { pid: Number(pid), start }, rest };
 }
 
 /** Exit status as the supervisor saw it, and when, ms since the epoch; null while there is none. */

@@ -1,4 +1,5 @@
 import type { Job, JobState, NewJob, NewMessage, Run, RunPhase, TaskId, TaskMeta } from '../model/index.ts';
+import { sessionIdOf } from '../model/index.ts';
 
 /** What the caps of a task are compared with. */
 export type TaskUse = Pick<TaskMeta, 'runs' | 'spentMicros' | 'reservedMicros'>;
@@ -52,7 +53,8 @@ export function sessionToResume(
 ): string | null {
   if (before === null || before.outcome === null || before.host !== run.host) return null;
   const { kind, cause } = before.outcome;
-  return kind === 'interrupted' || cause === 'max_turns' ? before.sessionId : null;
+  // Checked again: an older orch stored whatever the agent called its session.
+  return kind === 'interrupted' || cause === 'max_turns' ? sessionIdOf(before.sessionId) : null;
 }
 
 /**
