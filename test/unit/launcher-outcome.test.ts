@@ -254,6 +254,37 @@ describe('Claude', () => {
     expect(outcome).toMatchObject({ detail: 'second', costMicros: 500_000 });
   });
 
+  const empty = {
+    type: 'result',
+    subtype: 'error_during_execution',
+    is_error: true,
+    num_turns: 0,
+    total_cost_usd: 0,
+    modelUsage: {},
+    usage: { input_tokens: 0, output_tokens: 0 },
+  };
+
+  it('what was earned stands when an empty error follows', () => {
+    const earned = { ...done, num_turns: 41, total_cost_usd: 1.9 };
+    expect(classify(evidence([earned, empty], status1))).toMatchObject({
+      kind: 'success',
+      turns: 41,
+      costMicros: 1_900_000,
+      tokens: { input: 11, output: 22 },
+    });
+    expect(classify(evidence([failed({ api_error_status: 529, total_cost_usd: 1 }), empty], status1))).toMatchObject({
+      kind: 'transient',
+      cause: 'overloaded',
+      costMicros: 1_000_000,
+    });
+    expect(classify(evidence([empty], status1))).toMatchObject({ kind: 'own_fault', cause: 'error_during_execution' });
+  });
+
+  it('an error that did work of its own replaces a success', () => {
+    const more = { ...empty, num_turns: 3, total_cost_usd: 2 };
+    expect(classify(evidence([done, more], status1))).toMatchObject({ kind: 'own_fault', costMicros: 2_000_000 });
+  });
+
   it('names refused tools, and takes the last words when the result is empty', () => {
     const denied = { ...done, result: '', permission_denials: [{ tool_name: 'WebFetch' }, { tool_name: 'WebFetch' }] };
     const outcome = classify(

@@ -49,13 +49,14 @@ export function addEvent(summary: StreamSummary, event: Json): void {
 }
 
 function addResult(summary: StreamSummary, event: Json): void {
+  const costBefore = summary.costMicros ?? 0;
   const cost = event['total_cost_usd'];
   summary.costMicros = highest(
     summary.costMicros,
     countUpTo(typeof cost === 'number' ? cost * 1e6 : null, maxCostMicros),
   );
-  summary.tokens = tokensOf(event) ?? summary.tokens;
-  if (!isFinalResult(event)) return;
+  summary.tokens = larger(summary.tokens, tokensOf(event));
+  if (!isFinalResult(event) || (summary.result !== null && isEmptyError(event, costBefore))) return;
   const errors = listOf(event['errors']).flatMap((item) => textOf(item) ?? []);
   summary.result = {
     subtype: nameOf(event['subtype']) ?? '',
@@ -66,6 +67,24 @@ function addResult(summary: StreamSummary, event: Json): void {
     turns: countUpTo(event['num_turns'], maxTurns),
     denials: listOf(event['permission_denials']).map((item) => nameOf(objectOf(item)['tool_name']) ?? 'a tool'),
   };
+}
+
+/**
+ * An error that says nothing of its own: no turn and no dollar more. The CLI adds one when it is ended after its result
+ * (seen with 2.1.197: `error_during_execution`); what was earned before it stands.
+ */
+function isEmptyError(event: Json, costBefore: number): boolean {
+  const turns = countUpTo(event['num_turns'], maxTurns) ?? 0;
+  const cost = event['total_cost_usd'];
+  return event['is_error'] === true && turns === 0 && (typeof cost !== 'number' || cost * 1e6 <= costBefore);
+}
+
+/** Totals only grow: of two the one with more in it. */
+function larger(one: RunOutcome['tokens'], other: RunOutcome['tokens']): RunOutcome['tokens'] {
+  if (one === null || other === null) return one ?? other;
+  const sum = (tokens: NonNullable<RunOutcome['tokens']>): number =>
+    tokens.input + tokens.output + tokens.cacheRead + tokens.cacheWrite;
+  return sum(other) >= sum(one) ? other : one;
 }
 
 /** Totals by model cover subagents and are running totals; `usage` is only the main loop, the second choice. */
