@@ -132,6 +132,15 @@ describe('budgets of a job', () => {
     expect(after(spent, outcome('usage_limit')).next).toMatchObject({ availableAt: now + 300_000 });
   });
 
+  it('begins a new session at once when the former one is gone, spending nothing', () => {
+    const spent = { attempts: 1, interruptions: 3 };
+    expect(after(spent, outcome('interrupted', { cause: 'resume_failed' })).next).toMatchObject({
+      kind: 'again',
+      spend: 'launch',
+      availableAt: now,
+    });
+  });
+
   it('never waits for half a millisecond', () => {
     const waited = { createdAt: now - 100_001 };
     expect(after(waited, outcome('transient', { cause: 'git_unreachable' })).next).toMatchObject({

@@ -73,7 +73,7 @@ function find(evidence: RunEvidence): Finding {
   const result = agentKind === 'check' ? null : stream.result;
   if (stop === 'cancel') return { kind: 'cancelled', cause: 'cancelled', detail: 'stopped on request' };
   if (result !== null && !result.isError && result.subtype === 'success') return success(evidence, result);
-  if (stop !== null && stop !== 'grace') return stoppedBy(stop, evidence.timeoutMs);
+  if (stop !== null && stop !== 'grace') return whileRetrying(stop, evidence) ?? stoppedBy(stop, evidence.timeoutMs);
   if (result !== null) return failedResult(result, evidence);
   if (evidence.exit === null)
     return { kind: 'interrupted', cause: 'no_exit', detail: 'ended without a trace: the host or its supervisor died' };
@@ -84,6 +84,15 @@ function success(evidence: RunEvidence, result: ResultEvent): Finding {
   const status = evidence.exit?.status ?? 0;
   const odd = status === 0 || evidence.stop !== null ? '' : ` (exit status ${status} after the result)`;
   return { kind: 'success', cause: 'success', detail: (result.text.trim() === '' ? 'done' : result.text) + odd };
+}
+
+/** A clock that ran out while the CLI waited for a service that refused is the service's trouble, not the run's time. */
+function whileRetrying(stop: StopReason, { stream }: RunEvidence): Finding | null {
+  if (stream.retrying === null || (stop !== 'timeout' && stop !== 'idle')) return null;
+  const { status, error } = stream.retrying;
+  const detail = `stopped by its clock while its service was asked again (${status ?? error ?? 'no answer'})`;
+  const found = byStatus(status, detail) ?? byError(error, detail);
+  return found?.kind === 'transient' ? found : { kind: 'transient', cause: 'network', detail };
 }
 
 function stoppedBy(stop: Exclude<StopReason, 'cancel' | 'grace'>, timeoutMs: number): Finding {
@@ -125,17 +134,19 @@ function failedResult(result: ResultEvent, evidence: RunEvidence): Finding {
   const { limit, lastError } = evidence.stream;
   if (speaksOfLength(result.text)) return { kind: 'own_fault', cause: 'prompt_too_long', detail };
   if (speaksOfLogin(result.text)) return { kind: 'authentication', cause: 'authentication', detail };
-  if (limit !== null || speaksOfLimit(result.text) || lastError === 'billing_error') {
-    const resetAt = limit?.resetAt ?? resetInText(result.text);
-    const named = limitCauses.find((known) => known === limit?.type);
-    return {
-      kind: 'usage_limit',
-      cause: named ?? (limit === null && lastError === 'billing_error' ? 'billing' : 'usage'),
-      detail,
-      resetAt,
-    };
-  }
+  if (speaksOfLimit(result.text) || lastError === 'billing_error') return usageLimit(result, evidence, detail);
+  // The failure's own status goes before a limit that was named earlier: only 429 and silence may be that limit.
+  const ownStatus = result.apiStatus === 429 ? null : byStatus(result.apiStatus, detail);
+  if (ownStatus !== null) return ownStatus;
+  if (limit !== null && errorTextCause(result.text) !== 'network') return usageLimit(result, evidence, detail);
   return byStatus(result.apiStatus, detail) ?? byError(lastError, detail) ?? byText(result, evidence, detail);
+}
+
+function usageLimit(result: ResultEvent, evidence: RunEvidence, detail: string): Finding {
+  const { limit, lastError } = evidence.stream;
+  const named = limitCauses.find((known) => known === limit?.type);
+  const cause = named ?? (limit === null && lastError === 'billing_error' ? 'billing' : 'usage');
+  return { kind: 'usage_limit', cause, detail, resetAt: limit?.resetAt ?? resetInText(result.text) };
 }
 
 function byStatus(status: number | null, detail: string): Finding | null {
@@ -208,8 +219,9 @@ function byExit(evidence: RunEvidence, status: number): Finding {
   return { kind: 'transient', cause, detail, resetAt };
 }
 
+/** Nothing of the run's was tried: the next one begins a session of its own. */
 const resumeFailed: Finding = {
-  kind: 'own_fault',
+  kind: 'interrupted',
   cause: 'resume_failed',
   detail: 'the session to resume is gone',
 };

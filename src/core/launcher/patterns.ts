@@ -12,9 +12,12 @@ const transient: [RegExp, RunCause][] = [
     'server_error',
   ],
   [/\bretry[ _-]after\b/i, 'rate_limit'],
-  [/\bECONN(?:RESET|REFUSED|ABORTED)\b|\bETIMEDOUT\b|\bEAI_AGAIN\b|\bENETUNREACH\b/, 'network'],
   [
-    /connection (?:error|reset|refused|aborted|closed)|fetch failed|socket hang up|network (?:error|is unreachable)/i,
+    /\bE(?:CONN(?:RESET|REFUSED|ABORTED)|TIMEDOUT|AI_AGAIN|NOTFOUND|NETUNREACH|HOSTUNREACH|NETDOWN|HOSTDOWN|PIPE)\b/,
+    'network',
+  ],
+  [
+    /connection (?:error|reset|refused|aborted|closed|timed out|was closed)|unable to connect|fetch failed|socket hang up|network (?:error|is unreachable)/i,
     'network',
   ],
 ];
@@ -24,10 +27,18 @@ export function transientCause(text: string): RunCause | null {
   return transient.find(([pattern]) => pattern.test(text))?.[1] ?? null;
 }
 
+/** Connection trouble as the CLI and its runtime name it when no request was answered; with `API Error` in front or not. */
+const connectionTrouble =
+  /^(?:the )?(?:socket )?connection (?:was |error|reset|refused|closed|timed out)|^unable to connect|^fetch failed|^request timed out|^(?:getaddrinfo|connect) E[A-Z]+/i;
+
 /** The same of the CLI's own error text, which begins with its marker; connection trouble has no other trace. */
 export function errorTextCause(text: string): RunCause | null {
+  if (connectionTrouble.test(text)) return 'network';
   if (!text.startsWith('API Error')) return null;
-  return transientCause(text) ?? (/timed out/i.test(text) ? 'network' : null);
+  return (
+    transientCause(text) ??
+    (/timed out|internal server error/i.test(text) ? (/internal/i.test(text) ? 'server_error' : 'network') : null)
+  );
 }
 
 export function speaksOfLength(text: string): boolean {
@@ -41,13 +52,21 @@ export function speaksOfLostSession(text: string): boolean {
 
 /** Claude's own words for a spent allowance (research: CLI 4.4). */
 export function speaksOfLimit(text: string): boolean {
-  return /you've hit your .{0,20}limit|usage limit reached|spend limit reached|credit balance is too low/i.test(text);
-}
-
-export function speaksOfLogin(text: string): boolean {
-  return /not logged in|please run \/login|login expired|invalid api key|oauth token.{0,30}(?:expired|revoked)/i.test(
+  return /you['’]ve hit your .{0,40}limit|(?:usage|spend|spending|session|weekly) limit (?:reached|exceeded)|out of (?:extra usage|usage credits|credits)|(?:extra usage|usage credits) (?:is|are) required|credit balance (?:is )?too low/i.test(
     text,
   );
+}
+
+/** Claude's own words for an account that may not ask: no login, a refused key, an organisation that is disabled. */
+const login = [
+  /not logged in|(?:please )?run \/login|(?:login|session) expired|^(?:api error: )?(?:\d{3} )?failed to authenticate|^authentication error/i,
+  /invalid (?:x-)?api[ -]key|invalid bearer token|invalid authentication credentials/i,
+  /oauth token.{0,40}(?:expired|revoked|invalid|does not)|oauth authentication is currently not/i,
+  /organi[sz]ation (?:has been|is|was) disabled|organi[sz]ation has disabled|account (?:has been disabled|does not have access)/i,
+];
+
+export function speaksOfLogin(text: string): boolean {
+  return login.some((pattern) => pattern.test(text));
 }
 
 /** Seconds that a `Retry-After` header or a `retry_after` value asks for; null when there is none. The last one counts. */

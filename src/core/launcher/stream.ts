@@ -66,11 +66,21 @@ function endLine(cursor: LineCursor, onLine: (line: string) => void): void {
   cursor.partialBytes = 0;
 }
 
+/**
+ * What may stand around an event on its line: a byte-order mark, blanks, and sequences for a terminal such as a window title
+ * (OSC, ended by BEL or ESC \\) or a colour (CSI).
+ */
+// eslint-disable-next-line no-control-regex
+const around = /(?:[\s\ufeff\0]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b\[[0-9;?]*[A-Za-z])+/u;
+const before = new RegExp(`^${around.source}`, 'u');
+const after = new RegExp(`${around.source}$`, 'u');
+
 /** One event of a stream; null for a line that is none (agents and their tools print anything). */
 export function parseEvent(line: string): Record<string, unknown> | null {
-  if (!line.startsWith('{')) return null;
+  const text = line.startsWith('{') ? line : line.replace(before, '');
+  if (!text.startsWith('{')) return null;
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(text.endsWith('}') ? text : text.replace(after, ''));
     return typeof value === 'object' && value !== null && 'type' in value ? (value as Record<string, unknown>) : null;
   } catch {
     return null;

@@ -16,6 +16,8 @@ export interface StreamSummary {
   lastError: string | null;
   /** Newest usage limit that refused requests; null when none did or a later event allowed them again. */
   limit: { resetAt: number | null; type: string } | null;
+  /** The request that the CLI was sending again when its output ended; null when the last one was answered. */
+  retrying: { status: number | null; error: string | null } | null;
 }
 
 export interface ResultEvent {
@@ -30,7 +32,16 @@ export interface ResultEvent {
 }
 
 export function emptySummary(): StreamSummary {
-  return { sessionId: null, result: null, costMicros: null, tokens: null, lastText: '', lastError: null, limit: null };
+  return {
+    sessionId: null,
+    result: null,
+    costMicros: null,
+    tokens: null,
+    lastText: '',
+    lastError: null,
+    limit: null,
+    retrying: null,
+  };
 }
 
 const maxHttpStatus = 599;
@@ -44,11 +55,13 @@ const highest = (one: number | null, other: number | null): number | null =>
 export function addEvent(summary: StreamSummary, event: Json): void {
   if (event['type'] === 'result') addResult(summary, event);
   else if (event['type'] === 'assistant') addMessage(summary, event);
+  else if (event['type'] === 'system' && event['subtype'] === 'api_retry') addRetry(summary, event);
   else if (event['type'] === 'rate_limit_event') addLimit(summary, objectOf(event['rate_limit_info']));
   summary.sessionId = sessionIdOf(event['session_id']) ?? summary.sessionId;
 }
 
 function addResult(summary: StreamSummary, event: Json): void {
+  summary.retrying = null;
   const costBefore = summary.costMicros ?? 0;
   const cost = event['total_cost_usd'];
   summary.costMicros = highest(
@@ -111,8 +124,11 @@ function tokensOf(event: Json): RunOutcome['tokens'] {
 }
 
 function addMessage(summary: StreamSummary, event: Json): void {
+  summary.retrying = null;
   if (typeof event['parent_tool_use_id'] === 'string') return;
   summary.lastError = nameOf(event['error']);
+  // A message of the model is an answer: whatever limit was named before it does not refuse requests.
+  if (summary.lastError === null) summary.limit = null;
   const text = listOf(objectOf(event['message'])['content'])
     .map((block) => textOf(objectOf(block)['text']))
     .filter((part) => part !== null)
@@ -120,8 +136,12 @@ function addMessage(summary: StreamSummary, event: Json): void {
   if (text.trim() !== '') summary.lastText = text;
 }
 
+function addRetry(summary: StreamSummary, event: Json): void {
+  summary.retrying = { status: countUpTo(event['error_status'], maxHttpStatus), error: nameOf(event['error']) };
+}
+
 function addLimit(summary: StreamSummary, info: Json): void {
-  if (info['status'] !== 'rejected') {
+  if (info['status'] !== 'rejected' || runsOnOverage(info)) {
     summary.limit = null;
     return;
   }
@@ -130,6 +150,14 @@ function addLimit(summary: StreamSummary, info: Json): void {
     resetAt: seconds === null ? null : seconds * 1000,
     type: nameOf(info['rateLimitType']) ?? '',
   };
+}
+
+/** The allowance is spent and extra usage pays: requests are answered, so the limit refuses nothing. */
+function runsOnOverage(info: Json): boolean {
+  const allowed = info['overageStatus'] === 'allowed' || info['overageStatus'] === 'allowed_warning';
+  return info['isUsingOverage'] === true
+    ? info['overageStatus'] !== 'rejected'
+    : allowed && info['isUsingOverage'] !== false;
 }
 
 /** Reads a whole output file. */

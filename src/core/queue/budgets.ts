@@ -69,6 +69,8 @@ export function nextAfter(job: JobInQuestion, outcome: RunOutcome, now: number, 
       if (job.transient >= job.maxTransient) return failed('transient');
       return again(spend, now + waits.afterTrouble(job.transient + 1, Math.max(0, (outcome.resetAt ?? now) - now)));
     case 'interrupted':
+      // The session was gone before anything was asked of it: the next run begins another one.
+      if (outcome.cause === 'resume_failed') return again('launch', now);
       return job.interruptions >= job.maxInterruptions ? failed('interruptions') : again(spend, now);
     case 'usage_limit':
       return again(spend, now + waits.afterLimit(outcome.resetAt === null ? null : outcome.resetAt - now));

@@ -53,6 +53,7 @@ export function sessionToResume(
 ): string | null {
   if (before === null || before.outcome === null || before.host !== run.host) return null;
   const { kind, cause } = before.outcome;
+  if (cause === 'resume_failed') return null;
   // Checked again: an older orch stored whatever the agent called its session.
   return kind === 'interrupted' || cause === 'max_turns' ? sessionIdOf(before.sessionId) : null;
 }
