@@ -320,7 +320,9 @@ describe('hostile workspaces', () => {
     ],
     ['another status', 'echo "{\\"status\\":\\"merged\\"}" > .orch/result.json'],
   ])('takes no result.json that is %s', async (_what, script) => {
-    expect((await whole(bench.launcher(agent(script)))).outcome.result).toBeNull();
+    const { outcome } = await whole(bench.launcher(agent(script)));
+    expect(outcome.result).toBeNull();
+    expect(outcome.resultTrouble).toMatch(/^it(s status)? is /);
   });
 });
 

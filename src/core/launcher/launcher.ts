@@ -8,12 +8,12 @@ import type { Context } from './context.ts';
 import { createContext, environmentOf, sandboxAround } from './context.ts';
 import { followRun } from './follow.ts';
 import { killRun } from './kill.ts';
-import { readResult } from './orders.ts';
 import { classify } from './outcome.ts';
 import type { PreflightAnswer } from './preflight.ts';
 import { askLogin, askVersion, cachedFor, findExecutable } from './preflight.ts';
 import { prepareRun } from './prepare.ts';
 import { folderState, hasExit, hasRecord, readExit, readRecord, readStop, runFiles } from './run-folder.ts';
+import { readResult } from './result.ts';
 import { findProcesses } from './run-processes.ts';
 import { scopeOf } from './scope.ts';
 import type { LauncherDeps } from './settings.ts';
@@ -96,7 +96,7 @@ async function judge(context: Context, folder: string): Promise<RunOutcome> {
     exit: readExit(folder),
     stop: readStop(folder),
     stream: isAgent ? await summarise(files['stdout.ndjson']) : emptySummary(),
-    result: isAgent ? readResult(record.spec.workspace) : null,
+    ...(isAgent ? readResult(record.spec.workspace) : { result: null, trouble: null }),
     stdoutTail: await readTail(files['stdout.ndjson'], tailBytes),
     stderrTail: await readTail(files['stderr.log'], tailBytes),
     now: context.clock.now(),
@@ -105,7 +105,8 @@ async function judge(context: Context, folder: string): Promise<RunOutcome> {
 
 function redacted({ redactor }: Context, judged: RunOutcome): RunOutcome {
   const result = judged.result === null ? null : { ...judged.result, summary: redactor.redact(judged.result.summary) };
-  return { ...judged, detail: redactor.redact(judged.detail), tail: redactor.redact(judged.tail), result };
+  const trouble = judged.resultTrouble === undefined ? {} : { resultTrouble: redactor.redact(judged.resultTrouble) };
+  return { ...judged, detail: redactor.redact(judged.detail), tail: redactor.redact(judged.tail), result, ...trouble };
 }
 
 interface Question {

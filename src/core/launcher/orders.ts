@@ -1,15 +1,11 @@
-import { lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { AgentResult, RunSpec } from '../model/index.ts';
-import { readSmall, removeTree } from '../platform/files.ts';
+import type { RunSpec } from '../model/index.ts';
+import { removeTree } from '../platform/files.ts';
 import { printable } from '../platform/printable.ts';
 
-/** A result is a few lines; more is not read (spec 7). */
-const resultLimit = 64 * 1024;
-const summaryLimit = 4_000;
-
 /** Zero-width, direction and tag characters: they hide orders from people who read the same text. */
-const invisible = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
+export const invisible = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 
 /** One line, nothing that a terminal obeys, nothing that cannot be seen. */
 export function oneLine(text: string): string {
@@ -97,28 +93,4 @@ export function writeOrders(spec: RunSpec): void {
   mkdirSync(folder, { mode: 0o700 });
   writeFileSync(path.join(folder, '.gitignore'), '*\n', { flag: 'wx', mode: 0o600 });
   writeFileSync(path.join(folder, 'task.md'), taskText(spec), { flag: 'wx', mode: 0o600 });
-}
-
-/** What the agent wrote to `.orch/result.json`; null when there is no valid one in a real folder of that name. */
-export function readResult(workspace: string): AgentResult | null {
-  const folder = path.join(workspace, '.orch');
-  try {
-    if (!lstatSync(folder).isDirectory()) return null;
-    const text = readSmall(path.join(folder, 'result.json'), resultLimit + 1);
-    if (text === null || Buffer.byteLength(text) > resultLimit) return null;
-    return parseResult(JSON.parse(text));
-  } catch {
-    return null;
-  }
-}
-
-function parseResult(value: unknown): AgentResult | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const { status, summary, rolled_back: rolledBack } = value as Record<string, unknown>;
-  if (status !== 'success' && status !== 'failed' && status !== 'nothing_to_do') return null;
-  return {
-    status,
-    summary: typeof summary === 'string' ? printable(summary).replace(invisible, '').slice(0, summaryLimit) : '',
-    rolledBack: typeof rolledBack === 'boolean' ? rolledBack : null,
-  };
 }

@@ -23,6 +23,8 @@ export interface RunEvidence {
   stop: StopReason | null;
   stream: StreamSummary;
   result: AgentResult | null;
+  /** Why the `.orch/result.json` that is there cannot be read. */
+  trouble?: string | null;
   stdoutTail: string;
   stderrTail: string;
   /** For a `Retry-After` when the end is unknown, ms since the epoch. */
@@ -63,6 +65,7 @@ export function classify(evidence: RunEvidence): RunOutcome {
     turns: stream.result?.turns ?? null,
     result: evidence.result,
     tail: tailOf(evidence),
+    ...(evidence.trouble == null ? {} : { resultTrouble: evidence.trouble.slice(0, maxDetailLength) }),
   };
   return boundedOutcome(outcome, evidence.now);
 }

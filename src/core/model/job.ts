@@ -111,6 +111,8 @@ export interface RunOutcome {
   turns: number | null;
   /** What the agent wrote to `.orch/result.json`; null when absent or unreadable. */
   result: AgentResult | null;
+  /** Why the `.orch/result.json` that is there cannot be read, one line; absent when it can, or when there is none. */
+  resultTrouble?: string;
   /** Last 4 KiB of what it printed, redacted. */
   tail: string;
 }

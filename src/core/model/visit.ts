@@ -41,7 +41,14 @@ export interface Visit {
   /** Head of the task's branch, hashes of its artifacts and its code tree when the visit began. */
   baseline: { sha: CommitSha | null; artifacts: ArtifactHashes; codeTree: string | null };
   /** Last finished and published run of the stage's agent in this visit; null while it has not finished. */
-  finished: { runId: RunId; sha: CommitSha; result: AgentResult | null; at: number } | null;
+  finished: {
+    runId: RunId;
+    sha: CommitSha;
+    result: AgentResult | null;
+    /** Why its `.orch/result.json` cannot be read; absent when it can, or when there is none. */
+    resultTrouble?: string;
+    at: number;
+  } | null;
   approval: ApprovalRequest | null;
   /** Approval accepted for these artifacts. */
   approved: { by: string; commentId: string; artifacts: ArtifactHashes } | null;

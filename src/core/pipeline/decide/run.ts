@@ -26,7 +26,9 @@ export function decideRun(draft: Draft, run: RunFinished): Step {
     return commit(draft, 'run.unpushed', `run ${run.runId} ended, its work is not on the server`, cause);
   }
   draft.task.progress.acceptedHead = null;
-  visit.finished = { runId: run.runId, sha: run.published.sha, result: run.outcome.result, at: draft.now };
+  const { result, resultTrouble } = run.outcome;
+  const trouble = resultTrouble === undefined ? {} : { resultTrouble };
+  visit.finished = { runId: run.runId, sha: run.published.sha, result, at: draft.now, ...trouble };
   notify(draft, {
     event: 'agent_finished',
     role: run.role,

@@ -24,7 +24,7 @@ const noDeployResult = blocking(
   'operator',
   'rerun',
   { en: 'another run of the deployer' },
-  { en: 'The deployer left no result', ru: 'Деплоер не оставил результата' },
+  { en: 'The deployer left no result that can be read', ru: 'Деплоер не оставил результата, который можно прочитать' },
 );
 
 export const deploy: StageDefinition = {
@@ -163,6 +163,13 @@ function rolledBack(done: boolean | null): string {
   return done ? ' and was rolled back' : ' and was not rolled back';
 }
 
+function whyNone(visit: Visit): string {
+  const trouble = visit.finished?.resultTrouble;
+  return trouble === undefined
+    ? 'the deployer left no result'
+    : `there is a .orch/result.json of the deployer that cannot be read: ${trouble}`;
+}
+
 /** Merged in this round, and the deployer reported success. A deployer without a result is never a success (spec 3.1, 7). */
 export function judgeDeployed(visit: Visit): Verdict & { result: 'success' | 'failed' | 'none' } {
   const merged = visit.merge?.merged === true;
@@ -173,7 +180,7 @@ export function judgeDeployed(visit: Visit): Verdict & { result: 'success' | 'fa
     ...(visit.finished === null ? {} : { run: visit.finished.runId }),
   };
   if (result === 'failed') return { status: 'fail', result, reason: 'the deployer reported a failure', subject };
-  if (result === 'none') return { status: 'fail', result, reason: 'the deployer left no result', subject };
+  if (result === 'none') return { status: 'fail', result, reason: whyNone(visit), subject };
   if (!merged) return { status: 'pending', result, reason: 'the pull request is not merged', subject };
   return { status: 'pass', result, reason: 'merged, and the deployer reported success', subject };
 }

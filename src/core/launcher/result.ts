@@ -1,0 +1,139 @@
+import { lstatSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { maxSummaryLength, type AgentResult } from '../model/index.ts';
+import { readSmall } from '../platform/files.ts';
+import { printable } from '../platform/printable.ts';
+import { isObject, type Json } from './fields.ts';
+import { invisible, oneLine } from './orders.ts';
+
+/** A result is a few lines; more is not read (spec 7). */
+const maxResultBytes = 64 * 1024;
+/** How much of what cannot be read is quoted. */
+const maxQuote = 80;
+
+/** What `.orch/result.json` holds: a result, nothing, or something that cannot be read, with the reason. */
+export interface ReadResult {
+  result: AgentResult | null;
+  /** Why the file that is there cannot be read, one line; null when it can, or when there is none. */
+  trouble: string | null;
+}
+
+const none: ReadResult = { result: null, trouble: null };
+const unreadable = (trouble: string): ReadResult => ({ result: null, trouble: oneLine(trouble) });
+
+/** What the agent wrote to `.orch/result.json`, in a real folder of that name: no link is followed. */
+export function readResult(workspace: string): ReadResult {
+  const folder = path.join(workspace, '.orch');
+  const file = path.join(folder, 'result.json');
+  try {
+    if (!lstatSync(folder).isDirectory()) return none;
+    if (!lstatSync(file).isFile()) return unreadable('it is no regular file');
+    if (lstatSync(file).size > maxResultBytes) return unreadable(`it is longer than ${maxResultBytes} bytes`);
+  } catch {
+    return none;
+  }
+  if (readSmall(file, 1) === null) return unreadable('it cannot be opened');
+  return parseResult(readFileSync(file));
+}
+
+/**
+ * Reads a result in the forms that agents write it in: a byte-order mark or UTF-16, a code fence, words around the object,
+ * commas too many, quotes too few, other capitals. Two objects that say different things are no result.
+ */
+export function parseResult(bytes: Buffer): ReadResult {
+  const text = decoded(bytes).trim();
+  if (text === '') return unreadable('it is empty');
+  const found = objectsIn(text).filter((value) => keyOf(value, 'status') !== undefined);
+  const said = new Set(found.map(statusOf));
+  const [first] = found;
+  if (first === undefined) return unreadable(`it holds no object with a status: ${text.slice(0, maxQuote)}`);
+  if (said.size > 1) return unreadable('it holds several objects with a status');
+  const status = statusOf(first);
+  if (status === null)
+    return unreadable(`its status is ${JSON.stringify(keyOf(first, 'status')).slice(0, maxQuote)}, none of success, failed, nothing_to_do`);
+  const summary = keyOf(first, 'summary');
+  const rolledBack = keyOf(first, 'rolled_back') ?? keyOf(first, 'rolledBack');
+  return {
+    result: {
+      status,
+      summary: typeof summary === 'string' ? printable(summary).replace(invisible, '').slice(0, maxSummaryLength) : '',
+      rolledBack: typeof rolledBack === 'boolean' ? rolledBack : null,
+    },
+    trouble: null,
+  };
+}
+
+/** UTF-16 is known by its byte-order mark, or by the zero byte that every ASCII character has in it. */
+function decoded(bytes: Buffer): string {
+  const little = bytes[0] === 0xff && bytes[1] === 0xfe;
+  const big = bytes[0] === 0xfe && bytes[1] === 0xff;
+  if (little || (bytes[0] !== 0 && bytes[1] === 0)) return new TextDecoder('utf-16le').decode(bytes);
+  if (big || (bytes[0] === 0 && bytes[1] !== 0)) return new TextDecoder('utf-16be').decode(bytes);
+  return new TextDecoder('utf-8').decode(bytes);
+}
+
+/** The whole text when it is JSON, else every object in it that can be read. */
+function objectsIn(text: string): Json[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    const values: unknown[] = Array.isArray(value) ? value : [value];
+    return values.flatMap((one) => (isObject(one) ? [one] : []));
+  } catch {
+    return objectTexts(text).flatMap((part) => objectOfText(part) ?? []);
+  }
+}
+
+/** The texts between outermost braces; braces inside double quotes do not count. */
+function objectTexts(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const c = text[at];
+    if (quoted && c === '\\') at++;
+    else if (c === '"' && depth > 0) quoted = !quoted;
+    else if (!quoted && c === '{') {
+      if (depth === 0) start = at;
+      depth++;
+    } else if (!quoted && c === '}' && depth > 0) {
+      depth--;
+      if (depth === 0) parts.push(text.slice(start, at + 1));
+    }
+  }
+  return parts;
+}
+
+/** JSON, else YAML's flow mapping, which is JSON with fewer quotes and more commas; a key that stands twice is an error. */
+function objectOfText(text: string): Json | null {
+  for (const parse of [JSON.parse, (part: string): unknown => parseYaml(part, { logLevel: 'error', maxAliasCount: 0 })]) {
+    try {
+      const value: unknown = parse(text);
+      return isObject(value) ? value : null;
+    } catch {
+      // The next way may read it.
+    }
+  }
+  return null;
+}
+
+function keyOf(value: Json, name: string): unknown {
+  const key = Object.keys(value).find((own) => own.trim().toLowerCase() === name.toLowerCase());
+  return key === undefined ? undefined : value[key];
+}
+
+const statuses: Record<string, AgentResult['status']> = {
+  success: 'success',
+  succeeded: 'success',
+  failed: 'failed',
+  failure: 'failed',
+  nothing_to_do: 'nothing_to_do',
+};
+
+function statusOf(value: Json): AgentResult['status'] | null {
+  const status = keyOf(value, 'status');
+  if (typeof status !== 'string') return null;
+  const name = status.trim().toLowerCase().replace(/[\s-]+/g, '_');
+  return Object.hasOwn(statuses, name) ? (statuses[name] ?? null) : null;
+}
