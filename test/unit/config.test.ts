@@ -1,7 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hiddenPaths } from '../../src/core/config/hidden-paths.ts';
 import { loadConfig, type LoadedConfig } from '../../src/core/config/load.ts';
 import { trust } from '../../src/core/config/trust.ts';
 import { OrchError } from '../../src/core/model/index.ts';
@@ -40,6 +41,17 @@ async function failure(request: Parameters<typeof load>[0] = {}): Promise<OrchEr
   if (!(error instanceof OrchError)) throw new Error('the configuration was accepted', { cause: error });
   return error;
 }
+
+it.each(['', 'home'])('takes the home folder of the user database where HOME is %j', async (HOME) => {
+  env = { HOME };
+  expect((await load()).config.stateDir).toBe(path.join(userInfo().homedir, '.local/state/orch'));
+});
+
+it('hides the workspaces and run folders of all projects from agents, wherever they lie', async () => {
+  const file = write({ stateDir: '/var/lib/orch', workspacesDir: '/srv/workspaces', runsDir: '/srv/runs' });
+  const { config } = await load({ file });
+  expect(hiddenPaths(config, env)).toEqual(expect.arrayContaining(['/srv/workspaces', '/srv/runs', '/var/lib/orch']));
+});
 
 it('makes whole milliseconds of fractions', async () => {
   const settings = {

@@ -40,6 +40,13 @@ it('says what is wrong', async () => {
   expect(await ask([program('broken', 'echo "no libc" >&2; exit 3')])).toEqual({ ok: false, reason: 'no libc' });
 });
 
+it.runIf('binary' in bubblewrap())('says that the sandbox hides a program that is there', async () => {
+  const file = program('claude', 'echo 1.0');
+  const answer = await bench.launcher({ command: [file], kind: 'claude', sandbox: 'bwrap' }).preflight('analyst');
+  expect(answer).toMatchObject({ ok: false });
+  expect(JSON.stringify(answer)).toContain(`${file} is here, but the sandbox hides where it lies`);
+});
+
 it('does not wait for an agent that does not answer', async () => {
   const answer = await bench
     .launcher({ command: [program('slow', 'exec sleep 60')], kind: 'claude' })

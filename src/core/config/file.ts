@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
+import { homeFolder } from '../platform/files.ts';
 import { OrchError } from '../model/index.ts';
 import { assertTrusted } from './trust.ts';
 
@@ -14,7 +14,7 @@ export interface ConfigFile {
 }
 
 function expandHome(file: string, env: NodeJS.ProcessEnv): string {
-  return file === '~' || file.startsWith('~/') ? path.join(env['HOME'] ?? homedir(), file.slice(1)) : file;
+  return file === '~' || file.startsWith('~/') ? path.join(homeFolder(env), file.slice(1)) : file;
 }
 
 /** The folders from `cwd` upward, to the home folder or the root, whichever comes first. */
@@ -50,7 +50,7 @@ export function findConfigFile(options: Search): { file: string; searched: boole
 
 /** The file that a search comes to, trusted or not. */
 export function searchConfigFile({ env, cwd }: Omit<Search, 'file'>): string | null {
-  const candidates = foldersUpward(cwd, env['HOME'] ?? homedir()).map((folder) => path.join(folder, configFileName));
+  const candidates = foldersUpward(cwd, homeFolder(env)).map((folder) => path.join(folder, configFileName));
   return [...candidates, systemFile].find((file) => existsSync(file)) ?? null;
 }
 

@@ -1,7 +1,7 @@
-import os from 'node:os';
 import path from 'node:path';
 import type { AgentSettings, ProjectPolicy, Role } from '../model/index.ts';
 import { roleFacts } from '../pipeline/stages/index.ts';
+import { homeFolder } from '../platform/files.ts';
 import type { Settings } from './schema.ts';
 import type { RoleSection } from './schema/agent.ts';
 import type { ProjectSection } from './schema/project.ts';
@@ -16,7 +16,7 @@ function sectionOf(settings: Settings, project: ProjectPolicy | null): ProjectSe
 
 /** A path from the configuration made absolute: `~` is the home folder, anything relative starts at `base`. */
 export function absolutePath(file: string, base: string, env: NodeJS.ProcessEnv): string {
-  const home = env['HOME'] ?? os.homedir();
+  const home = homeFolder(env);
   if (file === '~' || file.startsWith('~/')) return path.join(home, file.slice(1));
   return path.resolve(base, file);
 }

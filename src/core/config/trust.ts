@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
+import { homeFolder } from '../platform/files.ts';
 import { OrchError } from '../model/index.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 
@@ -60,7 +60,7 @@ function hashOf(file: string): string {
 
 function trustList(env: NodeJS.ProcessEnv): string {
   const base = env['XDG_CONFIG_HOME'] ?? '';
-  return path.join(path.isAbsolute(base) ? base : path.join(env['HOME'] || homedir(), '.config'), 'orch', 'trusted');
+  return path.join(path.isAbsolute(base) ? base : path.join(homeFolder(env), '.config'), 'orch', 'trusted');
 }
 
 /** Content hash by path, in the format of `sha256sum`. */

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { GitIdentity } from '../model/index.ts';
+import { homeFolder } from '../platform/files.ts';
 
 /** Passed on from orch's own environment. Nothing that pays (`ANTHROPIC_*`), nothing of an outer Claude session. */
 const inherited = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TZ', 'CLAUDE_CONFIG_DIR'];
@@ -33,9 +34,9 @@ export interface EnvironmentRequest {
  */
 export function agentEnvironment(request: EnvironmentRequest): Record<string, string> {
   const { env, identity, tmp, run } = request;
-  const result: Record<string, string> = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+  const result: Record<string, string> = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: homeFolder(env) };
   for (const [name, value] of Object.entries(env)) {
-    if (value === undefined) continue;
+    if (value === undefined || (name === 'HOME' && value === '')) continue;
     if (inherited.includes(name) || inheritedPrefixes.some((prefix) => name.startsWith(prefix))) result[name] = value;
   }
   Object.assign(result, claudeSwitches, {

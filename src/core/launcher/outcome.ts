@@ -11,6 +11,7 @@ import {
   speaksOfLostSession,
   transientCause,
 } from './patterns.ts';
+import { hiddenText, isHidden } from './preflight.ts';
 import type { RunRecord } from './run-folder.ts';
 import type { ResultEvent, StreamSummary } from './summary.ts';
 
@@ -208,6 +209,7 @@ function byExit(evidence: RunEvidence, status: number): Finding {
       : { kind: 'own_fault', cause: 'exit_status', detail: `the command ended with exit status ${status}` };
   }
   if (endedBySignal(status)) return interrupted(status);
+  if (isHidden(stderrTail)) return { kind: 'own_fault', cause: 'not_startable', detail: hiddenText(stderrTail) };
   if (status === 126 || status === 127)
     return { kind: 'own_fault', cause: 'not_startable', detail: `could not be started: ${lastLine(stderrTail)}` };
   if (agentKind === 'claude') return withoutResult(evidence, status);

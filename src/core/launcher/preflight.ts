@@ -54,10 +54,24 @@ function reasonOf(end: CommandEnd, timeoutMs: number): string {
   return end.stdout.trim() || `exit status ${end.status ?? 'unknown'}`;
 }
 
+/** bubblewrap's own words for a program that is on this host and not in its sandbox. */
+const notInside = /^bwrap: execvp (.+): No such file or directory/m;
+
+export function isHidden(error: string): boolean {
+  return notInside.test(error);
+}
+
+/** What to do about a program that the sandbox hides, such as everything below /tmp. */
+export function hiddenText(error: string): string {
+  const program = notInside.exec(error)?.[1] ?? '';
+  return `${program} is here, but the sandbox hides where it lies (/tmp, orch's own folders): name that folder in readPaths, or move it`;
+}
+
 /** Asks the very command that will be spawned, sandbox included, for its version. No tokens are spent. */
 export async function askVersion(argv: string[], env: Record<string, string>): Promise<PreflightAnswer> {
   const answer = await ask([...argv, '--version'], env, versionMs);
   const line = (text: string): string => oneLine(text).slice(0, 200);
+  if (isHidden(answer.error)) return { ok: false, reason: line(hiddenText(answer.error)) };
   if (answer.status === 0) return { ok: true, version: line(answer.out.trim().split('\n')[0] ?? '') };
   return { ok: false, reason: line(answer.error) };
 }

@@ -51,7 +51,9 @@ export function parseResult(bytes: Buffer): ReadResult {
   if (said.size > 1) return unreadable('it holds several objects with a status');
   const status = statusOf(first);
   if (status === null)
-    return unreadable(`its status is ${JSON.stringify(keyOf(first, 'status')).slice(0, maxQuote)}, none of success, failed, nothing_to_do`);
+    return unreadable(
+      `its status is ${JSON.stringify(keyOf(first, 'status')).slice(0, maxQuote)}, none of success, failed, nothing_to_do`,
+    );
   const summary = keyOf(first, 'summary');
   const rolledBack = keyOf(first, 'rolled_back') ?? keyOf(first, 'rolledBack');
   return {
@@ -80,7 +82,9 @@ function objectsIn(text: string): Json[] {
     const values: unknown[] = Array.isArray(value) ? value : [value];
     return values.flatMap((one) => (isObject(one) ? [one] : []));
   } catch {
-    return objectTexts(text).flatMap((part) => objectOfText(part) ?? []);
+    return objectTexts(text)
+      .map(objectOfText)
+      .filter((value) => value !== null);
   }
 }
 
@@ -107,7 +111,10 @@ function objectTexts(text: string): string[] {
 
 /** JSON, else YAML's flow mapping, which is JSON with fewer quotes and more commas; a key that stands twice is an error. */
 function objectOfText(text: string): Json | null {
-  for (const parse of [JSON.parse, (part: string): unknown => parseYaml(part, { logLevel: 'error', maxAliasCount: 0 })]) {
+  for (const parse of [
+    JSON.parse,
+    (part: string): unknown => parseYaml(part, { logLevel: 'error', maxAliasCount: 0 }),
+  ]) {
     try {
       const value: unknown = parse(text);
       return isObject(value) ? value : null;
@@ -134,6 +141,9 @@ const statuses: Record<string, AgentResult['status']> = {
 function statusOf(value: Json): AgentResult['status'] | null {
   const status = keyOf(value, 'status');
   if (typeof status !== 'string') return null;
-  const name = status.trim().toLowerCase().replace(/[\s-]+/g, '_');
+  const name = status
+    .trim()
+    .toLowerCase()
+    .replace(/[\s-]+/g, '_');
   return Object.hasOwn(statuses, name) ? (statuses[name] ?? null) : null;
 }

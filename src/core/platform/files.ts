@@ -13,6 +13,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 
 /** Folders and files orch makes are for its own user only (spec 12). */
@@ -100,6 +101,12 @@ export function readSmall(file: string, limit: number): string | null {
   } finally {
     closeSync(handle);
   }
+}
+
+/** The home folder; that of the user database where `HOME` is missing, empty or no absolute path. */
+export function homeFolder(env: NodeJS.ProcessEnv): string {
+  const given = env['HOME'] ?? '';
+  return path.isAbsolute(given) ? given : userInfo().homedir;
 }
 
 /** The folder that holds `package.json`: prompts, schema and documentation lie below it, from source and from `dist`. */
