@@ -13,7 +13,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentSettings, LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
 import { systemClock } from '../../src/core/platform/clock.ts';
-import { isAlive } from '../../src/core/platform/processes.ts';
+import { isAlive, listProcesses, type ProcessInfo } from '../../src/core/platform/processes.ts';
 import { Redactor } from '../../src/core/platform/redact.ts';
 import { bubblewrap } from '../support/claude-cli.ts';
 import type { LauncherBench } from '../support/launcher-bench.ts';
@@ -281,6 +281,46 @@ describe('nothing is left behind', () => {
     const { folder } = await launcher.prepare(spec);
     process.kill((await launcher.start(spec, folder)).pid, 'SIGKILL');
     await until('the agent to end', async () => !(await launcher.alive(folder)));
+  });
+
+  /** The two timers of a run: shells of the supervisor's session that wait in a sleep. */
+  const timersOf = (supervisor: number): ProcessInfo[] => {
+    const table = listProcesses().filter((info) => info.session === supervisor);
+    const sleeping = new Set(table.filter((info) => info.name === 'sleep').map((info) => info.ppid));
+    return table.filter((info) => info.ppid === supervisor && sleeping.has(info.pid));
+  };
+
+  it.each([
+    ['one of its timers is', 1, false],
+    ['all of its timers are', 2, true],
+  ])('ends at its time limit when %s killed', async (_name, killed, followed) => {
+    const launcher = bench.launcher(agent('trap "" TERM; while :; do sleep 1; done'));
+    const spec = bench.spec({ timeoutMs: 2_000 });
+    const { folder } = await launcher.prepare(spec);
+    const { pid } = await launcher.start(spec, folder);
+    await until('the timers', () => timersOf(pid).length === 2);
+    for (const timer of timersOf(pid).slice(0, killed)) process.kill(timer.pid, 'SIGKILL');
+    if (followed) expect(await launcher.follow(folder, patientHooks())).toBe('ended');
+    await until('nothing is left', async () => !(await launcher.alive(folder)));
+    expect(await launcher.outcome(folder)).toMatchObject({ kind: 'timeout', cause: 'wall_clock' });
+  });
+
+  it('ends an agent that prints too much at once, with nobody following, and the limit is exact', async () => {
+    const launcher = bench.launcher(agent('trap "" TERM PIPE; while :; do echo yes yes yes yes; done'), {
+      maxOutputBytes: 100_000,
+    });
+    const folder = await begin(launcher);
+    await until('the run to end', () => existsSync(path.join(folder, 'exit')));
+    expect(statSync(path.join(folder, 'stdout.ndjson')).size).toBe(100_000);
+    expect(await launcher.outcome(folder)).toMatchObject({ kind: 'own_fault', cause: 'output_limit' });
+  });
+
+  it('keeps what an agent printed, also when it opens its output again to empty it', async () => {
+    const script = 'echo first; : > /proc/self/fd/1; truncate -s 0 /proc/self/fd/1 2>/dev/null; echo last';
+    const { folder, outcome } = await whole(bench.launcher(agent(script)));
+    expect(readFileSync(path.join(folder, 'stdout.ndjson'), 'utf8')).toBe('first\nlast\n');
+    expect(outcome.detail).toBe('last');
+    expect(readdirSync(folder)).not.toEqual(expect.arrayContaining(['out', 'err', 'out.over', 'err.over']));
   });
 
   it('is not impressed by TERM, INT and HUP sent to the supervisor', async () => {

@@ -4,7 +4,7 @@ import { errorText } from '../model/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import { readSmall, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
-import { isAlive } from '../platform/processes.ts';
+import { isAlive, tickMs, ticksNow } from '../platform/processes.ts';
 import { killRun } from './kill.ts';
 import type { RunRecord } from './run-folder.ts';
 import { hasExit, readRecord, readSupervisor, runFiles } from './run-folder.ts';
@@ -12,8 +12,8 @@ import { findProcesses } from './run-processes.ts';
 import { cursorAt, isFinalResult, parseEvent, readLines } from './stream.ts';
 
 const pollMs = 200;
-/** A run that prints more than this has lost its way, and would fill the disk (spec 7, architecture.md). */
-const outputLimit = 256 * 1024 * 1024;
+/** The supervisor ends a run at its time limit; so long after it nobody has, because its timers were killed. */
+const clockSlackMs = 4_000;
 /** Between the supervisor's start and its `pid` file lie milliseconds; after this long it is not coming. */
 const startMs = 10_000;
 
@@ -27,12 +27,14 @@ interface Watch {
   /** Last sign of life on the monotonic clock: any output counts, also the CLI's own retries. */
   lifeAt: number;
   startedAt: number;
+  /** How long the run had gone on when this following began, milliseconds. */
+  elapsedMs: number;
 }
 
 /**
  * Watches a run to its end, from its folder alone: the same code follows a run of this process and an adopted one. The
  * idle and grace clocks are monotonic and start again with an adoption, so neither a clock jump nor a worker's restart
- * ends a healthy run early; the wall clock is the supervisor's. What has been read is saved (`offset`), together with
+ * ends a healthy run early; the wall clock is the supervisor's, and enforced here as well should it fail. What has been read is saved (`offset`), together with
  * whether the result event was in it.
  */
 export async function followRun(
@@ -78,14 +80,17 @@ async function rounds(
 function begin(folder: string): Watch {
   const saved = /^(\d{1,15}) (result|-)/.exec(readSmall(runFiles(folder).offset, 64) ?? '');
   const now = performance.now();
+  const record = readRecord(folder);
+  const started = readSupervisor(folder, record.boot)?.start;
   return {
     folder,
-    record: readRecord(folder),
+    record,
     cursor: cursorAt(Number(saved?.[1] ?? 0)),
     resultAt: saved?.[2] === 'result' ? now : null,
     sizes: '',
     lifeAt: now,
     startedAt: now,
+    elapsedMs: started === undefined ? 0 : Math.max(0, ticksNow() - Number(started)) * tickMs,
   };
 }
 
@@ -151,12 +156,16 @@ function sizeOf(file: string): number {
   }
 }
 
+/** How long the run has gone on, without the time that the machine slept since it is followed; milliseconds. */
+function elapsed(watch: Watch): number {
+  return watch.elapsedMs + performance.now() - watch.startedAt;
+}
+
 /** The clock that ran out, if one did. */
 function overdue(watch: Watch): StopReason | null {
   const { record } = watch;
   const now = performance.now();
-  const [out, errors] = watch.sizes.split(' ');
-  if (Number(out) + Number(errors) > outputLimit) return 'output';
+  if (elapsed(watch) >= record.timeoutMs + clockSlackMs) return 'timeout';
   if (watch.resultAt !== null) return now - watch.resultAt >= record.graceMs ? 'grace' : null;
   return record.idleMs !== null && now - watch.lifeAt >= record.idleMs ? 'idle' : null;
 }

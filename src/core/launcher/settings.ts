@@ -20,6 +20,9 @@ export interface LauncherDeps {
   env: NodeJS.ProcessEnv;
   /** Time between the request to end and the kill, milliseconds; default 5 s. */
   killGraceMs?: number;
+  /** Most that a run may print to its standard output and to its error output, bytes; default 192 MB and 64 MB. */
+  maxOutputBytes?: number;
+  maxErrorBytes?: number;
   /** How long a preflight answer holds, milliseconds; `ORCH_PREFLIGHT_CACHE_TTL`, default 45 s. */
   preflightTtlMs?: number;
 }

@@ -11,6 +11,10 @@ import { readRecord, readSupervisor, runFiles } from './run-folder.ts';
 /** A shell is up in milliseconds; a loaded machine gets this long. */
 const supervisorMs = 5_000;
 
+/** A run that prints more than this, 256 MB of both together, has lost its way, and would fill the disk (spec 7). */
+const maxOutputBytes = 192 * 1024 * 1024;
+const maxErrorBytes = 64 * 1024 * 1024;
+
 /**
  * Starts the supervisor: detached, in a session of its own, with no pipe to this process, so it does not matter when
  * this process dies. A death right after the spawn leaves a supervisor that is found by its mark (`ORCH_RUN`) and then by
@@ -26,7 +30,8 @@ export async function startRun(context: Context, spec: RunSpec, folder: string):
   }
   const seconds = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1000)));
   const script = path.join(import.meta.dirname, 'supervise.sh');
-  const limits = [seconds(record.timeoutMs), seconds(record.killGraceMs)];
+  const bytes = [context.maxOutputBytes ?? maxOutputBytes, context.maxErrorBytes ?? maxErrorBytes].map(String);
+  const limits = [seconds(record.timeoutMs), seconds(record.killGraceMs), ...bytes];
   const args = [script, folder, ...limits, realPath(spec.workspace), ...record.argv];
   const { execa } = await import('execa');
   const options = { cwd: folder, env, extendEnv: false, detached: true, cleanup: false, stdio: 'ignore' } as const;

@@ -1,9 +1,11 @@
 #!/bin/sh
 # Supervisor of one agent process: outlives the worker that started it, and enforces the wall clock alone.
-#   supervise.sh <run folder> <seconds> <grace seconds> <working directory> <command> [argument...]
+#   supervise.sh <run folder> <seconds> <grace seconds> <bytes of output> <bytes of errors> <working directory> <command> [argument...]
 # Files, each written under another name and renamed, so that a reader finds all of it or nothing:
 #   pid        pid, start time, boot id.namespace of this shell      agent   pid of the command, which leads its own session
 #   stop.json  why the command was stopped, first one stands  exit    exit status and end, seconds since the epoch
+# What the command prints goes through pipes to writers out here: it can neither empty nor rewrite its log by opening its own
+# standard output again, and the first byte past the limit ends it.
 # Everything stands in functions: the shell has read the whole file before the first line runs, so an upgrade that
 # replaces it changes nothing for runs under way.
 
@@ -65,15 +67,46 @@ clock() {
     fi
   done
   is_over && exit 0
-  printf '{"why":"timeout","by":"supervisor","at":%s000}\n' "$(date +%s)" >"$run/stop.json.tmp.$$"
-  ln "$run/stop.json.tmp.$$" "$run/stop.json" 2>/dev/null # fails when somebody else gave a reason first
-  rm -f "$run/stop.json.tmp.$$"
+  reason timeout
   stop_agent
 }
 
+reason() { # why
+  printf '{"why":"%s","by":"supervisor","at":%s000}\n' "$1" "$(date +%s)" >"$run/stop.json.tmp.$1.$seconds"
+  ln "$run/stop.json.tmp.$1.$seconds" "$run/stop.json" 2>/dev/null # fails when somebody else gave a reason first
+  rm -f "$run/stop.json.tmp.$1.$seconds"
+}
+
+# Appends what comes out of a pipe to a file, up to a limit. A command that reached it has lost its way: it is not asked first.
+writer() { # pipe file bytes
+  copy='' stopped=''
+  trap 'stopped=1; [ -z "$copy" ] || kill "$copy" 2>/dev/null' TERM
+  exec 3<"$1"
+  left=$3 before=-1 size=0
+  # A read of a pipe is often short, and dd counts reads: so many at most that the limit cannot be passed, then again. What
+  # is left below one block is read byte by byte. Nothing new after a whole dd is the end of the pipe.
+  while [ "$left" -gt 0 ] && [ "$size" -ne "$before" ] && [ -z "$stopped" ]; do
+    block=65536
+    [ "$left" -ge "$block" ] || block=1
+    dd bs="$block" count=$((left / block)) <&3 >>"$2" 2>/dev/null &
+    copy=$!
+    wait "$copy"
+    before=$size
+    size=$(wc -c <"$2")
+    left=$(($3 - size))
+  done
+  exec 3<&-
+  if [ "$left" -le 0 ]; then
+    reason output
+    read -r agent _ <"$run/agent"
+    kill -KILL -- "-$agent" 2>/dev/null || kill -KILL "$agent" 2>/dev/null
+  fi
+  : >"$1.over"
+}
+
 supervise() {
-  run=$1 seconds=$2 grace=$3 directory=$4
-  shift 4
+  run=$1 seconds=$2 grace=$3 bytes=$4 error_bytes=$5 directory=$6
+  shift 6
   umask 077
   # Two supervisors for one run can never be: mkdir is atomic.
   mkdir "$run/started" 2>/dev/null || exit 125
@@ -86,6 +119,17 @@ supervise() {
   put pid "$main $(start_of "$main") $boot.${space%]}" || exit 1
   clock &
   timer=$!
+  # A second one, a little later, should the first be killed.
+  (
+    seconds=$((seconds + 2))
+    clock
+  ) &
+  spare=$!
+  mkfifo "$run/out" "$run/err" || exit 1
+  writer "$run/out" "$run/stdout.ndjson" "$bytes" &
+  out=$!
+  writer "$run/err" "$run/stderr.log" "$error_bytes" &
+  err=$!
 
   # A session of its own lets the whole group of the command be ended without ending the supervisor. The subshell names
   # itself before it becomes the command.
@@ -95,7 +139,7 @@ supervise() {
     cd "$directory" || exit 126
     umask 022
     exec setsid "$@"
-  ) <"$run/prompt.md" >>"$run/stdout.ndjson" 2>>"$run/stderr.log" &
+  ) <"$run/prompt.md" >"$run/out" 2>"$run/err" &
   agent=$!
 
   # `wait` also returns when a trapped signal arrives. A second wait for a child that was reaped answers 127: then the
@@ -112,8 +156,17 @@ supervise() {
 
   # What the command left in its group ends with it.
   kill -KILL -- "-$agent" 2>/dev/null
-  kill -TERM "$timer" 2>/dev/null
-  wait "$timer"
+  kill -TERM "$timer" "$spare" 2>/dev/null
+  wait "$timer" "$spare"
+  # The writers end with the last holder of their pipe; one that got away from the group is not waited for.
+  tries=0
+  until { [ -e "$run/out.over" ] && [ -e "$run/err.over" ]; } || [ "$tries" -ge 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.02
+  done
+  kill -TERM "$out" "$err" 2>/dev/null
+  wait "$out" "$err"
+  rm -f "$run/out" "$run/err" "$run/out.over" "$run/err.over"
   # A full disk may have room again soon; without `exit` the run counts as interrupted.
   tries=0
   until put exit "$status $(date +%s)" || [ "$tries" -ge 10 ]; do

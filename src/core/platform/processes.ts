@@ -24,6 +24,7 @@ export interface Owner extends ProcessIdentity {
 
 /** Ticks a second of every Linux user-space interface (`sysconf(_SC_CLK_TCK)`, a constant of the kernel's ABI). */
 const ticksPerSecond = 100;
+export const tickMs = 1000 / ticksPerSecond;
 
 /** Reads one process; null when it is gone or a zombie. The name may hold spaces and brackets, so the last `)` ends it. */
 export function readProcess(pid: number): ProcessInfo | null {
