@@ -137,7 +137,7 @@ realPart('the launcher with the Claude CLI', missing, () => {
 
   it('says when the session to resume is gone', async () => {
     const outcome = await runToEnd(launcher(), specOf({ resumeSession: crypto.randomUUID() }));
-    expect(outcome).toMatchObject({ kind: 'own_fault', cause: 'resume_failed' });
+    expect(outcome).toMatchObject({ kind: 'interrupted', cause: 'resume_failed' });
   });
 
   it('answers the preflight and the login question without spending tokens', async () => {

@@ -425,22 +425,41 @@ describe('isolation', () => {
       expect(existsSync('/tmp/u')).toBe(false);
     });
 
-    it('lets Claude keep its sessions, and not change what later sessions obey', async () => {
-      const home = path.join(bench.root, 'home');
-      mkdirSync(path.join(home, '.claude'), { recursive: true });
-      writeFileSync(path.join(home, '.claude', 'CLAUDE.md'), 'by the user');
-      const script = `cd ~/.claude; echo x > session; echo x > settings.json; rm -f settings.json; mv plugins p
-        for f in CLAUDE.md skills/x hooks/x agents/x rules/x plugins/x; do echo x > $f; done; echo y > ../.claude.json; :`;
-      const command = ['sh', '-c', script, 'claude'];
-      const env = { PATH: process.env['PATH'], HOME: home };
-      await whole(bench.launcher({ command, kind: 'claude', sandbox: 'bwrap' }, { env }));
-      const read = (name: string): string => readFileSync(path.join(home, '.claude', name), 'utf8');
-      expect([read('session'), read('settings.json'), read('CLAUDE.md')]).toEqual(['x\n', '{}\n', 'by the user']);
-      expect(readFileSync(path.join(home, '.claude.json'), 'utf8')).toBe('y\n');
-      for (const name of ['skills', 'hooks', 'agents', 'rules', 'plugins']) {
-        expect(readdirSync(path.join(home, '.claude', name))).toEqual([]);
-      }
-    });
+    it.each(['home', 'CLAUDE_CONFIG_DIR'])(
+      'keeps Claude its sessions, and carries no orders to the next run (%s)',
+      async (place) => {
+        const home = path.join(bench.root, 'home');
+        const config = place === 'home' ? path.join(home, '.claude') : path.join(bench.root, 'config');
+        const state = place === 'home' ? path.join(home, '.claude.json') : path.join(config, '.claude.json');
+        for (const folder of [path.join(config, 'skills'), home]) mkdirSync(folder, { recursive: true });
+        writeFileSync(path.join(config, 'CLAUDE.md'), 'by the user');
+        writeFileSync(path.join(config, '.credentials.json'), 'login');
+        writeFileSync(state, '{"userID":"u","mcpServers":{"mine":{}}}');
+        const plant = `cat "${state}" > seen; cat "${config}/.credentials.json" "${config}/CLAUDE.md" >> seen
+        cd "${config}"; mkdir -p projects/-w; echo s > projects/-w/s.jsonl
+        for f in remote-settings.json settings.json CLAUDE.md skills/x hooks/x plugins/x; do mkdir -p "$(dirname $f)"; echo x > $f; done 2>/dev/null
+        echo '{"mcpServers":{"evil":{}}}' > "${state}"; :`;
+        const look = `cat "${state}" > seen; cd "${config}"; find . -type f | sort >> "$OLDPWD/seen"`;
+        const env = {
+          PATH: process.env['PATH'],
+          HOME: home,
+          ...(place === 'home' ? {} : { CLAUDE_CONFIG_DIR: config }),
+        };
+        const run = async (script: string): Promise<string> => {
+          const command = ['sh', '-c', script, 'claude'];
+          await whole(bench.launcher({ command, kind: 'claude', sandbox: 'bwrap' }, { env }));
+          return readFileSync(path.join(bench.workspace, 'seen'), 'utf8');
+        };
+        expect(await run(plant)).toBe('{"userID":"u"}\nloginby the user');
+        const later = await run(look);
+        expect(later).toContain('./projects/-w/s.jsonl');
+        expect(later).not.toMatch(/evil|remote-settings|settings\.json|skills|hooks|plugins/);
+        const left = readdirSync(config).filter((name) => name !== '.claude.json');
+        expect(left.toSorted()).toEqual(['.credentials.json', 'CLAUDE.md', 'skills']);
+        expect(readFileSync(state, 'utf8')).toBe('{"userID":"u","mcpServers":{"mine":{}}}');
+        expect(readFileSync(path.join(config, 'CLAUDE.md'), 'utf8')).toBe('by the user');
+      },
+    );
 
     it('kills a daemon that left session, environment and folder', async () => {
       const mark = `${process.pid}6`;

@@ -2,7 +2,8 @@ import { OrchError } from '../model/index.ts';
 import type { AgentSettings, RunSpec } from '../model/index.ts';
 import { agentEnvironment } from './environment.ts';
 import type { RunRecord } from './run-folder.ts';
-import { claudePaths, probeSandbox, sandboxPrefix, waysOut } from './sandbox.ts';
+import { claudeFolder } from './claude-folder.ts';
+import { probeSandbox, sandboxPrefix, waysOut } from './sandbox.ts';
 import type { LauncherDeps } from './settings.ts';
 
 /** What every operation shares: the dependencies, and whether the sandbox works here, asked once. */
@@ -54,7 +55,7 @@ export function environmentOf(
 
 /**
  * The sandbox around a command: all run folders and what orch hides are covered, the workspace, the temporary folder
- * and `readPaths` are shown. Claude's own folder is writable for Claude only: a check runs the branch's code.
+ * and `readPaths` are shown. Claude gets a configuration folder of its own, a check none: it runs the branch's code.
  */
 export function sandboxAround(
   context: Context,
@@ -63,11 +64,12 @@ export function sandboxAround(
   env: Record<string, string>,
   shown: { workspace: string; tmp: string; readPaths: string[] },
 ): string[] {
-  const claude = kind === 'claude' ? claudePaths(env) : { read: [], write: [] };
+  const laid = kind === 'claude' ? claudeFolder(env, shown.tmp, context.runsDir, shown.workspace) : [];
   return sandboxPrefix({
     workspace: shown.workspace,
     hide: [context.runsDir, ...context.hide, ...waysOut],
-    readPaths: [...settings.readPaths, ...claude.read, ...shown.readPaths],
-    writePaths: [...settings.writePaths, ...claude.write, shown.tmp],
+    readPaths: [...settings.readPaths, ...shown.readPaths],
+    writePaths: [...settings.writePaths, shown.tmp],
+    laid,
   });
 }

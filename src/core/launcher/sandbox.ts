@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { existsSync, statSync } from 'node:fs';
 import { runCommand } from '../platform/command.ts';
 import { realPath } from '../platform/processes.ts';
 
@@ -10,6 +9,15 @@ export interface SandboxView {
   hide: string[];
   readPaths: string[];
   writePaths: string[];
+  /** Folders and files that stand at the place of others. */
+  laid?: Laid[];
+}
+
+/** A folder or file that an agent sees at another path than its own. */
+export interface Laid {
+  source: string;
+  target: string;
+  write: boolean;
 }
 
 /** The system part: read-only root, fresh /dev, /proc and /tmp, its own process namespace that dies with its parent. */
@@ -53,6 +61,10 @@ export function sandboxPrefix(view: SandboxView): string[] {
     ...existing(view.hide).map(hidden),
     ...existing(view.readPaths).map((target) => ({ target, args: ['--ro-bind', target, target] })),
     ...existing([...view.writePaths, view.workspace]).map((target) => ({ target, args: ['--bind', target, target] })),
+    ...(view.laid ?? []).map(({ source, target, write }) => ({
+      target: realPath(target),
+      args: [write ? '--bind' : '--ro-bind', realPath(source), realPath(target)],
+    })),
   ];
   const depth = (mount: Mount): number => mount.target.split('/').length;
   return [
@@ -63,34 +75,6 @@ export function sandboxPrefix(view: SandboxView): string[] {
     realPath(view.workspace),
     '--',
   ];
-}
-
-/** What gives orders to every later session of the user: settings (with hooks), memory, rules, agents and so on. */
-const claudeOrders = {
-  files: { 'settings.json': '{}\n', 'CLAUDE.md': '' },
-  folders: ['agents', 'commands', 'hooks', 'output-styles', 'plugins', 'rules', 'skills'],
-};
-
-/**
- * Claude's own files: its folder is writable (credentials are refreshed, sessions are kept), but not what would give
- * orders to the next agent, or to a person's own session, there. What is missing is made, empty: a path that does not
- * exist cannot be protected. `.claude.json` is next to the folder unless the folder is configured.
- */
-export function claudePaths(env: Record<string, string>): { read: string[]; write: string[] } {
-  const home = env['HOME'];
-  const configured = env['CLAUDE_CONFIG_DIR'];
-  const folder = configured ?? (home === undefined ? null : path.join(home, '.claude'));
-  if (folder === null) return { read: [], write: [] };
-  for (const name of claudeOrders.folders) mkdirSync(path.join(folder, name), { recursive: true, mode: 0o700 });
-  for (const [name, content] of Object.entries(claudeOrders.files)) ensureFile(path.join(folder, name), content);
-  const adjacent = configured === undefined && home !== undefined ? [path.join(home, '.claude.json')] : [];
-  for (const file of adjacent) ensureFile(file, '{}\n');
-  const orders = [...claudeOrders.folders, ...Object.keys(claudeOrders.files)];
-  return { read: orders.map((name) => path.join(folder, name)), write: [folder, ...adjacent] };
-}
-
-function ensureFile(file: string, content: string): void {
-  if (!existsSync(file)) writeFileSync(file, content, { mode: 0o600 });
 }
 
 /** Whether bubblewrap works here (installed, and user namespaces allowed); null when it does, else why not. */
