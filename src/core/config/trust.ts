@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { homeFolder } from '../platform/files.ts';
 import { OrchError } from '../model/index.ts';
-import { writeFileAtomic } from '../platform/files.ts';
+import { homeFolder, writeFileAtomic } from '../platform/files.ts';
 
 /**
  * A configuration says where tokens are sent and which programs run. One that a search comes across may be somebody else's:

@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parse as parseYaml } from 'yaml';
 import { maxSummaryLength, type AgentResult } from '../model/index.ts';
+import { looseObject } from '../pipeline/front-matter.ts';
 import { readSmall } from '../platform/files.ts';
 import { printable } from '../platform/printable.ts';
 import { isObject, type Json } from './fields.ts';
@@ -109,20 +109,13 @@ function objectTexts(text: string): string[] {
   return parts;
 }
 
-/** JSON, else YAML's flow mapping, which is JSON with fewer quotes and more commas; a key that stands twice is an error. */
 function objectOfText(text: string): Json | null {
-  for (const parse of [
-    JSON.parse,
-    (part: string): unknown => parseYaml(part, { logLevel: 'error', maxAliasCount: 0 }),
-  ]) {
-    try {
-      const value: unknown = parse(text);
-      return isObject(value) ? value : null;
-    } catch {
-      // The next way may read it.
-    }
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return looseObject(text);
   }
-  return null;
 }
 
 function keyOf(value: Json, name: string): unknown {

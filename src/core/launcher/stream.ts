@@ -70,7 +70,6 @@ function endLine(cursor: LineCursor, onLine: (line: string) => void): void {
  * What may stand around an event on its line: a byte-order mark, blanks, and sequences for a terminal such as a window title
  * (OSC, ended by BEL or ESC \\) or a colour (CSI).
  */
-// eslint-disable-next-line no-control-regex
 const around = /(?:[\s\ufeff\0]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b\[[0-9;?]*[A-Za-z])+/u;
 const before = new RegExp(`^${around.source}`, 'u');
 const after = new RegExp(`${around.source}$`, 'u');

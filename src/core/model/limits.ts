@@ -32,7 +32,7 @@ export function countUpTo(value: unknown, max: number): number | null {
  * A moment that somebody else named, ms since the epoch, as a whole number; null when it is none, or further ahead than
  * `maxAheadMs`: then it is not known, which is a short wait, while to believe it would be a long one.
  */
-export function momentUpTo(value: unknown, now: number, maxAheadMs: number): number | null {
+function momentUpTo(value: unknown, now: number, maxAheadMs: number): number | null {
   return countUpTo(value, now + maxAheadMs);
 }
 

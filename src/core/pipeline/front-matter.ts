@@ -29,3 +29,18 @@ export function frontMatter(text: string): Record<string, string> | null {
 export function bodyOf(text: string): string {
   return text.replace(/^\uFEFF?---[ \t]*\r?\n[\s\S]*?\r?\n---[ \t]*(?:\r?\n|$)/, '').trim();
 }
+
+/**
+ * An object that was meant to be JSON: YAML's flow mapping is JSON with fewer quotes and more commas. A key that stands
+ * twice is an error. @returns null when it cannot be read
+ */
+export function looseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = parse(text, { maxAliasCount: 0, logLevel: 'error' });
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
