@@ -5,7 +5,7 @@ const now = 1_700_000_000_000;
 const dayMs = 86_400_000;
 const outcome: RunOutcome = {
   kind: 'usage_limit',
-  cause: 'usage',
+  cause: 'usage_limit',
   detail: 'what happened',
   exitCode: 1,
   resetAt: now + 60_000,

@@ -149,7 +149,7 @@ function failedResult(result: ResultEvent, evidence: RunEvidence): Finding {
 function usageLimit(result: ResultEvent, evidence: RunEvidence, detail: string): Finding {
   const { limit, lastError } = evidence.stream;
   const named = limitCauses.find((known) => known === limit?.type);
-  const cause = named ?? (limit === null && lastError === 'billing_error' ? 'billing' : 'usage');
+  const cause = named ?? (limit === null && lastError === 'billing_error' ? 'billing' : 'usage_limit');
   return { kind: 'usage_limit', cause, detail, resetAt: limit?.resetAt ?? resetInText(result.text) };
 }
 

@@ -54,7 +54,7 @@ export const runCauses = {
   network: ordinary,
 
   // Usage limits.
-  usage: ordinary,
+  usage_limit: ordinary,
   billing: ordinary,
   five_hour: ordinary,
   seven_day: ordinary,
