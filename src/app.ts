@@ -157,7 +157,7 @@ function workerParts(
         : projectOf(config, projectId),
     timeoutOf: (role, projectId) => config.agent.roleSettings(role, projectOf(config, projectId)).timeoutMs,
     promptOf: async (repo, sha, role, projectId) =>
-      (await git.readFile(repo, sha, `.openclaw/agents/${role}.md`, longestPrompt)) ??
+      (await git.readFile(repo, sha, `.openclaw/agents/${role}.md`, maxPrompt)) ??
       configuredPrompt(config, role, projectOf(config, projectId)),
     itemUrlOf: (task) => linksOf(config).item(task.projectId, task.itemId),
     announce: (key, notice) =>
@@ -188,4 +188,4 @@ function configuredPrompt(config: Config, role: Role, project: ProjectPolicy | n
 }
 
 /** A prompt of a project is a page or two; more than this is no prompt. */
-const longestPrompt = 256 * 1024;
+const maxPrompt = 256 * 1024;

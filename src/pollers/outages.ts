@@ -1,7 +1,7 @@
 import type { NoticeEvent, Outage, ProcessRow } from '../core/model/index.ts';
 
 /**
- * How long the polls of a project fail before people are told, milliseconds: longer than a restart or an upgrade of a
+ * How long the polls of a project fail before people are notified, milliseconds: longer than a restart or an upgrade of a
  * server takes, shorter than the time after which somebody wonders why nothing moves.
  */
 export const outageAlertMs = 600_000;

@@ -10,7 +10,7 @@ import { busyMs, figure, quantile } from './numbers.ts';
 import type { BenchContext, Section, Table } from './section.ts';
 
 const aimedMs = 150;
-const mostRounds = 60;
+const maxRounds = 60;
 
 interface Span {
   from: number;
@@ -66,7 +66,7 @@ function localLine(config: Record<string, unknown>): void {
 }
 
 async function throughTheLine(line: Line, worker: Worker, watch: Watch, id: TaskId): Promise<void> {
-  for (let round = 0; round < mostRounds; round += 1) {
+  for (let round = 0; round < maxRounds; round += 1) {
     await line.tick();
     await worker.runUntilEmpty();
     // What the poller queues later was not waited for by anybody.

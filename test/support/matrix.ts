@@ -72,7 +72,7 @@ export interface MatrixOptions {
 
 /** Between ticks when nothing is in trouble any more, so that every backoff ends in a few rounds. */
 const calmMs = 300_000;
-const mostRounds = 120;
+const maxRounds = 120;
 const usualTickMs = 30_000;
 
 /** Published in vain: it goes on when its backoff is over. */
@@ -230,7 +230,7 @@ function assemble(pieces: Pieces): Matrix {
 
   async function rounds(): Promise<Cell[]> {
     let left = cells;
-    for (let round = 0; round < mostRounds && (left.length > 0 || phases.size > 0); round += 1) {
+    for (let round = 0; round < maxRounds && (left.length > 0 || phases.size > 0); round += 1) {
       for (const cell of cells) await begin(cell);
       tickedAt = clock.now();
       await line.tick();

@@ -87,7 +87,7 @@ export async function startRealGitea(): Promise<RealGitea | { missing: string }>
 }
 
 /** What docs/operations.md asks an administrator to grant. */
-const leastScopes = ['write:repository', 'read:user'];
+const minScopes = ['write:repository', 'read:user'];
 
 /** Users and the organisation, and the handle with its helpers. */
 async function furnish(base: {
@@ -118,8 +118,8 @@ async function furnish(base: {
     return { ...user, token: made.body.sha1 };
   };
   const users = {
-    bot: await createUser('orch-bot', leastScopes),
-    reviewer: await createUser('orch-reviewer', leastScopes),
+    bot: await createUser('orch-bot', minScopes),
+    reviewer: await createUser('orch-reviewer', minScopes),
     lead: await createUser('lead'),
   };
   await must('POST', '/orgs', { username: 'acme' }, users.lead.token);

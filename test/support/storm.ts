@@ -113,7 +113,7 @@ function stopFor(crash: CrashWorld, target: Target, pids: number[], weather: Wea
 
 /** Runs of a task that nothing disturbs. */
 const runsOfTask = 6;
-const longestLullMs = 60_000;
+const maxLullMs = 60_000;
 
 /** Whether it is calm now: after each gust until the work has gone on by as much as the gust is of the storm. */
 function lulls(crash: CrashWorld, weather: Weather): (strikes: number) => boolean {
@@ -123,7 +123,7 @@ function lulls(crash: CrashWorld, weather: Weather): (strikes: number) => boolea
   return (strikes) => {
     if (Math.floor(strikes / weather.gust) > gusts) {
       gusts = Math.floor(strikes / weather.gust);
-      until = { successes: successes(crash.host.database) + step, at: Date.now() + longestLullMs };
+      until = { successes: successes(crash.host.database) + step, at: Date.now() + maxLullMs };
     }
     return Date.now() < until.at && successes(crash.host.database) < until.successes;
   };

@@ -394,7 +394,7 @@ describe('purity', () => {
       const freeze = <T>(value: T): T => deepFreeze(structuredClone(value));
       const s: Snapshot = freeze(snapshot(start));
       const e = freeze(evidence(proof));
-      const p = freeze(policy());
+      const p = deepFreeze(policy());
       const first: Decision | null = decided(s, e, p).decision;
       expect(decide(s, e, p, noon)).toEqual({ kind: 'commit', decision: first });
     },

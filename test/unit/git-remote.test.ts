@@ -182,7 +182,7 @@ describe('pushing', () => {
 });
 
 describe('trouble', () => {
-  it('tells a refused token, a missing repository, a server that is down, slow or broken, and a redirect apart', async () => {
+  it('distinguishes a refused token, a missing repository, a server that is down, slow or broken, and a redirect apart', async () => {
     await expect(bench.gitAs({ token: '0'.repeat(40) }).lsRemoteHeads(slug)).rejects.toMatchObject({
       code: 'git_token_refused',
       exit: 'authentication',

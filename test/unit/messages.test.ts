@@ -49,7 +49,7 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
       ({
         event: 'hold',
         cause,
-        text: 'why it stands still',
+        text: 'why it is held',
         clearedBy: 'what clears it',
         command: 'orch retry ET-012',
         detail: 'the end of the log',

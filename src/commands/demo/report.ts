@@ -19,7 +19,7 @@ export interface DemoReport {
   telegramMessages: number;
 }
 
-const mostRows = 200;
+const maxRows = 200;
 
 /** @param startedAt when the demonstration began, milliseconds since the epoch */
 export async function collectReport(app: App, site: DemoSite, end: DemoEnd, startedAt: number): Promise<DemoReport> {
@@ -27,8 +27,8 @@ export async function collectReport(app: App, site: DemoSite, end: DemoEnd, star
   const taskId = end.taskId;
   const row = await store.task(taskId);
   if (row === null) throw new Error(`the demonstration's task ${taskId} is not in its database`);
-  const decisions = (await store.decisions({ taskId, limit: mostRows })).toReversed();
-  const runs = await store.runs({ taskId, limit: mostRows });
+  const decisions = (await store.decisions({ taskId, limit: maxRows })).toReversed();
+  const runs = await store.runs({ taskId, limit: maxRows });
   const { world } = site;
   const { prNumber, repo } = row.task;
   const pull = world.repo.pulls.find((other) => other.number === prNumber);

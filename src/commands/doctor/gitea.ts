@@ -85,7 +85,7 @@ interface Reported {
 }
 
 /** Pull requests whose heads are looked at in addition to the base branch. */
-const mostPulls = 5;
+const maxPulls = 5;
 /** How far back, milliseconds: a CI that was switched off months ago must not count. */
 const recentMs = 60 * 86_400_000;
 
@@ -93,7 +93,7 @@ async function reported({ parts }: Subject, policy: ProjectPolicy): Promise<Repo
   const { forge } = parts;
   const base = (await parts.git.lsRemoteHeads(policy.repo)).get(policy.baseBranch);
   const pulls = await forge.pulls(policy.repo, Date.now() - recentMs);
-  const shas: CommitSha[] = pulls.slice(0, mostPulls).map((pull) => pull.headSha);
+  const shas: CommitSha[] = pulls.slice(0, maxPulls).map((pull) => pull.headSha);
   if (base !== undefined) shas.unshift(base);
   const rows = await Promise.all(shas.map((sha) => forge.statuses(policy.repo, sha)));
   return { contexts: [...new Set(rows.flat().map((row) => row.context))].sort(), commits: shas.length };

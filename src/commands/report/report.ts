@@ -26,13 +26,13 @@ Examples:
     .action((text, options) => report(context, text, options.html));
 
 /** Newest decisions of a task that a report holds. */
-const mostDecisions = 2000;
+const maxDecisions = 2000;
 
 async function read(store: Store, config: Config, rows: TaskRow[]): Promise<TaskReport[]> {
   const { readTaskFacts } = await import('../shared/task-facts.ts');
   const reports: TaskReport[] = [];
   for (const row of rows) {
-    const decisions = await store.decisions({ taskId: row.task.id, limit: mostDecisions });
+    const decisions = await store.decisions({ taskId: row.task.id, limit: maxDecisions });
     reports.push({ facts: await readTaskFacts(store, config, row), decisions: decisions.reverse() });
   }
   return reports;

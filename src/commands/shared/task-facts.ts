@@ -36,11 +36,11 @@ export interface TaskFacts {
 }
 
 /** Newest runs of a task that are looked at; the cap of runs is far below it. */
-const mostRuns = 1000;
+const maxRuns = 1000;
 
 export async function readTaskFacts(store: Store, config: Config, row: TaskRow): Promise<TaskFacts> {
   const { task, liveJob } = row;
-  const [visits, runs] = await Promise.all([store.visits(task.id), store.runs({ taskId: task.id, limit: mostRuns })]);
+  const [visits, runs] = await Promise.all([store.visits(task.id), store.runs({ taskId: task.id, limit: maxRuns })]);
   const policy = config.projects.find((project) => project.projectId === task.projectId);
   const now = store.now();
   return {

@@ -25,15 +25,15 @@ export interface QueueFacts {
 }
 
 const newestJobs = 10;
-const mostEffects = 50;
+const maxEffects = 50;
 
 export async function readQueue(store: Store, { worker }: Pick<Config, 'worker'>): Promise<QueueFacts> {
   const [counts, breaker, jobs, pending, dead, running] = await Promise.all([
     store.queueCounts(),
     store.agentBreaker(),
     store.recentJobs(newestJobs),
-    store.effects({ state: 'pending', limit: mostEffects }),
-    store.effects({ state: 'dead', limit: mostEffects }),
+    store.effects({ state: 'pending', limit: maxEffects }),
+    store.effects({ state: 'dead', limit: maxEffects }),
     store.runningJobs(null),
   ]);
   const { workers } = await readAlive(store, worker.leaseMs, running);

@@ -89,12 +89,12 @@ function byError(troubles: Trouble[]): Map<string, Trouble[]> {
 }
 
 /** Names of one line; the rest is counted. */
-const mostNames = 3;
+const maxNames = 3;
 
 function namesOf(troubles: Trouble[]): string {
   const names = troubles.map(({ what, task }) => (task === null ? what : `${what} of ${task}`));
-  const more = names.length - mostNames;
-  return `${names.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const more = names.length - maxNames;
+  return `${names.slice(0, maxNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Whether the machinery is alive: one line a service, and one for everything that holds it up. */

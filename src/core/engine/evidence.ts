@@ -23,7 +23,7 @@ export interface EvidenceDeps {
 }
 
 /** Documents above this size are handed on cut; a verdict's front matter stands at the top. */
-const longestDocument = 256 * 1024;
+const maxDocument = 256 * 1024;
 /** How many commits behind the head are looked at for statuses of the same code. */
 const sameCodeDepth = 20;
 
@@ -128,7 +128,7 @@ async function artifactsAt(task: Task, head: CommitSha, git: GitPort): Promise<A
   return Promise.all(
     entries.map(async (entry) => {
       const path = entry.path.startsWith(`${folder}/`) ? entry.path.slice(folder.length + 1) : entry.path;
-      const text = read.has(path) ? await git.readFile(task.repo, head, `${folder}/${path}`, longestDocument) : null;
+      const text = read.has(path) ? await git.readFile(task.repo, head, `${folder}/${path}`, maxDocument) : null;
       return { path, blob: entry.blob, size: entry.size, text };
     }),
   );

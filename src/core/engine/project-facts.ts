@@ -41,7 +41,7 @@ export async function readFacts(tracker: Tracker, projectId: ProjectId, now: num
   return { at: now, ...(await tracker.facts(projectId)) };
 }
 
-/** Whether this user may approve: listed by id or e-mail, or, without a list, a member where the server tells roles. */
+/** Whether this user may approve: listed by id or e-mail, or, without a list, a member where the server reports roles. */
 export function mayApprove(userId: string | null, policy: ProjectPolicy, facts: ProjectFacts): boolean {
   if (userId === null) return false;
   const member = facts.members.find((other) => other.id === userId);

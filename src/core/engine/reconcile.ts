@@ -20,16 +20,16 @@ export interface ReconcileDeps extends DecideDeps, RetryDeps {
 }
 
 /** More decisions than this in a row for one task are a defect of the rules, not work. */
-const mostSteps = 100;
+const maxSteps = 100;
 
 /**
  * Brings one task to rest: load, collect evidence, decide, commit, until nothing follows. Any process may do it at any
- * time: a commit compares the version, so of two that decide at once one is told `stale` and loads again.
+ * time: a commit compares the version, so of two that decide at once one gets `stale` and loads again.
  * @returns how many decisions were committed
  */
 export async function reconcile(taskId: TaskId, deps: DecideDeps): Promise<number> {
   let committed = 0;
-  for (let step = 0; step < mostSteps; step += 1) {
+  for (let step = 0; step < maxSteps; step += 1) {
     const snapshot = await deps.store.load(taskId);
     if (snapshot === null) return committed;
     const policy = deps.policyOf(snapshot.task);
@@ -50,7 +50,7 @@ export async function reconcile(taskId: TaskId, deps: DecideDeps): Promise<numbe
     committed += 1;
     deps.log.info('decided', { task: taskId, rule: ruling.decision.why.rule, why: ruling.decision.why.sentence });
   }
-  throw new Error(`task ${taskId} does not come to rest after ${mostSteps} decisions`);
+  throw new Error(`task ${taskId} does not come to rest after ${maxSteps} decisions`);
 }
 
 /** Reconciles every task whose time has come; one that fails does not stop the others. @throws OrchError `database_*` */

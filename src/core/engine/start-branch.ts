@@ -11,7 +11,7 @@ export interface StartBranchDeps {
 }
 
 /** Larger descriptions overflow the converter's stack when they are nested deeply; text is taken from them instead. */
-const longestHtml = 256 * 1024;
+const maxHtml = 256 * 1024;
 
 /**
  * Makes the task's branch and its first commit with one git push on top of the base branch (spec 4.1). Found again by the
@@ -55,7 +55,7 @@ async function businessRequest(id: string, title: string, url: string, html: str
 
 /** Description as Markdown; what the converter cannot take becomes plain text, never an error. */
 async function markdownOf(html: string): Promise<string> {
-  if (html.length > longestHtml) return htmlText(html);
+  if (html.length > maxHtml) return htmlText(html);
   try {
     const { NodeHtmlMarkdown } = await import('node-html-markdown');
     return NodeHtmlMarkdown.translate(html).trim();

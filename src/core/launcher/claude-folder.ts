@@ -28,7 +28,7 @@ const sessionsName = '.sessions';
 /**
  * Claude's configuration folder as one run sees it: a folder of its own, with the owner's files in it read-only, the
  * login, and the sessions of its own workspace. Whatever else an agent writes there ends with the run, so it gives no
- * orders to the next agent, nor to a person's own session. The login is shared: it is renewed by whoever uses it.
+ * orders to the next agent, nor to a person's own session. The login is shared: every run and person that uses it may renew it.
  * @param own a folder of this run
  * @param runsDir where the sessions are kept between the runs of a workspace
  */

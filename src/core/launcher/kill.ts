@@ -6,8 +6,8 @@ import { hasExit, readSupervisor, recordOf, writeStop } from './run-folder.ts';
 import { findProcesses } from './run-processes.ts';
 
 /** Pauses between scans, milliseconds: short at first, because a supervisor that has written `exit` is gone in one or two. */
-const shortestPauseMs = 5;
-const longestPauseMs = 100;
+const minPauseMs = 5;
+const maxPauseMs = 100;
 /** For a run whose record is gone. */
 const usualGraceMs = 5_000;
 /** The supervisor writes `exit` and ends by itself once the agent is gone; it gets this long for it. */
@@ -18,7 +18,7 @@ const killMs = 5_000;
 /**
  * Ends a run's processes: request, time to comply, kill, until a scan finds nothing.
  *
- * The reason is written before the first signal, so that whoever judges the run afterwards knows it, also when this
+ * The reason is written before the first signal, so that the code that judges the run afterwards knows it, also when this
  * process dies half-way; a run that had ended by itself gets none. The sandbox's own processes are left out of the
  * request: they would take the whole namespace down at once. Repeatable, by any process of the host.
  * @returns how many processes are left
@@ -63,7 +63,7 @@ async function request(folder: string, graceMs: number, clock: Clock): Promise<v
 
 async function waitFor(done: () => boolean, limitMs: number, clock: Clock): Promise<void> {
   const end = performance.now() + limitMs;
-  for (let pause = shortestPauseMs; !done() && performance.now() < end; pause = Math.min(2 * pause, longestPauseMs)) {
+  for (let pause = minPauseMs; !done() && performance.now() < end; pause = Math.min(2 * pause, maxPauseMs)) {
     await clock.sleep(pause);
   }
 }

@@ -125,7 +125,7 @@ export function readStop(folder: string): StopReason | null {
   return (match?.[1] ?? null) as StopReason | null;
 }
 
-/** Says why the run is about to be stopped, before it is; the first reason stands, whoever gave it (link, not rename). */
+/** Says why the run is about to be stopped, before it is; the first reason stays (link, not rename). */
 export function writeStop(folder: string, why: StopReason, at: number): void {
   const file = runFiles(folder)['stop.json'];
   const temporary = `${file}.${randomUUID()}`;

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 
 /** A longer line is skipped: nothing that is judged is that long, and it must not fill the memory. */
-const longestLine = 8 * 1024 * 1024;
+const maxLine = 8 * 1024 * 1024;
 const chunkBytes = 256 * 1024;
 
 /** Where reading a growing file of lines has come to. `offset` is the start of the line that is not complete yet. */
@@ -55,13 +55,12 @@ function takeLines(chunk: Buffer, cursor: LineCursor, onLine: (line: string) => 
 
 function keep(bytes: Buffer, cursor: LineCursor): void {
   cursor.partialBytes += bytes.length;
-  if (cursor.partialBytes > longestLine) cursor.partial = [];
+  if (cursor.partialBytes > maxLine) cursor.partial = [];
   else if (bytes.length > 0) cursor.partial.push(Buffer.from(bytes));
 }
 
 function endLine(cursor: LineCursor, onLine: (line: string) => void): void {
-  if (cursor.partialBytes > 0 && cursor.partialBytes <= longestLine)
-    onLine(Buffer.concat(cursor.partial).toString('utf8'));
+  if (cursor.partialBytes > 0 && cursor.partialBytes <= maxLine) onLine(Buffer.concat(cursor.partial).toString('utf8'));
   cursor.partial = [];
   cursor.partialBytes = 0;
 }

@@ -124,7 +124,7 @@ supervise() {
     seconds=$((seconds + 2))
     clock
   ) &
-  spare=$!
+  second_timer=$!
   mkfifo "$run/out" "$run/err" || exit 1
   writer "$run/out" "$run/stdout.ndjson" "$bytes" &
   out=$!
@@ -156,8 +156,8 @@ supervise() {
 
   # What the command left in its group ends with it.
   kill -KILL -- "-$agent" 2>/dev/null
-  kill -TERM "$timer" "$spare" 2>/dev/null
-  wait "$timer" "$spare"
+  kill -TERM "$timer" "$second_timer" 2>/dev/null
+  wait "$timer" "$second_timer"
   # The writers end with the last holder of their pipe; one that got away from the group is not waited for.
   tries=0
   until { [ -e "$run/out.over" ] && [ -e "$run/err.over" ]; } || [ "$tries" -ge 50 ]; do

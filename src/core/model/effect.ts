@@ -105,7 +105,7 @@ export type DeliveryOf<K extends EffectKind> =
 
 export type Delivery = { [K in EffectKind]: DeliveryOf<K> }[EffectKind];
 
-/** What came of an effect in the end, as the task is told. */
+/** What came of an effect in the end, as the task reads it. */
 type EndOf<K extends EffectKind> =
   | { effect: K; ok: true; result: EffectResults[K]; error: null }
   | { effect: K; ok: false; result: RefusalOf<K>; error: string };

@@ -4,14 +4,14 @@ import { brokenCopies, leftovers } from './repairs/copies.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
 import { runFolders } from './repairs/run-folders.ts';
 import { deadOwners, orphans } from './repairs/runs.ts';
-import { lostProbe, oldWorkspaces, strandedEffects } from './repairs/state.ts';
+import { lostProbe, oldWorkspaces, abandonedEffects } from './repairs/state.ts';
 
 /** Everything `orch recover` and the start of a service look for, in this order: what runs need, runs, what depends on them. */
 const repairs: readonly Repair[] = [
   brokenCopies,
   deadOwners,
   orphans,
-  strandedEffects,
+  abandonedEffects,
   lostProbe,
   oldWorkspaces,
   runFolders,

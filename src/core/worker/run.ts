@@ -87,7 +87,7 @@ export async function adoptRun(context: RunContext): Promise<RunEnd> {
   return follow(context, run.folder);
 }
 
-/** Watches the process to its end, by whoever it was started, and takes the outcome from its files. */
+/** Watches the process to its end, also when another process started it, and takes the outcome from its files. */
 async function follow(context: RunContext, folder: string): Promise<RunEnd> {
   const { deps, renewer, signal } = context;
   const { onStop } = deps.config;

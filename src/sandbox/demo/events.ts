@@ -17,7 +17,7 @@ export interface Spectator {
 }
 
 /** More than a demonstration writes. */
-const mostRows = 200;
+const maxRows = 200;
 
 /**
  * Reports the events of one task from what orch keeps of it, so that the demonstration shows what really happened: state is
@@ -51,7 +51,7 @@ export function createSpectator(store: Store, taskId: TaskId, report: (event: De
     if (row === null) return;
     const { id, title, branch, prNumber, createdAt, updatedAt } = row.task;
     const events = once('task', { at: createdAt, kind: 'task', id, title, branch });
-    for (const decision of (await store.decisions({ taskId, limit: mostRows })).toReversed()) {
+    for (const decision of (await store.decisions({ taskId, limit: maxRows })).toReversed()) {
       if (Number(decision.id) <= lastDecision) continue;
       lastDecision = Number(decision.id);
       const { at, fromStage: from, toStage: to, holdCause: cause } = decision;
@@ -60,7 +60,7 @@ export function createSpectator(store: Store, taskId: TaskId, report: (event: De
       if (cause !== null && cause !== lastHold) events.push({ at, kind: 'waits', cause, why });
       lastHold = cause;
     }
-    for (const run of await store.runs({ taskId, limit: mostRows })) events.push(...ofRun(run));
+    for (const run of await store.runs({ taskId, limit: maxRows })) events.push(...ofRun(run));
     if (prNumber !== null) events.push(...once('pull', { at: updatedAt, kind: 'pull', number: prNumber }));
     for (const event of events.toSorted((a, b) => a.at - b.at)) report(event);
   }

@@ -6,13 +6,13 @@ import { databaseError, isBusy } from './errors.ts';
 import { watchDatabase } from './watch.ts';
 
 /**
- * Longest wait inside SQLite, during which the event loop stands still: 25 ms bounded the stall to 56 ms with eight
+ * Longest wait inside SQLite, during which the event loop is blocked: 25 ms bounded the stall to 56 ms with eight
  * writing processes, 5 s to 832 ms, at equal throughput.
  */
 export const busyTimeoutMs = 25;
 
-const shortestPauseMs = 2;
-const longestPauseMs = 60;
+const minPauseMs = 2;
+const maxPauseMs = 60;
 
 /**
  * Repeats `attempt` while another process holds the lock, pausing asynchronously with jitter, so that timers and
@@ -22,13 +22,13 @@ const longestPauseMs = 60;
  */
 export async function patiently<T>(file: string, limitMs: number, attempt: () => T): Promise<T> {
   const deadline = performance.now() + limitMs;
-  for (let pause = shortestPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
+  for (let pause = minPauseMs; ; pause = Math.min(pause * 2, maxPauseMs)) {
     try {
       return attempt();
     } catch (error) {
       if (!isBusy(error) || performance.now() >= deadline) throw databaseError(error, file);
     }
-    await wait(shortestPauseMs + Math.random() * pause);
+    await wait(minPauseMs + Math.random() * pause);
   }
 }
 

@@ -57,12 +57,12 @@ export function databaseError(error: unknown, file: string): unknown {
 }
 
 /** SQLite's shared index grows by this much, bytes. */
-const leastSpace = 32 * 1024;
+const minSpace = 32 * 1024;
 
 function isFull(file: string): boolean {
   try {
     const { bavail, bsize, files, ffree } = statfsSync(path.dirname(file));
-    return bavail * bsize < leastSpace || (files > 0 && ffree === 0);
+    return bavail * bsize < minSpace || (files > 0 && ffree === 0);
   } catch {
     return false;
   }

@@ -9,8 +9,8 @@ import { refuseForeign } from './open.ts';
 /** `quick_check` reads the whole file: about a second for this many bytes on a slow disk. */
 const largestChecked = 256 * 1024 * 1024;
 const patienceMs = 5_000;
-/** Lines of damage that are told; one is enough to act. */
-const mostDamage = 5;
+/** Lines of damage that are shown; one is enough to act. */
+const maxDamage = 5;
 
 /** Whether there is a database: opening a store that may write makes it. */
 export function isDatabaseMade({ file }: DatabasePlace): boolean {
@@ -41,6 +41,6 @@ export async function inspectDatabase({ file }: DatabasePlace): Promise<Database
 }
 
 function damageOf(db: Database.Database): string[] {
-  const rows = db.pragma(`quick_check(${mostDamage})`) as { quick_check: string }[];
+  const rows = db.pragma(`quick_check(${maxDamage})`) as { quick_check: string }[];
   return rows.map((row) => row.quick_check).filter((line) => line !== 'ok');
 }

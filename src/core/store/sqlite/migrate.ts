@@ -9,7 +9,7 @@ export interface Migration {
   sql: string;
 }
 
-/** The numbered files beside this one, in order; they lie there in the source tree and in `dist` alike. */
+/** The numbered files next to this one, in order; they lie there in the source tree and in `dist` alike. */
 export function migrations(): Migration[] {
   const folder = path.join(import.meta.dirname, 'migrations');
   const steps = readdirSync(folder)

@@ -19,7 +19,7 @@ interface OpenOptions {
   readonly?: boolean;
 }
 
-/** `orch` in ASCII, in the file's header: tells an orch database from any other (sqlite.org/pragma.html#pragma_application_id). */
+/** `orch` in ASCII, in the file's header: distinguishes an orch database from any other (sqlite.org/pragma.html#pragma_application_id). */
 export const applicationId = 0x6f726368;
 
 const patience = { service: 10_000, command: 5_000 };

@@ -15,7 +15,7 @@ const restMs = 10;
 /**
  * Calls `onChange` as soon as any process has written to the database, several times for one write: half a millisecond
  * instead of the half second of a usual poll. The folder is watched, since a watch on the `-wal` file goes dead when that
- * file is made anew. Only a hint: events may be lost or come from orch's own writes, so a slow poll stands behind it;
+ * file is made again. Only a hint: events may be lost or come from orch's own writes, so a slow poll stands behind it;
  * where watching is impossible nothing happens.
  */
 export function watchDatabase(file: string, onChange: () => void): { close: () => void } {

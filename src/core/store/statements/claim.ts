@@ -38,7 +38,7 @@ export function* mayClaim({ host, maxConcurrency }: ClaimRequest, now: number): 
 
 /**
  * Takes the oldest job that may run here, with its run and its reservation. The caller's write transaction makes look and
- * take one step: no other process counts slots or picks jobs in between. A job whose task is over a cap fails and tells its
+ * take one step: no other process counts slots or picks jobs in between. A job whose task is over a cap fails and notifies its
  * task; the next one is looked at.
  */
 export function* claimJob(request: ClaimRequest, now: number): Query<Claim | null> {

@@ -6,7 +6,7 @@ import { asStage } from '../words.ts';
 const putVisit = `INSERT INTO visits (task_id, n, stage, started_at, body) VALUES (@taskId, @n, @stage, @startedAt, @body)
   ON CONFLICT (task_id, n) DO UPDATE SET stage = excluded.stage, started_at = excluded.started_at, body = excluded.body`;
 
-/** Stays of a task in its stages; what a visit holds beside its number is one JSON value. */
+/** Stays of a task in its stages; what a visit holds in addition to its number is one JSON value. */
 export const visits = {
   *find(taskId: TaskId, n: number): Query<Visit | null> {
     const row = yield* one<{ body: string }>('SELECT body FROM visits WHERE task_id = @taskId AND n = @n', {

@@ -26,7 +26,7 @@ async function freeProbe(deps: RepairDeps): Promise<string> {
 const mergeQuietMs = 30_000;
 
 /** What a dead process of this host was sending: due again at once. Every kind checks the world before it is sent again. */
-export const strandedEffects: Repair = {
+export const abandonedEffects: Repair = {
   name: 'effects of dead senders',
   find: async (deps) => {
     const sending = await deps.store.effectsInFlight();
