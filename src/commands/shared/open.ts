@@ -35,8 +35,8 @@ export async function withApp<T>(
   flags?: Record<string, unknown>,
 ): Promise<T> {
   const { config, file, searched } = await context.loadConfig(flags);
-  // Tokens go to the servers that this file names.
-  if (searched) context.output.note(`configuration: ${file}`);
+  // Tokens go to the servers that this file names; a person sees it, a log is not filled with it.
+  if (searched && context.output.terminal.err.isTty) context.output.note(`configuration: ${file}`);
   const [{ openApp }, { systemClock }] = await Promise.all([
     import('../../app.ts'),
     import('../../core/platform/clock.ts'),
