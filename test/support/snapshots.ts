@@ -366,7 +366,7 @@ export function snapshot(over: Partial<Omit<Snapshot, 'task' | 'visit' | 'messag
     item: item(),
     branch: { kind: 'branch', branch, sha: sha('2') },
     pr: null,
-    usualAnalystMinutes: null,
+    usualMinutes: null,
     ...over,
     task: task(over.task),
     visit: stage === 'created' ? null : own,

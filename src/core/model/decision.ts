@@ -22,8 +22,8 @@ export interface Snapshot {
   /** Head of the task's branch on the server as last seen; null: never looked. */
   branch: BranchMirror | null;
   pr: PrMirror | null;
-  /** Usual duration of an analyst's run, minutes, median of the past; null without past runs. */
-  usualAnalystMinutes: number | null;
+  /** Usual duration of a run in the first stage of the pipeline, minutes, median of the past; null without past runs. */
+  usualMinutes: number | null;
 }
 
 /** Why a decision came out as it did: stored with it, printed by `orch why`. */

@@ -244,16 +244,16 @@ export function reconcileSuite(get: () => Bench): void {
       ]);
     });
 
-    it('knows how long an analyst usually takes', async () => {
+    it('knows how long the first agent usually takes', async () => {
       const { store, clock } = await withTask();
-      expect(present(await store.load(taskId)).usualAnalystMinutes).toBeNull();
+      expect(present(await store.load(taskId)).usualMinutes).toBeNull();
       for (const [n, minutes] of [3, 50, 8].entries()) {
         await store.enqueue(newJob({ cause: `v${n}` }));
         const claim = present(await claimOn(store));
         clock.at += minutes * 60_000;
         await store.settle(claim.lease, settlement());
       }
-      expect(present(await store.load(taskId)).usualAnalystMinutes).toBe(8);
+      expect(present(await store.load(taskId)).usualMinutes).toBe(8);
     });
   });
 }

@@ -63,7 +63,7 @@ export function advanceTo(
   notify(
     draft,
     from === 'created'
-      ? { event: 'intake_accepted', role: facts.role.name, usualMinutes: draft.from.usualAnalystMinutes }
+      ? { event: 'intake_accepted', role: facts.role.name, usualMinutes: draft.from.usualMinutes }
       : { event: 'stage_changed', from, to: stage, by },
   );
   showPhase(draft, 'in_progress');

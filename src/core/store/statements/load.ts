@@ -1,5 +1,6 @@
 import type { RunOutcome, Snapshot, TaskId } from '../../model/index.ts';
 import { answersCheck, codeTreeOf } from '../../model/index.ts';
+import { stageDefinition } from '../../pipeline/stages/index.ts';
 import { decode } from '../codec.ts';
 import { all, type Query } from '../query.ts';
 import { jobs } from './jobs.ts';
@@ -14,7 +15,8 @@ export function* loadSnapshot(taskId: TaskId): Query<Snapshot | null> {
   const stored = yield* tasks.find(taskId);
   if (stored === null) return null;
   const { task, meta } = stored;
-  const usualMs = yield* runs.usualAnalystMs();
+  const [first] = task.pipelineStages;
+  const usualMs = first === undefined ? null : yield* runs.usualMs(stageDefinition(first, task.ownStages).role.name);
   return {
     task,
     meta,
@@ -25,7 +27,7 @@ export function* loadSnapshot(taskId: TaskId): Query<Snapshot | null> {
     item: yield* mirrors.find(taskId, 'item', ''),
     branch: yield* mirrors.find(taskId, 'branch', task.branch),
     pr: task.prNumber === null ? null : yield* mirrors.find(taskId, 'pr', String(task.prNumber)),
-    usualAnalystMinutes: usualMs === null ? null : Math.max(1, Math.round(usualMs / 60_000)),
+    usualMinutes: usualMs === null ? null : Math.max(1, Math.round(usualMs / 60_000)),
   };
 }
 

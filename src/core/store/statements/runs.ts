@@ -1,4 +1,4 @@
-import type { JobId, RepoSlug, Run, RunEnd, RunId, RunPatch, TaskId } from '../../model/index.ts';
+import type { JobId, RepoSlug, Role, Run, RunEnd, RunId, RunPatch, TaskId } from '../../model/index.ts';
 import { liveStates, slotPhases } from '../../queue/claim.ts';
 import { decodeOrNull, encodeOrNull, idOf, inList, isSet, rowId } from '../codec.ts';
 import { all, one, run as change, type Query } from '../query.ts';
@@ -77,8 +77,8 @@ const endsOf = `SELECT runs.id, runs.task_id, runs.ended_at,
     CASE WHEN jobs.state IN (${inList(liveStates)}) THEN 1 ELSE 0 END AS live
   FROM runs JOIN jobs ON jobs.id = runs.job_id WHERE runs.id IN (SELECT value FROM json_each(@ids))`;
 
-const analystTimes = `SELECT ended_at - started_at AS ms FROM runs
-  WHERE role = 'analyst' AND kind = 'agent' AND phase = 'settled' AND outcome ->> 'kind' = 'success'
+const usualTimes = `SELECT ended_at - started_at AS ms FROM runs
+  WHERE role = @role AND kind = 'agent' AND phase = 'settled' AND outcome ->> 'kind' = 'success'
   ORDER BY id DESC LIMIT @limit`;
 
 export interface RunFilter {
@@ -156,9 +156,9 @@ export const runs = {
       endedAt: row.ended_at,
     }));
   },
-  /** Median duration of the newest successful analyst runs, milliseconds; null without any. */
-  *usualAnalystMs(): Query<number | null> {
-    const rows = yield* all<{ ms: number }>(analystTimes, { limit: usualRuns });
+  /** Median duration of the newest successful runs of a role, milliseconds; null without any. */
+  *usualMs(role: Role): Query<number | null> {
+    const rows = yield* all<{ ms: number }>(usualTimes, { role, limit: usualRuns });
     const sorted = rows.map((row) => row.ms).sort((a, b) => a - b);
     return sorted[Math.floor(sorted.length / 2)] ?? null;
   },
