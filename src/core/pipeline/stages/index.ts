@@ -12,7 +12,7 @@ import { review } from './review.ts';
 import { defaultRole, type BounceKind, type HoldKind, type RoleFacts } from './stage.ts';
 import { testing } from './testing.ts';
 
-/** The built-in work stages, in the order of the default pipeline (spec 3). A new one is added here and nowhere else. */
+/** The built-in work stages, in the order of the default pipeline (spec 3). A new one is listed here and nowhere else. */
 export const builtInStages: readonly StageDefinition[] = [analysis, architecture, development, review, testing, deploy];
 
 /** The stages of a pipeline that names none. Fixed: adding a stage to the product changes no project's pipeline. */
