@@ -22,7 +22,7 @@ export interface GiteaApi {
 
 /**
  * A gitea-js client whose `fetch` is orch's transport. gitea-js rejects with the fetch `Response` on any other status
- * than 2xx, and reads an empty body as a syntax error; so the answer is kept beside the `Response` and judged here, and
+ * than 2xx, and reads an empty body as a syntax error; so the answer is kept together with the `Response` and judged here, and
  * gitea-js only builds the request.
  */
 export function createGiteaApi(options: {

@@ -31,7 +31,7 @@ function kindOf(status: number, message: string): MergeAnswer['kind'] {
   if (status < 300) return 'asked';
   if (status >= 500 || status === 401 || status === 403 || status === 408 || status === 429) return 'trouble';
   if (status === 409 && /head/i.test(message)) return 'head_moved';
-  // 409: two merges into one base. 404: the pull request is missing or closed, which reading it again tells.
+  // 409: two merges into one base. 404: the pull request is missing or closed, which reading it again shows.
   if (status === 409 || status === 404 || /try again later/i.test(message) || message === '') return 'not_yet';
   return 'refused';
 }

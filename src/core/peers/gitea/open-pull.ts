@@ -63,7 +63,7 @@ async function post(api: GiteaApi, slug: RepoSlug, wanted: Wanted, labels: numbe
         ...(labels.length === 0 ? {} : { labels }),
       }),
     );
-    // 409: there is one already. Where the list does not show it, the two answers disagree and time must tell.
+    // 409: there is one already. Where the list does not show it, the two answers disagree; a later try decides.
     if (answer.status === 409) {
       return { error: api.garbage(answer, `exists, but is not listed: ${api.message(answer)}`), unknown: true };
     }

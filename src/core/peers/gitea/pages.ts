@@ -5,8 +5,8 @@ import type { GiteaApi } from './api.ts';
 /** Largest page a server gives unless configured otherwise; a larger wish is cut silently. */
 export const pageSize = 50;
 
-/** Bound of one list: a server whose pages never end must not keep a poll for ever. */
-const mostPages = 1_000;
+/** Bound of one list: a server whose pages never end must not keep a poll without end. */
+const maxPages = 1_000;
 
 export interface PageReader<T, Shape extends object> {
   /** Asks for one page, 1-based, of `pageSize` rows. */
@@ -29,7 +29,7 @@ export interface PageReader<T, Shape extends object> {
 export async function readPages<T, Shape extends object>(api: GiteaApi, reader: PageReader<T, Shape>): Promise<T[]> {
   const byKey = new Map<number, T>();
   let seen = 0;
-  for (let page = 1; page <= mostPages; page++) {
+  for (let page = 1; page <= maxPages; page++) {
     const answer = await reader.fetch(page);
     const value = api.accept(answer);
     const source = reader.rows === undefined ? value : reader.rows(value, answer);
@@ -47,7 +47,7 @@ export async function readPages<T, Shape extends object>(api: GiteaApi, reader: 
       if (total === null) return [...byKey.values()];
       throw api.garbage(answer, 'the same page again');
     }
-    if (page === mostPages) throw api.garbage(answer, 'the pages do not end');
+    if (page === maxPages) throw api.garbage(answer, 'the pages do not end');
   }
   return [...byKey.values()];
 }

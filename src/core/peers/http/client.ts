@@ -20,7 +20,7 @@ export interface HttpOptions {
   maxBytes?: number;
   /** Called before every try, also the second one of a read; what it throws ends the call before anything is sent. */
   beforeTry?: () => void;
-  /** Spares places that do not answer, see `Circuits`; without it every request is sent. */
+  /** Sends no calls for a while to places that do not answer, see `Circuits`; without it every request is sent. */
   circuit?: {
     clock: Clock;
     /** What is in trouble together: the part of the path that names a project or a repository. */
@@ -63,7 +63,7 @@ export function createHttp(options: HttpOptions): Http {
 
 /**
  * Reads and writes have circuits of their own: after a write without an answer somebody has to look. A 429 opens them,
- * too: what the server asked to be spared is spared by every caller.
+ * too: every caller waits as long as the server asked for.
  */
 function sparing(send: Http, errors: PeerErrors, { clock, placeOf }: NonNullable<HttpOptions['circuit']>): Http {
   const circuits = createCircuits(clock);

@@ -7,7 +7,7 @@ import type { HttpAnswer, PeerErrors } from './types.ts';
 
 type PeerName = 'plane' | 'gitea' | 'telegram';
 
-/** What any answer over HTTP may mean, whoever gave it; the code is `<peer>_<fault>`. */
+/** What any answer over HTTP may mean, from any peer; the code is `<peer>_<fault>`. */
 type Fault = 'unreachable' | 'garbage' | 'rate_limited' | 'server_error' | 'refused' | 'token_refused' | 'not_found';
 
 export interface PeerErrorOptions {
@@ -22,7 +22,7 @@ export interface PeerErrorOptions {
   now: () => number;
 }
 
-const longestExcerpt = 300;
+const maxExcerpt = 300;
 
 /** The error factory of a peer, see {@link PeerErrors}. */
 export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
@@ -34,7 +34,7 @@ export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
       redactor.redact(redactor.redact(text).replace(reorderingMarks, '')).replace(/\s+/g, ' ').trim(),
     );
     const characters = [...line];
-    return characters.length <= longestExcerpt ? line : `${characters.slice(0, longestExcerpt).join('')}…`;
+    return characters.length <= maxExcerpt ? line : `${characters.slice(0, maxExcerpt).join('')}…`;
   };
   const code = (fault: Fault) => `${options.peer}_${fault}` as const;
   const garbage = (what: string, detail: string): OrchError =>

@@ -16,7 +16,7 @@ interface Sent {
 }
 
 /** External ids that are tried for one comment: somebody who guesses the first ones must not suppress it. */
-const mostIds = 9;
+const maxIds = 9;
 
 /** Comments of a work item: reading all, and sending one so that a repetition finds the first. */
 export function createComments(
@@ -50,7 +50,7 @@ export function createComments(
   return {
     comments: (project, item) => list(project, item, commentOf),
     comment: async (project, item, { html, externalId, look }) => {
-      const ids = Array.from({ length: mostIds }, (_, n) => (n === 0 ? externalId : `${externalId}~${n + 1}`));
+      const ids = Array.from({ length: maxIds }, (_, n) => (n === 0 ? externalId : `${externalId}~${n + 1}`));
       const before = look ? await find(project, item, ids) : null;
       if (before?.own != null) return before.own;
       for (const id of ids) {
@@ -74,7 +74,7 @@ export function createComments(
   };
 }
 
-/** The id of the token's account, asked once; null where Plane does not tell it (before 0.28). */
+/** The id of the token's account, asked once; null where Plane does not report it (before 0.28). */
 function accountOf(me: () => Promise<{ id: string }>): () => Promise<string | null> {
   let known: Promise<string | null> | null = null;
   return () => {
@@ -124,7 +124,7 @@ function timeOf(fields: Fields): number | null {
   return fields.textOrNull('created_at') === null ? null : fields.time('created_at');
 }
 
-/** `created_at` is set by whoever writes the comment and orders nothing: `updated_at` is the server's own. */
+/** `created_at` is set by the author of the comment and orders nothing: `updated_at` is the server's own. */
 function commentOf(fields: Fields): ItemComment {
   return {
     id: fields.id('id'),

@@ -5,8 +5,8 @@ import type { PlaneApi } from './api.ts';
 /** Plane's cloud allows no more, and its documentation says so; the community edition would allow 1000. */
 const perPage = '100';
 
-/** Bound of one list: a server whose pages never end must not keep a poll for ever. */
-const mostPages = 200;
+/** Bound of one list: a server whose pages never end must not keep a poll without end. */
+const maxPages = 200;
 
 export interface PlanePage<T> {
   rows: T[];
@@ -18,7 +18,7 @@ export function pageQuery(cursor: string | null, more: Record<string, string> = 
   return { per_page: perPage, ...more, ...(cursor === null ? {} : { cursor }) };
 }
 
-/** Reads the envelope of a list. `next_cursor` is never empty, so only `next_page_results` tells whether there is more. */
+/** Reads the envelope of a list. `next_cursor` is never empty, so only `next_page_results` says whether there is more. */
 export function readPage<T>(api: PlaneApi, answer: HttpAnswer, row: (fields: Fields) => T): PlanePage<T> {
   const decoder = api.decoder(answer);
   const page = decoder.record(api.accept(answer), 'page');
@@ -48,7 +48,7 @@ export async function readAll<T extends { id: string }>(
     const page: PlanePage<T> = readPage(api, answer, row);
     for (const entry of page.rows) if (!byId.has(entry.id)) byId.set(entry.id, entry);
     if (page.next === null) return [...byId.values()];
-    if (cursors.has(page.next) || cursors.size >= mostPages) throw api.garbage(answer, 'the pages do not end');
+    if (cursors.has(page.next) || cursors.size >= maxPages) throw api.garbage(answer, 'the pages do not end');
     cursors.add(page.next);
     cursor = page.next;
   }

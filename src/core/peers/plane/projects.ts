@@ -106,7 +106,7 @@ function roleOf(number: number | null): Person['role'] {
   return number >= 15 ? 'member' : 'guest';
 }
 
-/** The community edition tells neither role nor, to guests, the e-mail address. */
+/** The community edition reports neither role nor, to guests, the e-mail address. */
 function memberOf(fields: Fields): Person {
   return {
     id: fields.id('id'),

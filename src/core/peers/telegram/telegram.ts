@@ -22,7 +22,7 @@ export interface TelegramOptions {
 }
 
 /** Longest message Telegram takes (Bot API, sendMessage). */
-const longestMessage = 4096;
+const maxMessage = 4096;
 
 /**
  * Sends messages to one chat. The token is a part of the address, so no error names the address. Throws OrchError
@@ -58,7 +58,7 @@ export function createTelegram(options: TelegramOptions): Chat & { botName(): Pr
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({
           chat_id: options.chatId,
-          text: cutHtml(html, longestMessage),
+          text: cutHtml(html, maxMessage),
           parse_mode: 'HTML',
           link_preview_options: { is_disabled: true },
         }),
