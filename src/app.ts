@@ -81,7 +81,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     tracker,
     chat: chatOf(options),
     policyOf,
-    stateOf: (projectId, phase) => stateOf(projectId, phase, store, tracker, config),
+    statesOf: (projectId, phase) => statesOf(projectId, phase, store, tracker, config),
     catalogue: catalogueOf(config.language),
     owner,
     backoff: config.worker.backoff,
@@ -122,20 +122,21 @@ function chatOf({ config, secrets, clock }: AppOptions): DeliverDeps['chat'] {
   });
 }
 
-/** Plane's state for a phase, from what the last poll kept, or from Plane when that is too old. */
-async function stateOf(
+/** Plane's states for a phase, from what the last poll kept, or from Plane when that is too old. */
+async function statesOf(
   projectId: ProjectId,
   phase: ItemPhase,
   store: Store,
   tracker: Tracker,
   config: Config,
-): Promise<string> {
+): Promise<{ shows: string; ends: string[] }> {
   const policy = projectOf(config, projectId);
   if (policy === null)
     throw new OrchError(`Plane project ${projectId} is no longer configured`, { code: 'project_not_registered' });
   const known = (await store.project(projectId)).resolved.facts;
   const facts = areFresh(known, store.now()) ? known : await readFacts(tracker, projectId, store.now());
-  return tracker.stateFor(facts.states, phase, policy).id;
+  const ends = facts.states.filter(({ group }) => group === 'cancelled' || group === 'completed');
+  return { shows: tracker.stateFor(facts.states, phase, policy).id, ends: ends.map(({ id }) => id) };
 }
 
 type WorkerParts = Pick<RepairDeps, 'store' | 'launcher' | 'git' | 'workspaces' | 'clock' | 'log' | 'owner'>;

@@ -104,7 +104,9 @@ async function pullMirrors(
 function awaited(task: Task, head: CommitSha | null): CommitSha[] {
   const cause = task.hold?.cause;
   const waits = [holds.ci, holds.ciSilent, holds.ciStuck].some((kind) => kind.cause === cause);
-  const watched = task.hold === null && stageOfTask(task).watchesCi;
+  // While a merge waits to be delivered, red code takes it back.
+  const free = task.hold === null || cause === holds.delivering.cause;
+  const watched = free && stageOfTask(task).watchesCi;
   if (!waits && !watched) return [];
   return [...new Set([head, task.progress.codeSha])].filter((sha): sha is CommitSha => sha !== null);
 }

@@ -328,7 +328,8 @@ async function cooperate(game: Game): Promise<void> {
   await steps.finish(game, 0);
   for (const context of [0, 1]) steps.ci(game, context);
   const { stage, hold, paused } = (await rowOf(data)).task;
-  if (last?.state === 'open' && stage === 'review') for (const who of [0, 4]) steps.review(game, who);
+  if (last?.state === 'open' && (stage === 'review' || hold?.cause === 'pr_review'))
+    for (const who of [0, 4]) steps.review(game, who);
   if (hold?.cause === 'approval') await steps.comment(game, 1);
   if (hold?.cause === 'answers') await steps.comment(game, 0);
   if (paused) await steps.command(game, 3);

@@ -11,7 +11,7 @@ export interface Metric {
 }
 
 /** States of the outbox; all are printed, so that an alert has a zero to start from. */
-const effectStates = ['pending', 'done', 'dead', 'superseded'];
+const effectStates = ['pending', 'done', 'dead', 'superseded', 'withdrawn'];
 
 const bare = (value: number): Metric['samples'] => [{ labels: {}, value }];
 const maybe = (ms: number | null): Metric['samples'] => (ms === null ? [] : bare(ms / 1000));

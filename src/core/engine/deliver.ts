@@ -30,8 +30,8 @@ export interface DeliverDeps extends RetryDeps {
   tracker: Tracker;
   /** Null: no chat is configured; its messages count as delivered. */
   chat: Chat | null;
-  /** Id of the state that shows a phase of a project. */
-  stateOf: (projectId: ProjectId, phase: ItemPhase) => Promise<string>;
+  /** Ids of the state that shows a phase of a project, and of those in which an item is at its end. */
+  statesOf: (projectId: ProjectId, phase: ItemPhase) => Promise<{ shows: string; ends: string[] }>;
   policyOf: (effect: { projectId: ProjectId }) => LinkedPolicy | null;
   catalogue: Catalogue;
   owner: string;
@@ -114,9 +114,12 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
     }
     case 'tracker.state': {
       // Never one that is set already (spec 4.2): a person may have moved the card there. A gone item shows nothing.
-      const stateId = await deps.stateOf(body.projectId, body.phase);
+      const states = await deps.statesOf(body.projectId, body.phase);
       const item = await deps.tracker.item(body.projectId, body.itemId);
-      if (item !== null && item.stateId !== stateId) await deps.tracker.setState(body.projectId, body.itemId, stateId);
+      // Ended by a person, which no poll has seen yet: a late write would take that back.
+      const ended = item !== null && states.ends.includes(item.stateId) && !states.ends.includes(states.shows);
+      if (item !== null && item.stateId !== states.shows && !ended)
+        await deps.tracker.setState(body.projectId, body.itemId, states.shows);
       return { kind: 'done', result: {} };
     }
     case 'chat.message':

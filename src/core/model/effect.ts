@@ -55,7 +55,7 @@ export interface NewEffect {
   /** Delivered in order within a lane, one at a time: `tracker:<item>`, `forge:<repo>#<branch>`, `chat`. */
   lane: string;
   body: EffectBody;
-  /** Whether the task gets an `effect_settled` message with what came of it. A dead effect always reports. */
+  /** Whether the task gets an `effect_settled` message with what came of it. A dead or withdrawn effect always reports. */
   report: boolean;
 }
 
@@ -108,7 +108,8 @@ export type Delivery = { [K in EffectKind]: DeliveryOf<K> }[EffectKind];
 /** What came of an effect in the end, as the task reads it. */
 type EndOf<K extends EffectKind> =
   | { effect: K; ok: true; result: EffectResults[K]; error: null }
-  | { effect: K; ok: false; result: RefusalOf<K>; error: string };
+  /** `withdrawn`: it was never sent, because the task did not want it any more; nothing was refused. */
+  | { effect: K; ok: false; withdrawn?: true; result: RefusalOf<K>; error: string };
 
 export type EffectEnd = { [K in EffectKind]: EndOf<K> }[EffectKind];
 

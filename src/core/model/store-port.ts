@@ -207,6 +207,10 @@ export interface Store {
   takeOver(lease: Lease, newOwner: string, leaseMs: number): Promise<Claim | null>;
 
   // outbox
+  /**
+   * Hands out the next due effect. One that changes the repository only while its task is at rest, has no unhandled message
+   * and still wants it: what is not wanted any more is withdrawn, and the task gets an `effect_settled` message of that.
+   */
   claimEffect(owner: string, leaseMs: number): Promise<{ effect: Effect; token: number } | null>;
   settleEffect(effectId: EffectId, token: number, delivery: RecordedDelivery): Promise<'ok' | 'lost'>;
   /** Effects that some process is sending now, and who: a dead sender's are given back by a repair. */

@@ -4,7 +4,7 @@ import type { Driver, Query } from './query.ts';
 import { agentBreaker } from './statements/agent-breaker.ts';
 import { anyDue, claimJob, mayClaim } from './statements/claim.ts';
 import { applyDecision, queueEffect, queueJob } from './statements/commit.ts';
-import { reviveEffects, settleEffect } from './statements/deliver.ts';
+import { claimEffect, reviveEffects, settleEffect } from './statements/deliver.ts';
 import { jobs } from './statements/jobs.ts';
 import { patchRun, renewLease, runningJobs, settleLease, takeOver } from './statements/leased.ts';
 import { leases, processes } from './statements/leases.ts';
@@ -94,7 +94,7 @@ function outboxMethods({ read, write }: Driver, now: Now) {
       // Looked at first without the write lock: an empty outbox is the usual case.
       const due = await read(() => outbox.nextDue());
       if (due === null || due > now()) return null;
-      const row = await write(() => outbox.claim(owner, leaseMs, now()));
+      const row = await write(() => claimEffect(owner, leaseMs, now()));
       return row === null ? null : { effect: decodeEffect(row), token: row.lease_token };
     },
     settleEffect: (effectId, token, delivery) => write(() => settleEffect(effectId, token, delivery, now())),

@@ -14,6 +14,7 @@ type Refused<K extends EffectKind> = Extract<Settled, { effect: K; ok: false }>;
 export function decideEffect(draft: Draft, settled: Settled): Step {
   const cause = `effect:${settled.key}`;
   if (settled.ok) return delivered(draft, settled, cause);
+  if (settled.withdrawn === true) return withdrawn(draft, settled, cause);
   const { error: text } = settled;
   switch (settled.effect) {
     case 'chat.message':
@@ -72,6 +73,29 @@ function delivered(draft: Draft, settled: Extract<Settled, { ok: true }>, cause:
     default:
   }
   return commit(draft, 'effect.delivered', `${settled.effect} was delivered`, cause);
+}
+
+/** It was not sent, because somebody said no first. The task waits for it no longer: it is asked for again when it is wanted again. */
+function withdrawn(draft: Draft, settled: Extract<Settled, { ok: false }>, cause: string): Step {
+  const { task, visit } = draft;
+  const { progress } = task;
+  switch (settled.effect) {
+    case 'git.start_branch':
+      if (progress.branchEffect === settled.key) progress.branchEffect = null;
+      break;
+    case 'forge.open_pull':
+      if (progress.pullEffect === settled.key) progress.pullEffect = null;
+      break;
+    case 'forge.merge_pull':
+      if (visit?.merge?.merged === false) visit.merge = null;
+      break;
+    case 'forge.post_review':
+      progress.postedVerdict = null;
+      break;
+    default:
+  }
+  if (isHeldFor(draft, holds.delivering)) task.hold = null;
+  return commit(draft, 'effect.withdrawn', `${settled.effect} was not sent: ${settled.error}`, cause);
 }
 
 /** Refused for good: the head moved (then it is judged again), or a rule of the server that somebody has to satisfy. */

@@ -1,6 +1,6 @@
 import type { Evidence, Visit } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { judgePrReviews, votes } from '../gates/pr-approved.ts';
+import { judgePrReviews, votes, type ReviewOnCode } from '../gates/pr-approved.ts';
 import { cannotSee, commit, hold, visitOf, type Step } from '../step.ts';
 import { holds } from './holds.ts';
 import { bounces, bounceToCode } from './moves.ts';
@@ -28,10 +28,35 @@ export function pullReviewRule(
       evidence: verdict.subject,
       detail: { visit: visitOf(draft).n },
     });
-  if (verdict.status === 'pass') {
-    Object.assign(subject, verdict.subject);
-    return null;
-  }
+  if (verdict.status === 'fail') return bounceChanges(draft, evidence.reviews.value, baseline, verdict.subject);
+  Object.assign(subject, verdict.subject);
+  return null;
+}
+
+/**
+ * The last look at people's reviews before a merge, and while it waits to be delivered: a request for changes goes to the
+ * developer whatever the review policy; where the review stage took people's approval of this code, one must still stand.
+ * Null: nobody says no.
+ */
+export function lastReviewRule(draft: Draft, evidence: Evidence, baseline: Visit['baseline']): Step | null {
+  const { prNumber, progress } = draft.task;
+  if (prNumber === null || evidence.reviews === undefined) return null;
+  const tookApproval =
+    draft.policy.gates.review.includes('pr-approved') && progress.approvedCode['review'] === baseline.codeTree;
+  if (tookApproval) return pullReviewRule(draft, evidence, baseline, {});
+  if (!evidence.reviews.seen) return cannotSee(draft, evidence.reviews.reason);
+  const verdict = judgePrReviews(evidence.reviews.value.author, evidence.reviews.value.rows);
+  if (verdict.status !== 'fail') return null;
+  return bounceChanges(draft, evidence.reviews.value, baseline, verdict.subject);
+}
+
+function bounceChanges(
+  draft: Draft,
+  { author, rows }: { author: string; rows: ReviewOnCode[] },
+  baseline: Visit['baseline'],
+  subject: Record<string, string>,
+): Step {
+  const { stage } = draft.task;
   const against = votes(author, rows).filter((row) => row.state === 'changes_requested' && row.sameCode);
   const by = against.map((row) => row.user).join(', ');
   const text = against.map((row) => row.body).join('\n\n');
@@ -41,5 +66,5 @@ export function pullReviewRule(
     text,
     sections: [{ title: `Findings of ${by}`, text }],
   });
-  return commit(draft, `${stage}.changes-requested`, `changes requested by ${by}`, 'gate', verdict.subject);
+  return commit(draft, `${stage}.changes-requested`, `changes requested by ${by}`, 'gate', subject);
 }

@@ -7,6 +7,7 @@ import { holds, holdTask } from '../rules/holds.ts';
 import { baselineOf, complete, noteMerge, openVisit } from '../rules/moves.ts';
 import { codeStage } from '../rules/order.ts';
 import { postVerdict } from '../rules/posted-verdict.ts';
+import { lastReviewRule } from '../rules/pull-reviews.ts';
 import { openPullRequest } from '../rules/pull-request.ts';
 import { cannotSee, cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
@@ -40,8 +41,9 @@ export const deploy: StageDefinition = {
   products: () => [
     '`.orch/result.json` with the status and, when the deployment failed, `rolled_back`: without it the task stops',
   ],
-  needs: (policy) => ['merges', 'pull', ...codeNeeds(policy)],
+  needs: (policy) => ['merges', 'pull', 'reviews', ...codeNeeds(policy)],
   watchesCi: true,
+  watchesReviews: true,
   merges: true,
   // Where orch merges, the deployer starts after the merge.
   agentFirst: (policy, visit) => policy.deploy.merge === 'agent' || visit.merge?.merged === true,
@@ -92,16 +94,26 @@ function decide(draft: Draft, evidence: Evidence): Step {
   );
 }
 
-/** Asks for the merge of exactly this head, after proving again what could have changed since the tests. */
+/**
+ * Asks for the merge of exactly this head, after proving again what could have changed since the tests. The same is proven
+ * while the merge waits to be delivered; what cannot be seen meanwhile does not take it back, because its delivery looks at
+ * the pull request first.
+ */
 function mergeProven(draft: Draft, evidence: Evidence): Step {
   const visit = visitOf(draft);
   const { task, policy } = draft;
-  if (visit.merge !== null) return hold(draft, holds.delivering, 'deploy.merging', 'the merge is under way');
+  const asked = visit.merge !== null;
+  const underWay = (): Step => hold(draft, holds.delivering, 'deploy.merging', 'the merge is under way');
+  if (asked && !seesAll(draft, evidence)) return underWay();
   const baseline = baselineOf(evidence);
   if (baseline === null || baseline.sha === null) return cannotSeeBranch(draft, evidence);
   const broken =
-    approvedCodeRule(draft, baseline) ?? mergeRule(draft, evidence, baseline) ?? codeRule(draft, evidence, baseline);
+    approvedCodeRule(draft, baseline) ??
+    mergeRule(draft, evidence, baseline) ??
+    codeRule(draft, evidence, baseline) ??
+    lastReviewRule(draft, evidence, baseline);
   if (broken !== null) return broken;
+  if (asked) return underWay();
   if (task.prNumber === null) return openPullRequest(draft);
   // A documents-only push may have dismissed the approval: the verdict on this very code is posted for the new head.
   if (policy.gates.review.includes('reviewer-verdict') && task.progress.approvedCode['review'] === baseline.codeTree)
@@ -130,6 +142,16 @@ function mergeProven(draft: Draft, evidence: Evidence): Step {
     sha: baseline.sha,
     code_tree: baseline.codeTree ?? '',
   });
+}
+
+/** Whether everything that is proven before a merge can be seen. */
+function seesAll({ policy }: Draft, evidence: Evidence): boolean {
+  return (
+    baselineOf(evidence) !== null &&
+    evidence.merges?.seen === true &&
+    evidence.reviews?.seen !== false &&
+    (policy.gates.development !== 'ci-green' || evidence.statuses?.seen === true)
+  );
 }
 
 /** Back to development, Blocked, reported with whether it was rolled back; nothing runs again by itself (spec 3.3). */

@@ -2,6 +2,7 @@ import type { Decision, Job, NewEffect, NewJob, TaskId } from '../../model/index
 import { refuseSecondJob } from '../../queue/claim.ts';
 import { supersedes, wishOf } from '../../queue/outbox.ts';
 import { run, type Query } from '../query.ts';
+import { withdrawUnwanted } from './deliver.ts';
 import { jobs } from './jobs.ts';
 import { messages } from './messages.ts';
 import { outbox } from './outbox.ts';
@@ -39,6 +40,7 @@ export function* applyDecision(
   }
   for (const job of decision.jobs) yield* queueJob({ ...job, taskId }, now);
   for (const effect of decision.effects) yield* queueEffect(effect, taskId, now);
+  yield* withdrawUnwanted(taskId, { task, visit: decision.visit ?? (yield* visits.find(taskId, task.visit)) }, now);
   yield* run(insertDecision, {
     taskId,
     now,

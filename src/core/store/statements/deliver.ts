@@ -1,8 +1,48 @@
 import type { EffectId, RecordedDelivery, TaskId } from '../../model/index.ts';
-import { reportOf, revivable } from '../../queue/outbox.ts';
+import { fateOf, isWanted, reportOf, revivable, withdrawalOf, type Standing } from '../../queue/outbox.ts';
 import type { Query } from '../query.ts';
 import { messages } from './messages.ts';
-import { decodeEffect, outbox } from './outbox.ts';
+import { decodeEffect, outbox, type EffectColumns } from './outbox.ts';
+import { tasks } from './tasks.ts';
+import { visits } from './visits.ts';
+
+/**
+ * Hands the next due effect to a sender. Its task is looked at in the same transaction: what it does not want any more is
+ * withdrawn, what it has to look at first is passed over.
+ */
+export function* claimEffect(owner: string, leaseMs: number, now: number): Query<EffectColumns | null> {
+  let row = yield* outbox.dueAfter(0, now);
+  while (row !== null) {
+    const standing = yield* standingOf(row);
+    const fate = standing === null ? 'send' : fateOf(decodeEffect(row), standing, standing.unseen);
+    if (fate === 'send') return yield* outbox.claim(row.id, owner, leaseMs, now);
+    if (standing !== null && fate === 'withdraw') yield* withdraw(row, standing, now);
+    row = yield* outbox.dueAfter(row.id, now);
+  }
+  return null;
+}
+
+/** Null for an effect of no task. */
+function* standingOf({ task_id: id }: EffectColumns): Query<(Standing & { unseen: boolean }) | null> {
+  const taskId = id as TaskId | null;
+  const stored = taskId === null ? null : yield* tasks.find(taskId);
+  if (taskId === null || stored === null) return null;
+  const { task } = stored;
+  const unseen = (yield* tasks.isAwake(taskId)) || (yield* messages.oldest(taskId)) !== null;
+  return { task, visit: yield* visits.find(taskId, task.visit), unseen };
+}
+
+/** Withdraws what a task does not want any more after a decision; what is being sent already is left alone. */
+export function* withdrawUnwanted(taskId: TaskId, standing: Standing, now: number): Query<void> {
+  for (const row of yield* outbox.waitingOf(taskId))
+    if (!isWanted(decodeEffect(row), standing)) yield* withdraw(row, standing, now);
+}
+
+function* withdraw(row: EffectColumns, standing: Standing, now: number): Query<void> {
+  yield* outbox.withdraw(row.id, now);
+  const report = withdrawalOf(decodeEffect(row), standing);
+  if (report !== null) yield* messages.post(report, now);
+}
 
 /**
  * Writes the result of a delivery, fenced by the sender's token: a sender that was too slow and was replaced changes

@@ -43,16 +43,23 @@ export function decodeEffect(row: EffectColumns): Effect {
 const laneHeads = `FROM outbox AS e WHERE e.state IN ('pending', 'in_flight') AND NOT EXISTS (
     SELECT 1 FROM outbox AS p WHERE p.lane = e.lane AND p.id < e.id AND p.state IN ('pending', 'in_flight'))`;
 
+const dueAfter = `SELECT e.* ${laneHeads} AND e.id > @after
+    AND ((e.state = 'pending' AND e.available_at <= @now) OR (e.state = 'in_flight' AND e.lease_expires_at <= @now))
+  ORDER BY e.id LIMIT 1`;
+
 const claimEffect = `UPDATE outbox SET state = 'in_flight', attempts = attempts + 1, lease_owner = @owner,
     lease_token = lease_token + 1, lease_expires_at = @now + @leaseMs
-  WHERE id = (SELECT e.id ${laneHeads}
-    AND ((e.state = 'pending' AND e.available_at <= @now) OR (e.state = 'in_flight' AND e.lease_expires_at <= @now))
-    ORDER BY e.id LIMIT 1)
-  RETURNING *`;
+  WHERE id = @id RETURNING *`;
+
+const withdraw = `UPDATE outbox SET state = 'withdrawn', settled_at = @now, lease_owner = NULL, lease_expires_at = NULL
+  WHERE id = @id`;
 
 // The first condition repeats that of the index of what is not sent yet, which serves only queries that do.
 const waitingBefore = `SELECT id, body FROM outbox
   WHERE lane = @lane AND id < @id AND state IN ('pending', 'in_flight') AND state = 'pending'`;
+
+const waitingOf = `SELECT * FROM outbox
+  WHERE task_id = @taskId AND state IN ('pending', 'in_flight') AND state = 'pending' ORDER BY id`;
 
 const insertEffect = `INSERT INTO outbox (key, lane, kind, body, report, task_id, state, available_at, created_at)
     VALUES (@key, @lane, @kind, @body, @report, @taskId, 'pending', 0, @now)
@@ -90,8 +97,20 @@ export const outbox = {
   *supersede(id: number, now: number): Query<void> {
     yield* run(`UPDATE outbox SET state = 'superseded', settled_at = @now WHERE id = @id`, { id, now });
   },
-  *claim(owner: string, leaseMs: number, now: number): Query<EffectColumns | null> {
-    return yield* one(claimEffect, { owner, leaseMs, now });
+  /** The first head of a lane behind this id that is due; the caller claims or withdraws it in the same transaction. */
+  *dueAfter(after: number, now: number): Query<EffectColumns | null> {
+    return yield* one(dueAfter, { after, now });
+  },
+  *claim(id: number, owner: string, leaseMs: number, now: number): Query<EffectColumns | null> {
+    return yield* one(claimEffect, { id, owner, leaseMs, now });
+  },
+  /** It is never sent. */
+  *withdraw(id: number, now: number): Query<void> {
+    yield* run(withdraw, { id, now });
+  },
+  /** What waits for a task and is not being sent, oldest first. */
+  *waitingOf(taskId: TaskId): Query<EffectColumns[]> {
+    return yield* all(waitingOf, { taskId });
   },
   /** When the head of some lane becomes due, or its sender's lease ends. */
   *nextDue(): Query<number | null> {

@@ -181,6 +181,10 @@ export const tasks = {
   *rest(id: TaskId, seenWake: number, wakeAt: number | null): Query<void> {
     yield* run(restTask, { id, seenWake, wakeAt });
   },
+  /** Whether something woke the task that no decision has looked at yet. */
+  *isAwake(id: TaskId): Query<boolean> {
+    return (yield* one('SELECT 1 FROM tasks WHERE id = @id AND awake = 1', { id })) !== null;
+  },
   *due(now: number, limit: number): Query<TaskId[]> {
     return (yield* all<{ id: TaskId }>(dueTasks, { now, limit })).map((row) => row.id);
   },
