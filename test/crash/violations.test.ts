@@ -81,6 +81,7 @@ const inDatabase: [expected: RegExp, ...sql: string[]][] = [
   [/says too little/, `UPDATE tasks SET hold = '{"cause":"ci","owner":"","clearedBy":""}', ${open}`],
   [/effect .* is pending/, `UPDATE outbox SET state = 'pending' WHERE ${first('outbox')}`],
   [/only a state may be/, `UPDATE outbox SET state = 'superseded' WHERE kind = 'tracker.comment'`],
+  [/was withdrawn/, `UPDATE outbox SET state = 'withdrawn' WHERE kind = 'tracker.comment'`],
   [/belongs to no decision/, `UPDATE outbox SET key = 'ET-001/999/x' WHERE kind = 'forge.merge_pull'`],
   [/run \d+ is still running/, `UPDATE runs SET phase = 'running' WHERE ${first('runs')}`],
   [/ran at one time/, `UPDATE runs SET ended_at = ended_at + 1000000 WHERE ${first('runs')}`],

@@ -145,13 +145,17 @@ export const cutOff = `(kind = 'forge.merge_pull' AND state = 'dead' AND json_ex
 /** 9: an effect exists exactly when its decision was committed; all are delivered or replaced in the end. */
 function effects({ all }: Rows, say: Say): void {
   for (const { key, state } of all<{ key: string; state: string }>(
-    `SELECT key, state FROM outbox WHERE state NOT IN ('done', 'superseded') AND NOT ${cutOff}`,
+    `SELECT key, state FROM outbox WHERE state NOT IN ('done', 'superseded', 'withdrawn') AND NOT ${cutOff}`,
   ))
     say(`effect ${key} is ${state}`);
   for (const { key } of all<{ key: string }>(
     `SELECT key FROM outbox WHERE state = 'superseded' AND kind <> 'tracker.state'`,
   ))
     say(`effect ${key} was replaced, which only a state may be`);
+  for (const { key } of all<{ key: string }>(
+    `SELECT key FROM outbox WHERE state = 'withdrawn' AND kind IN ('tracker.comment', 'chat.message')`,
+  ))
+    say(`effect ${key} was withdrawn, which nothing that informs people may be`);
   for (const { key } of all<{ key: string }>(`SELECT key FROM outbox AS o WHERE task_id IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM decisions AS d WHERE d.task_id = o.task_id AND o.key LIKE d.task_id || '/' || d.version || '/%')`))
     say(`effect ${key} belongs to no decision`);

@@ -1,7 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import type { NewEffect } from '../../../src/core/model/index.ts';
+import type { EffectBody, NewEffect } from '../../../src/core/model/index.ts';
 import type { Bench } from '../bench.ts';
-import { comment, commitNow, itemMirror, present, start, stateEffect, task, taskId } from '../bench.ts';
+import {
+  comment,
+  commitNow,
+  itemMirror,
+  message,
+  present,
+  sha,
+  start,
+  stateEffect,
+  task,
+  taskId,
+  visit,
+} from '../bench.ts';
 
 export function outboxSuite(get: () => Bench): void {
   const withEffects = async (...effects: NewEffect[]) => {
@@ -99,6 +111,75 @@ export function outboxSuite(get: () => Bench): void {
       await commitNow(store, { effects: [stateEffect('s2')] });
       expect(await store.reviveEffects(taskId)).toBe(0);
       expect(await key()).toBe('s2');
+    });
+
+    /** A task that asked for a merge and rests. */
+    const withMerge = async () => {
+      const bench = get();
+      const marker = 'Orch-Merge: ET-001/1';
+      const stay = visit(1, {
+        stage: 'deploy',
+        merge: { head: sha('a'), marker, merged: false, mergedSha: null },
+      });
+      const body = { kind: 'forge.merge_pull', marker } as EffectBody;
+      const merge: NewEffect = { key: 'm1', lane: 'forge:b', body, report: true };
+      await bench.store.addTask(task({ stage: 'deploy', visit: 1 }), itemMirror());
+      await commitNow(bench.store, { visit: stay, effects: [merge, comment('c1')] });
+      return bench;
+    };
+    const goToRest = async () => {
+      const { store } = get();
+      await store.rest(taskId, present(await store.load(taskId)).meta.wakeSeq, null);
+    };
+    const states = async () =>
+      Object.fromEntries((await get().store.effects({ limit: 9 })).map((effect) => [effect.key, effect.state]));
+
+    it('keeps a merge back until the task has looked at what woke it and has no message left', async () => {
+      const { store } = await withMerge();
+      expect([await key(), await key()]).toEqual(['c1', null]);
+      await store.post(message('m'));
+      await goToRest();
+      expect(await key()).toBeNull();
+      await commitNow(store, { handled: present(present(await store.load(taskId)).message).id });
+      expect(await key()).toBeNull();
+      await goToRest();
+      expect(await key()).toBe('m1');
+    });
+
+    it('withdraws a merge with the decision that ends it, and the task hears of it; a comment stays', async () => {
+      const { store } = await withMerge();
+      await commitNow(store, { task: task({ stage: 'deploy', visit: 1, paused: true }) });
+      expect(await states()).toEqual({ m1: 'withdrawn', c1: 'pending' });
+      expect(present(await store.load(taskId)).message?.body).toMatchObject({
+        kind: 'effect_settled',
+        key: 'm1',
+        ok: false,
+        withdrawn: true,
+      });
+      await goToRest();
+      expect([await key(), await key()]).toEqual(['c1', null]);
+      expect(await store.reviveEffects(taskId)).toBe(0);
+    });
+
+    it('leaves a merge alone that is being sent, and withdraws it before it is sent again', async () => {
+      const { store } = await withMerge();
+      await goToRest();
+      const sent = present(await take());
+      expect(sent.effect.key).toBe('m1');
+      await commitNow(store, { task: task({ stage: 'cancelled', visit: 1 }) });
+      expect((await states())['m1']).toBe('in_flight');
+      await store.settleEffect(sent.effect.id, sent.token, { kind: 'retry', error: 'down', afterMs: 0 });
+      await goToRest();
+      expect(await key()).toBe('c1');
+      expect((await states())['m1']).toBe('withdrawn');
+      expect(present(await store.load(taskId)).message?.body).toMatchObject({ key: 'm1', withdrawn: true });
+    });
+
+    it('withdraws a state that the task shows no longer', async () => {
+      const { store } = await withEffects(stateEffect('s1'), comment('c1'));
+      await commitNow(store, { task: task({ phase: 'cancelled' }) });
+      expect(await states()).toEqual({ s1: 'withdrawn', c1: 'pending' });
+      expect(present(await store.load(taskId)).message).toBeNull();
     });
 
     it('is due at once whatever the clock did since', async () => {
