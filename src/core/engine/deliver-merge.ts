@@ -32,7 +32,8 @@ export async function deliverMerge(
   await git.fetch(body.repo);
   if (known !== null) return (await lags(effect, body, known, git)) ?? known;
   const base = await git.head(body.repo, body.baseBranch);
-  if (base !== null && effect.attempts > 1) {
+  // Also at the first try of this effect: an earlier one of the same visit may have been withdrawn after it was tried.
+  if (base !== null) {
     const found = await git.findCommit(body.repo, base, body.marker, markerDepth);
     // The server merged and was cut off before it said so: its pull request stays open.
     if (found !== null)
