@@ -72,9 +72,9 @@ test('addresses in answers are never used: clone, html and API addresses name a 
   gitea.state.url = url;
   await reach('the end', (row) => row.task.stage === 'done');
   expect(seen).toEqual([]);
-  const told = JSON.stringify([plane.commentsOf(item), telegram.messages]);
-  expect(told).toContain('/acme/shop/');
-  expect(told).not.toContain(url);
+  const said = JSON.stringify([plane.commentsOf(item), telegram.messages]);
+  expect(said).toContain('/acme/shop/');
+  expect(said).not.toContain(url);
 });
 
 /** Answers that are no answers; each is given to whatever orch asks next, and must end as trouble, not as news. */

@@ -38,7 +38,7 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** A part that fails is told and leaves a section that says so; the others are still worth having. */
+/** A part that fails is reported and leaves a section that says so; the others are still worth having. */
 async function runPart(name: string, context: Omit<BenchContext, 'folder'>, root: string): Promise<Section> {
   const folder = path.join(root, name);
   mkdirSync(folder, { recursive: true });

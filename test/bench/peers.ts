@@ -9,15 +9,15 @@ interface Peer {
   name: string;
   version: string;
   entry: string;
-  /** What it needs beside it. */
-  beside: Record<string, string>;
+  /** What else it needs. */
+  needs: Record<string, string>;
 }
 
 // They are no development dependencies: liteque runs with no better-sqlite3 from 11.10 on ("Transaction function cannot
 // return a promise"), and orch runs with 12.11.1. plainjob is handed orch's driver.
 const known: Peer[] = [
-  { name: 'plainjob', version: '0.0.14', entry: 'dist/plainjob.js', beside: {} },
-  { name: 'liteque', version: '0.8.0', entry: 'dist/index.js', beside: { 'better-sqlite3': '11.7.2' } },
+  { name: 'plainjob', version: '0.0.14', entry: 'dist/plainjob.js', needs: {} },
+  { name: 'liteque', version: '0.8.0', entry: 'dist/index.js', needs: { 'better-sqlite3': '11.7.2' } },
 ];
 
 /** Building a driver takes one to three minutes. */
@@ -44,7 +44,7 @@ async function find(peer: Peer, say: (line: string) => void): Promise<string | n
   say(`installing ${peer.name} ${peer.version} into ${folder}, once`);
   try {
     mkdirSync(building, { recursive: true });
-    const dependencies = { [peer.name]: peer.version, ...peer.beside };
+    const dependencies = { [peer.name]: peer.version, ...peer.needs };
     const manifest = { private: true, dependencies, allowScripts: { 'better-sqlite3': true } };
     writeFileSync(path.join(building, 'package.json'), JSON.stringify(manifest));
     const args = ['install', '--no-audit', '--no-fund', '--loglevel=error'];

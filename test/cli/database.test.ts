@@ -50,7 +50,7 @@ function asNobody(args: string[]): Promise<Answer> {
 
 const bin = path.join(packageRoot(), 'bin', 'orch.js');
 
-/** Everything beside the database: bytes of every file of the state folder. */
+/** Everything but the database: bytes of every file of the state folder. */
 function bytes(): Record<string, string> {
   const found: Record<string, string> = {};
   for (const name of readdirSync(path.dirname(file))) {

@@ -101,7 +101,7 @@ describe('everything in order', () => {
 });
 
 describe('Plane', () => {
-  test('a refused token is told once; what depends on it is not asked', async () => {
+  test('a refused token is reported once; what depends on it is not asked', async () => {
     const { status, wrong } = await found({ env: { ORCH_PLANE_API_TOKEN: 'plane_api_wrong' } });
     expect(status).toBe(1);
     expect(wrong.map(({ name, level }) => [name, level])).toEqual([

@@ -58,7 +58,7 @@ function ofWorld(): string[] {
 }
 
 describe('from flags', () => {
-  test('addresses are taken apart, the file is valid, and the next steps are told', async () => {
+  test('addresses are taken apart, the file is valid, and the next steps are named', async () => {
     const { status, stdout, stderr } = await init([...complete, '--yes']);
     expect(status, stderr).toBe(0);
     expect(written()).toEqual({
@@ -81,7 +81,7 @@ describe('from flags', () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test('mistakes are told together, and nothing is written', async () => {
+  test('mistakes are reported together, and nothing is written', async () => {
     const { status, stderr } = await init([
       ...complete,
       '--yes',
@@ -147,15 +147,15 @@ describe('with the servers', () => {
     for (const secret of Object.values(world.env)) expect(readFileSync(file, 'utf8')).not.toContain(secret);
   });
 
-  test('missing states are told, and --create-states creates them, once', async () => {
+  test('missing states are named, and --create-states creates them, once', async () => {
     const { states } = world.plane.state;
     const bare = world.plane.addProject({ identifier: 'BA', name: 'Bare' }, world.people.lead);
     const names = (): string[] => states.filter((state) => state.project === bare.id).map(({ name }) => name);
     const before = names();
     const flags = [...ofWorld(), '--plane-project', bare.id];
-    const told = await init(flags, world.env);
-    expect(told.status, told.stderr).toBe(0);
-    expect(told.stderr).toContain('Plane has no state In Review, Needs Input, Blocked');
+    const said = await init(flags, world.env);
+    expect(said.status, said.stderr).toBe(0);
+    expect(said.stderr).toContain('Plane has no state In Review, Needs Input, Blocked');
     expect(names()).toEqual(before);
     const created = await init(['--create-states', '--yes'], world.env);
     expect(created.status, created.stderr).toBe(0);
@@ -167,7 +167,7 @@ describe('with the servers', () => {
     expect(names()).toHaveLength(before.length + 3);
   });
 
-  test('a refused token stops nothing but is told; --create-states fails on it', async () => {
+  test('a refused token stops nothing but is reported; --create-states fails on it', async () => {
     const env = { ...world.env, ORCH_PLANE_API_TOKEN: 'plane_api_wrong' };
     const { status, stderr } = await init([...ofWorld(), '--prefix', 'ET'], env);
     expect(status).toBe(0);

@@ -52,7 +52,7 @@ async function recover(...flags: string[]): Promise<Report> {
   return JSON.parse(stdout) as Report;
 }
 
-/** Every file of the state folder and every row of the database; what SQLite keeps beside it only while it is open is left out. */
+/** Every file of the state folder and every row of the database; what SQLite keeps only while it is open is left out. */
 function everything(): Record<string, string> {
   const state = path.join(root, 'state');
   const found: Record<string, string> = {};

@@ -156,9 +156,9 @@ describe('pollers', () => {
     const first = start(everySecond);
     await until('the first to lead', () => leader() === first.pid);
     const second = start(everySecond);
-    const told = await orch(['--config', host.file, 'serve-poller', '--once'], { cwd: root, env: world.env });
-    expect(told).toMatchObject({ status: 0 });
-    expect(told.stderr).toContain('another poller leads');
+    const said = await orch(['--config', host.file, 'serve-poller', '--once'], { cwd: root, env: world.env });
+    expect(said).toMatchObject({ status: 0 });
+    expect(said.stderr).toContain('another poller leads');
     first.kill('SIGKILL');
     await until('the second to lead', () => leader() === second.pid);
     const third = start(everySecond);

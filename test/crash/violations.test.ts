@@ -93,7 +93,7 @@ const inDatabase: [expected: RegExp, ...sql: string[]][] = [
   [/more than its budgets/, `UPDATE jobs SET transient = 7 WHERE ${first('jobs')}`],
   [/has the cause of another one/, `UPDATE jobs SET cause = 'x'`],
   [/lived at one time/, `UPDATE jobs SET finished_at = finished_at + 1000000 WHERE ${first('jobs')}`],
-  [/told ET-001 0 times/, `DELETE FROM messages WHERE source_key LIKE 'run:%'`],
+  [/notified ET-001 0 times/, `DELETE FROM messages WHERE source_key LIKE 'run:%'`],
   [/reserves 5, its runs 0/, 'UPDATE tasks SET reserved_micros = 5'],
   [/spent 7, its runs/, 'UPDATE tasks SET spent_micros = 7'],
   [/above its cost cap/, 'UPDATE jobs SET cost_cap_micros = 0', 'UPDATE tasks SET reserved_micros = 5'],

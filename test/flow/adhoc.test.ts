@@ -29,7 +29,7 @@ test('an audit chosen by its label: analysis and testing, no code, no pull reque
   const { task } = await held('approval');
   expect(task).toMatchObject({ pipeline: 'audit', pipelineStages: ['analysis', 'testing'] });
   plane.commentAs(people.lead, item, '<p>:approved:</p>');
-  // Nobody in this line could mend it: a person decides.
+  // Nobody in this line could correct it: a person decides.
   await held('gate_failed');
   await retry();
   await coding.reach('the end', (row) => row.task.stage === 'done');

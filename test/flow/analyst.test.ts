@@ -19,7 +19,7 @@ test('questions go to the work item, all answers of those who may approve go to 
   side.say(people.lead, item, '<p>Written before any question.</p>');
   await line.until('the first questions', id, (row) => row.task.hold?.cause === 'answers');
   await side.tick(3);
-  expect(side.toldOf(item, 'The analyst asks (round 1 of 3)', 'Which currencies have to work?')).toHaveLength(1);
+  expect(side.noticesWith(item, 'The analyst asks (round 1 of 3)', 'Which currencies have to work?')).toHaveLength(1);
   expect(side.shown(item)).toBe('Needs Input');
   side.say(people.guest, item, '<p>Only roubles, says the guest.</p>');
   await side.tick(2);
@@ -39,7 +39,7 @@ test('questions go to the work item, all answers of those who may approve go to 
   expect(second?.orders).not.toContain('Written before any question');
   for (const round of [2, 3]) {
     await side.tick(2);
-    expect(side.toldOf(item, `The analyst asks (round ${round} of 3)`)).toHaveLength(1);
+    expect(side.noticesWith(item, `The analyst asks (round ${round} of 3)`)).toHaveLength(1);
     side.say(people.lead, item, `<p>Answer of round ${round}.</p>`);
     await side.tick();
     await line.work();
@@ -48,8 +48,8 @@ test('questions go to the work item, all answers of those who may approve go to 
   await side.tick(3);
   expect((await side.row(item)).task.hold).toMatchObject({ cause: 'question_rounds', blocking: true });
   expect(side.shown(item)).toBe('Blocked');
-  expect(side.toldOf(item, 'Too many rounds of questions', `orch retry ${id}`)).toHaveLength(1);
-  expect(side.toldOf(item, 'The analyst asks')).toHaveLength(3);
+  expect(side.noticesWith(item, 'Too many rounds of questions', `orch retry ${id}`)).toHaveLength(1);
+  expect(side.noticesWith(item, 'The analyst asks')).toHaveLength(3);
 
   // Answered, then lifted: the answer is in the orders, and the old questions file stops nothing.
   side.say(people.lead, item, '<p>The last answer.</p>');
@@ -86,7 +86,7 @@ test('what an earlier visit left is no evidence: nothing produced, conflict, old
   expect(side.calls(item, 'analyst')).toHaveLength(2);
   expect(side.calls(item, 'analyst')[1]?.orders).toMatch(/missing or empty: 01-brd\.md, 02-trz\.md/);
   expect(side.shown(item)).toBe('Blocked');
-  expect(side.toldOf(item, 'left nothing that the gate can read', `orch retry ${id}`)).toHaveLength(1);
+  expect(side.noticesWith(item, 'left nothing that the gate can read', `orch retry ${id}`)).toHaveLength(1);
   await line.app.store.post({ taskId: id, sourceKey: 'command:1', body: { kind: 'command', name: 'retry', by: 'op' } });
   await asked('the first request');
 
@@ -98,7 +98,7 @@ test('what an earlier visit left is no evidence: nothing produced, conflict, old
   expect(analyst).toHaveLength(5);
   expect(analyst[3]?.orders).toContain('The requirements contradict what the shop already promises');
   expect(analyst[4]?.orders).toContain('none of the four documents changed');
-  expect(side.toldOf(item, 'analyst runs again', 'a conflict with the specification (1 of 2)')).toHaveLength(1);
+  expect(side.noticesWith(item, 'analyst runs again', 'a conflict with the specification (1 of 2)')).toHaveLength(1);
 
   // The old conflict neither fails the gate nor counts as work; then a decision record passes it.
   side.say(people.lead, item, '<p>:approved:</p>');
@@ -139,6 +139,6 @@ test('a third conflict of the architect is held', async () => {
   expect(side.calls(item, 'architect')).toHaveLength(3);
   expect(side.shown(item)).toBe('Blocked');
   expect(
-    side.toldOf(item, 'The conflict with the specification remains', 'contradict', `orch retry ${id}`),
+    side.noticesWith(item, 'The conflict with the specification remains', 'contradict', `orch retry ${id}`),
   ).toHaveLength(1);
 }, 300_000);

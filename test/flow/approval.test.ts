@@ -44,12 +44,12 @@ describe('an analysis that waits for its approval', { timeout }, () => {
 
   test('is asked for once, with links to its documents', () => {
     expect(side.shown(item)).toBe('In Review');
-    expect(side.toldOf(item, 'Please read the analysis', ':approved:', '01-brd.md', '<a href=')).toHaveLength(1);
+    expect(side.noticesWith(item, 'Please read the analysis', ':approved:', '01-brd.md', '<a href=')).toHaveLength(1);
   });
 
   test('ignores the markers of others, in other words, in code and in quotations, and answers none of them', async () => {
     const { people } = line.world;
-    const before = side.told(item).length;
+    const before = side.notices(item).length;
     side.say(people.guest, item, '<p>:approved:</p>');
     side.rewrite(people.guest, early, '<p>:approved:</p>');
     side.say(people.member, item, '<p>:approved: I am no approver of this project</p>');
@@ -67,14 +67,16 @@ describe('an analysis that waits for its approval', { timeout }, () => {
       sayAsLead(html);
     await side.tick(3);
     expect((await side.row(item)).task).toMatchObject({ stage: 'analysis', hold: { cause: 'approval' } });
-    expect(side.told(item)).toHaveLength(before);
+    expect(side.notices(item)).toHaveLength(before);
   });
 
   test('is rejected by a comment with both markers, and the reason reaches the analyst', async () => {
     sayAsLead('<p>:approved: the goal,</p><p>:rejected: but <b>coupons</b> are missing</p>');
     await side.tick(3);
     expect((await side.row(item)).liveJob).toMatchObject({ role: 'analyst', state: 'queued' });
-    expect(side.toldOf(item, 'analyst runs again', 'rejected (1 of 3)', 'but coupons are missing')).toHaveLength(1);
+    expect(side.noticesWith(item, 'analyst runs again', 'rejected (1 of 3)', 'but coupons are missing')).toHaveLength(
+      1,
+    );
     expect(side.shown(item)).toBe('In Progress');
     await line.work();
     await side.tick(3);
@@ -82,7 +84,7 @@ describe('an analysis that waits for its approval', { timeout }, () => {
     expect(calls).toHaveLength(2);
     expect(calls[1]?.orders).toContain('Rejected by Lead');
     expect(calls[1]?.orders).toContain('but coupons are missing');
-    expect(side.toldOf(item, 'Please read the analysis')).toHaveLength(2);
+    expect(side.noticesWith(item, 'Please read the analysis')).toHaveLength(2);
   });
 
   test('answers an approval of the text before: it does not count, also when it is edited later', async () => {
@@ -93,7 +95,7 @@ describe('an analysis that waits for its approval', { timeout }, () => {
     await settled(line);
     await line.work();
     await side.tick(3);
-    expect(side.toldOf(item, 'This approval does not count')).toHaveLength(1);
+    expect(side.noticesWith(item, 'This approval does not count')).toHaveLength(1);
     expect((await side.row(item)).task).toMatchObject({ stage: 'analysis', hold: { cause: 'approval' } });
     side.rewrite(line.world.people.lead, old, '<p>:approved: the old text was really fine</p>');
     await side.tick(2);
@@ -107,7 +109,7 @@ describe('an analysis that waits for its approval', { timeout }, () => {
     side.rewrite(people.lead, early, '<p>:approved: now I have read it</p>');
     await side.tick(2);
     expect((await side.row(item)).task).toMatchObject({ stage: 'architecture', hold: null });
-    expect(side.toldOf(item, 'analysis → architecture', 'By Lead')).toHaveLength(1);
+    expect(side.noticesWith(item, 'analysis → architecture', 'By Lead')).toHaveLength(1);
     plane.deleteComment(early);
     await side.tick(2);
     expect((await side.row(item)).liveJob).toMatchObject({ role: 'architect', state: 'queued' });
@@ -118,7 +120,9 @@ describe('an analysis that waits for its approval', { timeout }, () => {
     await side.tick(2);
     sayAsLead('<p>:approved:</p>');
     await side.tick(5);
-    expect(side.toldOf(item, 'Nothing waits for an approval', 'The task waits for: the architect')).toHaveLength(1);
+    expect(side.noticesWith(item, 'Nothing waits for an approval', 'The task waits for: the architect')).toHaveLength(
+      1,
+    );
     expect((await side.row(item)).task.stage).toBe('architecture');
   });
 });
@@ -150,7 +154,7 @@ describe('a rejection while the architect works', { timeout }, () => {
     const analyst = side.calls(item, 'analyst');
     expect(analyst).toHaveLength(2);
     expect(analyst[1]?.orders).toContain('the goal is wrong');
-    expect(side.toldOf(item, 'analyst runs again', 'rejected (1 of 3)', 'the goal is wrong')).toHaveLength(1);
+    expect(side.noticesWith(item, 'analyst runs again', 'rejected (1 of 3)', 'the goal is wrong')).toHaveLength(1);
   });
 
   test('starts nothing of the next visit before the old agent has ended', async () => {
@@ -184,7 +188,7 @@ test(
     expect(task).toMatchObject({ stage: 'analysis', hold: { cause: 'rejections', blocking: true } });
     expect(liveJob).toBeNull();
     expect(side.shown(item)).toBe('Blocked');
-    expect(side.toldOf(item, 'Rejected too often', 'fourth reason', `orch retry ${task.id}`)).toHaveLength(1);
+    expect(side.noticesWith(item, 'Rejected too often', 'fourth reason', `orch retry ${task.id}`)).toHaveLength(1);
     await side.retry(item);
     await side.tick();
     await asked('the request after the retry');

@@ -94,7 +94,7 @@ test(
 );
 
 test(
-  'merged by hand while an agent works: the agent is stopped, the task is done, Plane is told',
+  'merged by hand while an agent works: the agent is stopped, the task is done, Plane shows it',
   { timeout },
   async () => {
     coding = await startCoding({

@@ -61,34 +61,34 @@ describe('an item that says too little', { timeout }, () => {
   test('is refused once, with all that it lacks; an approval of it is answered', async () => {
     side.say(line.world.people.lead, poor, '<p>:approved:</p>');
     await side.tick(4);
-    const refusals = side.toldOf(poor, 'Not started', 'title needs at least 5', 'description needs at least 20');
+    const refusals = side.noticesWith(poor, 'Not started', 'title needs at least 5', 'description needs at least 20');
     expect(refusals).toHaveLength(1);
-    expect(side.toldOf(poor, 'Nothing waits for an approval now')).toHaveLength(1);
-    expect(side.told(poor)).toHaveLength(2);
+    expect(side.noticesWith(poor, 'Nothing waits for an approval now')).toHaveLength(1);
+    expect(side.notices(poor)).toHaveLength(2);
     expect(side.shown(poor)).toBe('Blocked');
   });
 
   test('is refused again without a word when it is only moved', async () => {
-    expect(side.told(poor)).toHaveLength(1);
+    expect(side.notices(poor)).toHaveLength(1);
     line.world.plane.moveAs(line.world.people.lead, poor, 'In Progress');
     await side.tick(3);
-    expect(side.told(poor)).toHaveLength(1);
+    expect(side.notices(poor)).toHaveLength(1);
     expect(side.shown(poor)).toBe('Blocked');
   });
 
-  test('is told what it still lacks when half of it is corrected, and enters by itself when all is', async () => {
+  test('says what it still lacks when half of it is corrected, and enters by itself when all is', async () => {
     const { plane, people } = line.world;
     plane.editItemAs(people.lead, poor, { name: 'Hints for the cart' });
     await side.tick(3);
-    expect(side.toldOf(poor, 'Not started')).toHaveLength(2);
-    expect(side.toldOf(poor, 'title needs')).toHaveLength(1);
+    expect(side.noticesWith(poor, 'Not started')).toHaveLength(2);
+    expect(side.noticesWith(poor, 'title needs')).toHaveLength(1);
     plane.editItemAs(people.guest, poor, { description_html: goodText });
     await side.tick(3);
     const { task, liveJob } = await side.row(poor);
     const branch = `feature/${side.id(poor)}-hints-for-the-cart`;
     expect(task).toMatchObject({ stage: 'analysis', hold: null, branch });
     expect(liveJob).toMatchObject({ role: 'analyst', state: 'queued' });
-    expect(side.toldOf(poor, 'Accepted')).toHaveLength(1);
+    expect(side.noticesWith(poor, 'Accepted')).toHaveLength(1);
     expect(side.shown(poor)).toBe('In Progress');
   });
 });
@@ -123,7 +123,7 @@ describe('a title in other letters, in none, or with markup', { timeout }, () =>
       const request = await gitea.readFile(repo, await branchOf(item), file);
       expect(request).toContain(`# ${side.id(item)}: ${item.name}`);
       expect(request).toContain('discount of ten percent');
-      expect(side.told(item)).toHaveLength(1);
+      expect(side.notices(item)).toHaveLength(1);
     }
   });
 
@@ -169,8 +169,8 @@ test.each(Object.entries(obstacles))(
     const clear = await obstacle.make(item);
     await side.tick(4);
     expect((await side.row(item)).task.hold).toMatchObject({ cause, blocking: true });
-    expect(side.toldOf(item, obstacle.named(item), `orch retry ${side.id(item)}`)).toHaveLength(1);
-    expect(side.told(item)).toHaveLength(1);
+    expect(side.noticesWith(item, obstacle.named(item), `orch retry ${side.id(item)}`)).toHaveLength(1);
+    expect(side.notices(item)).toHaveLength(1);
     expect(side.shown(item)).toBe('Blocked');
     expect((await side.row(item)).liveJob).toBeNull();
     await clear();

@@ -23,7 +23,7 @@ test(
     });
     await matrix.run();
     await checkCells(matrix);
-    // The project beside them is not kept waiting.
+    // The other project is not kept waiting.
     expect(matrix.cells.at(-1)?.doneIn).toBeLessThan(6);
   },
 );

@@ -20,7 +20,7 @@ test('Gitea in trouble for hours: tried for as long as it lasts, nothing lost or
   });
   await matrix.run();
   await checkCells(matrix);
-  // The project beside them is not kept waiting.
+  // The other project is not kept waiting.
   expect(matrix.cells.at(-1)?.doneIn).toBeLessThan(6);
 });
 

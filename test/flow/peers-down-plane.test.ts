@@ -15,7 +15,7 @@ test('Plane in trouble for hours: tried for as long as it lasts, nothing lost or
   matrix = await startMatrix({ peer: 'plane', plans: longRows(['none', 'development']), tickMs: 700_000, ticks: 1 });
   await matrix.run();
   await checkCells(matrix);
-  // The project beside them is not kept waiting.
+  // The other project is not kept waiting.
   expect(matrix.cells.at(-1)?.doneIn).toBeLessThan(6);
 });
 

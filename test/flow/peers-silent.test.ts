@@ -78,7 +78,7 @@ async function turn({ line: { app, tick } }: Drive): Promise<void> {
 
 const isApi = (request: string): boolean => request.includes('/api/v1/');
 
-/** Some ticks in which the peer is silent: counted, and told by `status`. Answers nothing; what is wrong throws. */
+/** Some ticks in which the peer is silent: counted, and shown by `status`. Answers nothing; what is wrong throws. */
 async function meet(drive: Drive, silence: Silence, when: string): Promise<void> {
   const { server, peer, clock, line: run } = drive;
   const asked = silence.startsWith('429 ');
@@ -100,8 +100,8 @@ async function meet(drive: Drive, silence: Silence, when: string): Promise<void>
   }
   const what = `${peer}, ${silence}, ${when}: ${counts.join(', ')} requests`;
   expect(Math.max(...counts), what).toBeLessThanOrEqual(perTick);
-  const told = JSON.stringify(overviewDocument(await readOverview(run.app.store, run.app.config, false)));
-  expect(told, what).toMatch(words[silence]);
+  const said = JSON.stringify(overviewDocument(await readOverview(run.app.store, run.app.config, false)));
+  expect(said, what).toMatch(words[silence]);
   if (rule === null) await server.resume();
   else server.faults.splice(server.faults.indexOf(rule), 1);
   if (!asked) return;
@@ -208,8 +208,8 @@ test(
       // The worker may still be delivering, and Telegram's messages wait: what is to be delivered is the state in Plane.
       await until('the work item to show Done', () => world.plane.stateName(item) === 'Done');
       await check(drive, item, id);
-      const told = JSON.stringify(overviewDocument(await readOverview(app.store, app.config, false)));
-      expect(told, action.kind).toMatch(/Telegram/);
+      const said = JSON.stringify(overviewDocument(await readOverview(app.store, app.config, false)));
+      expect(said, action.kind).toMatch(/Telegram/);
       telegram.faults.splice(0);
       for (let n = 0; n < 8; n += 1) {
         drive.clock.skip(700_000);

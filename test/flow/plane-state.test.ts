@@ -106,7 +106,7 @@ describe('an item that a person closes while it waits for an approval', { timeou
   test('is held and stays where the person put it', async () => {
     expect((await side.row(item)).task.hold).toMatchObject({ cause: 'closed_by_hand', blocking: true });
     expect(side.shown(item)).toBe('Done');
-    expect(side.toldOf(item, 'closed by hand', `orch retry ${side.id(item)}`)).toHaveLength(1);
+    expect(side.noticesWith(item, 'closed by hand', `orch retry ${side.id(item)}`)).toHaveLength(1);
   });
 
   test('is reopened by an approver, not by a guest; an approval that was given meanwhile counts then', async () => {
@@ -153,7 +153,7 @@ describe('an item that is cancelled while its agent works', { timeout }, () => {
     await side.tick(2);
     await line.work();
     expect(side.calls(item, 'analyst')).toHaveLength(1);
-    expect(side.toldOf(item, 'Cancelled')).toHaveLength(1);
+    expect(side.noticesWith(item, 'Cancelled')).toHaveLength(1);
     expect(side.shown(item)).toBe('Cancelled');
   });
 
@@ -163,7 +163,7 @@ describe('an item that is cancelled while its agent works', { timeout }, () => {
     await settled(line);
     await heldFor('approval');
     await side.tick();
-    expect(side.toldOf(item, 'cancelled → analysis')).toHaveLength(1);
+    expect(side.noticesWith(item, 'cancelled → analysis')).toHaveLength(1);
     expect(side.calls(item, 'analyst')).toHaveLength(2);
     expect((await side.row(item)).task.branch).toBe(branch);
     expect(side.shown(item)).toBe('In Review');

@@ -140,7 +140,7 @@ function review(id: number, more: Record<string, unknown> = {}) {
 }
 
 describe('reviews', () => {
-  it('reads 60 reviews from a server that gives 30 unless told otherwise, oldest first', async () => {
+  it('reads 60 reviews from a server that gives 30 unless asked for more, oldest first', async () => {
     const all = Array.from({ length: 60 }, (_, n) => review(n + 1, n === 59 ? { state: 'REQUEST_CHANGES' } : {}));
     const { gitea } = await againstGitea((seen, response) => paged(seen, response, all, (page) => page, 30));
     const reviews = await gitea.reviews(slug, 4);

@@ -312,14 +312,14 @@ describe('budget', () => {
   it.each([
     ['with Retry-After', { 'retry-after': '25' }, 25_000, 25_000],
     ['without Retry-After', {}, undefined, 60_000],
-  ])('closes at a 429 %s', async (_name, headers: Record<string, string>, told, closedMs) => {
+  ])('closes at a 429 %s', async (_name, headers: Record<string, string>, waitMs, closedMs) => {
     let throttle = true;
     const { server, plane, time } = await against((seen, response) => {
       if (!throttle) return json(response, 200, page(seen, []));
       json(response, 429, { error_code: 5900, error_message: 'RATE_LIMIT_EXCEEDED' }, headers);
     });
     const error = await failureOf(plane.states(project), [token]);
-    expect(error).toMatchObject({ code: 'plane_rate_limited', retry: 'later', retryAfterMs: told });
+    expect(error).toMatchObject({ code: 'plane_rate_limited', retry: 'later', retryAfterMs: waitMs });
     expect(error.message).toContain('RATE_LIMIT_EXCEEDED');
     throttle = false;
     time.now += closedMs - 1;
@@ -409,7 +409,7 @@ describe('comments', () => {
     });
   });
 
-  it('looks first when told to, and does not send what is there', async () => {
+  it('looks first when asked to, and does not send what is there', async () => {
     const { send, methods } = await sending(true, (response) => json(response, 201, comment('new')));
     expect(await send(true)).toEqual({ id: 'new', at });
     expect(await send(true)).toEqual({ id: 'new', at });

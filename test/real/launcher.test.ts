@@ -218,7 +218,7 @@ realPart('the launcher’s sandbox', missing ?? ('missing' in bwrap ? bwrap.miss
   });
 });
 
-/** Processes that wait for ever and are ours: started below this test's folder. */
+/** Processes that wait without end and are ours: started below this test's folder. */
 function waiting(): number {
   return readdirSync('/proc').filter((pid) => {
     try {

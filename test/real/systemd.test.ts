@@ -34,7 +34,7 @@ async function install(): Promise<void> {
   for (const command of commands) expect(await systemd.run('sh', '-c', command)).toEqual({ code: 0, out: '' });
 }
 
-/** A setting for one unit, beside what is shipped. */
+/** A setting for one unit, in addition to what is shipped. */
 async function dropIn(unit: string, text: string): Promise<void> {
   const place = path.join(folder, 'units', `${unit}.d`);
   mkdirSync(place, { recursive: true });
@@ -118,7 +118,7 @@ async function layWorld(): Promise<void> {
   const shared = path.join(folder, 'world');
   const scripts = path.join(shared, 'agent');
   mkdirSync(scripts, { recursive: true });
-  // Counts of the calls are written beside the script, by the user `orch`.
+  // Counts of the calls are written next to the script, by the user `orch`.
   chmodSync(scripts, 0o777);
   writeAgentScript(scripts, { roles: { analyst: [{ waitFor: '/opt/world/agent/go-{{task}}' }] }, repeatLast: true });
   const program = '/opt/orch/dist/sandbox/agent/scripted-agent.js';

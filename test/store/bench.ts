@@ -189,7 +189,7 @@ export function holdOn(cause: Hold['cause'], over: Partial<Hold> = {}): Hold {
     cause,
     blocking: true,
     owner: 'operator',
-    text: 'it stands still',
+    text: 'it is held',
     clearedBy: 'an operator',
     command: `orch retry ${taskId}`,
     lift: 'rerun',

@@ -11,7 +11,7 @@ import { adhoc, present, settlement, testClock } from './bench.ts';
 const root = path.resolve(import.meta.dirname, '../..');
 let folder: string;
 
-/** Node 20 does not run TypeScript: the rooms the store needs, types taken off, with the packages beside them. */
+/** Node 20 does not run TypeScript: the rooms the store needs, types taken off, with the packages next to them. */
 function compile(rooms: string[]): void {
   const compilerOptions = {
     module: ts.ModuleKind.ESNext,

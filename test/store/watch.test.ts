@@ -16,7 +16,7 @@ afterEach(() => {
 });
 
 describe('watchDatabase', () => {
-  it('calls on every write, also after the -wal file was made anew', async () => {
+  it('calls on every write, also after the -wal file was made again', async () => {
     const file = path.join(folder, 'orch.db');
     let calls = 0;
     const open = () => openStore({ database: { file }, clock: testClock(), mode: 'command' });

@@ -48,7 +48,7 @@ cd "$root"
 mkdir old-root
 pivot_root . old-root
 umount -l /old-root
-# Credentials are mounted beside systemd and have to reach it. Nothing is shared with this machine.
+# Credentials are mounted outside systemd and have to reach it. Nothing is shared with this machine.
 mount --make-rshared /
 exec env -i container=orch-test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   SYSTEMD_UNIT_PATH=/opt/units /lib/systemd/systemd --unit=basic.target --show-status=no

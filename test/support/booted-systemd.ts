@@ -18,9 +18,9 @@ interface Answer {
 
 /** A systemd that runs, seen from outside. Nothing here blocks: the servers it talks to may live in this process. */
 export interface BootedSystemd {
-  /** Runs a program beside it, as root. */
+  /** Runs a program in it, as root. */
   run(...argv: string[]): Promise<Answer>;
-  /** Runs a program beside it, as the user `orch`, with the variables of `docs/operations.md`. */
+  /** Runs a program in it, as the user `orch`, with the variables of `docs/operations.md`. */
   asOrch(...argv: string[]): Promise<Answer>;
   systemctl(...args: string[]): Promise<Answer>;
   /** A property of a unit. */

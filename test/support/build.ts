@@ -8,7 +8,7 @@ const target = path.join(tmpdir(), `orch-built-${process.pid}`);
 const built = new Map<string, string>();
 
 /**
- * Node 20 cannot run TypeScript: translates a script and what it imports from beside it, once per test process.
+ * Node 20 cannot run TypeScript: translates a script and what it imports from its folder, once per test process.
  * @param script path below the repository's root, such as `src/sandbox/agent/scripted-agent.ts`; it may import `node:`
  * modules and relative files only
  * @returns the file to run with `node`

@@ -52,7 +52,7 @@ export function claudeEnv(folder: string, apiUrl: string, retries = 0): Record<s
   return env;
 }
 
-/** The names of `claudeEnv` that orch must be told to pass through (`agent.env`). */
+/** The names of `claudeEnv` that orch must be asked to pass through (`agent.env`). */
 export const cliVariables = [
   'ANTHROPIC_BASE_URL',
   'ANTHROPIC_API_KEY',

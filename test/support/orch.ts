@@ -13,7 +13,7 @@ export interface OrchRun {
   ended: Promise<{ status: number | null; stdout: string; stderr: string }>;
 }
 
-/** Starts the built program beside the test, whose servers have to go on answering; nothing of the caller's environment. */
+/** Starts the built program next to the test, whose servers have to go on answering; nothing of the caller's environment. */
 export function startOrch(args: string[], options: { cwd: string; env?: Record<string, string> }): OrchRun {
   const child = spawn(process.execPath, [bin, ...args], {
     cwd: options.cwd,

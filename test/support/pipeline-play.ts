@@ -100,7 +100,7 @@ async function end(
   });
 }
 
-/** Work is published only on top of what the run started from; the branch of a merged round is made anew. */
+/** Work is published only on top of what the run started from; the branch of a merged round is made again. */
 async function publish(game: Game, { run }: RunningJob, files: Record<string, string>): Promise<Published | null> {
   const { world } = game;
   const start = run.baseSha;

@@ -19,9 +19,9 @@ export interface PlaneSide {
   /** Waits for Plane's background worker and ticks. */
   tick(times?: number): Promise<void>;
   /** orch's comments of an item, oldest first. */
-  told(item: WorkItem): string[];
+  notices(item: WorkItem): string[];
   /** Those whose text holds all of the words. */
-  toldOf(item: WorkItem, ...words: string[]): string[];
+  noticesWith(item: WorkItem, ...words: string[]): string[];
   shown(item: WorkItem): string;
   row(item: WorkItem): Promise<TaskRow>;
   rules(item: WorkItem): Promise<string[]>;
@@ -49,12 +49,12 @@ export function planeSide(line: Line): PlaneSide {
         for (const { what, error } of problems) throw new Error(`${what}: ${error.message}`, { cause: error });
       }
     },
-    told: (item) =>
+    notices: (item) =>
       plane
         .commentsOf(item)
         .filter((comment) => comment.externalSource === 'orch' && comment.externalId !== null)
         .map((comment) => comment.html),
-    toldOf: (item, ...words) => side.told(item).filter((html) => words.every((word) => html.includes(word))),
+    noticesWith: (item, ...words) => side.notices(item).filter((html) => words.every((word) => html.includes(word))),
     shown: (item) => plane.stateName(item),
     row: (item) => line.task(side.id(item)),
     rules: async (item) =>

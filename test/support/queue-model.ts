@@ -46,7 +46,7 @@ export interface Model {
   jobs: ModelJob[];
   runs: ModelRun[];
   tasks: Record<string, ModelTask>;
-  /** Source keys of what the tasks were told, in order. */
+  /** Source keys of the messages of the tasks, in order. */
   messages: string[];
 }
 

@@ -189,9 +189,9 @@ function settleAct(step: Extract<Step, { do: 'settle' }>, ticket: Ticket, job: M
   ).next;
   checkNext(next, job, ended, step.sawCancel && job.cancel, model.now);
   const key = `run:${ticket.runId}`;
-  const told = job.taskId === null || next.kind === 'again' ? null : message(key, { taskId: job.taskId as never });
+  const said = job.taskId === null || next.kind === 'again' ? null : message(key, { taskId: job.taskId as never });
   return {
-    real: (store) => store.settle(leaseOf(ticket), { outcome: ended, publishedSha: null, next, message: told }),
+    real: (store) => store.settle(leaseOf(ticket), { outcome: ended, publishedSha: null, next, message: said }),
     model: (state) => queue.settle(state, ticket, { kind: step.kind, next, cost }),
   };
 }

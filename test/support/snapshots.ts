@@ -395,7 +395,7 @@ export function file(path: string, text = `text of ${path}`): Artifact {
 
 export const fourDocuments = ['01-brd.md', '02-trz.md', '03-acceptance-criteria.md', '04-test-plan.yaml'];
 
-/** New, mergeable, green code at `head`, unless told otherwise. */
+/** New, mergeable, green code at `head`, unless something else is given. */
 export function evidence(over: Evidence & { files?: Artifact[]; rows?: StatusRow[]; tree?: string } = {}): Evidence {
   const { files, rows, tree, ...rest } = over;
   return {
@@ -433,8 +433,8 @@ export function mustDecide(...args: Parameters<typeof decided>): Decision {
   return decision;
 }
 
-/** Events told in a decision, with the channels each was told on: `hold@chat!+comment` (`!`: an alert). */
-export function told(decision: Decision): string[] {
+/** Notices of a decision, with the channels of each: `hold@chat!+comment` (`!`: an alert). */
+export function noticesOf(decision: Decision): string[] {
   const on = new Map<string, string[]>();
   for (const { body } of decision.effects) {
     if (body.kind !== 'tracker.comment' && body.kind !== 'chat.message') continue;

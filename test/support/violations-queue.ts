@@ -67,17 +67,17 @@ interface JobLine {
   finished_at: number | null;
   token: number | null;
   last_run: number | null;
-  told: number;
-  last_told: number;
+  reports: number;
+  last_reports: number;
 }
 
 /** One live job a task at every instant, one job a cause, budgets, and one word to the task for every job that ran. */
 function jobs({ all }: Rows, say: Say): void {
   const list = all<JobLine>(`SELECT j.*,
       (SELECT max(lease_token) FROM runs WHERE job_id = j.id) AS token, (SELECT max(id) FROM runs WHERE job_id = j.id) AS last_run,
-      (SELECT count(*) FROM messages AS m JOIN runs AS r ON m.source_key = 'run:' || r.id WHERE r.job_id = j.id) AS told,
+      (SELECT count(*) FROM messages AS m JOIN runs AS r ON m.source_key = 'run:' || r.id WHERE r.job_id = j.id) AS reports,
       EXISTS (SELECT 1 FROM messages AS m WHERE m.task_id = j.task_id
-        AND m.source_key = 'run:' || (SELECT max(id) FROM runs WHERE job_id = j.id)) AS last_told
+        AND m.source_key = 'run:' || (SELECT max(id) FROM runs WHERE job_id = j.id)) AS last_reports
     FROM jobs AS j ORDER BY j.id`);
   const ofTask = new Map<string, JobLine>();
   const causes = new Set<string>();
@@ -100,8 +100,12 @@ function jobs({ all }: Rows, say: Say): void {
     ofTask.set(job.task_id, job);
     if (job.finished_at === null || job.last_run === null) continue;
     // One that was cancelled while it waited for another try has nothing to tell.
-    if (job.told > 1 || (job.told === 0 && job.state !== 'cancelled') || (job.told === 1 && job.last_told === 0))
-      say(`job ${job.id} told ${job.task_id ?? ''} ${job.told} times of its end`);
+    if (
+      job.reports > 1 ||
+      (job.reports === 0 && job.state !== 'cancelled') ||
+      (job.reports === 1 && job.last_reports === 0)
+    )
+      say(`job ${job.id} notified ${job.task_id ?? ''} ${job.reports} times of its end`);
   }
 }
 

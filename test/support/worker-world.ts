@@ -34,8 +34,8 @@ export interface WorkerWorld {
   git: GitWorld;
   /** What was announced, newest last. */
   notices: Notice[];
-  /** Tasks that were told of, in order. */
-  told: TaskId[];
+  /** Tasks that were reported, in order. */
+  woken: TaskId[];
   /** Replaces what the agent does; it runs in the workspace, with `$ORCH_RUN`, and must not depend on its arguments. */
   agent(script: string): void;
   /** Makes the agent's `--version` fail, or work again. */
@@ -98,13 +98,13 @@ export async function workerWorld(kind: 'claude' | 'other' = 'other'): Promise<W
     preflightTtlMs: 0,
   });
   const notices: Notice[] = [];
-  const told: TaskId[] = [];
+  const woken: TaskId[] = [];
   const world: WorkerWorld = {
     root,
     store,
     git,
     notices,
-    told,
+    woken,
     agent: (text) => {
       const version = `[ "$1" = --version ] && { [ ! -e ${broken} ] && echo 1.0; exit; }`;
       writeFileSync(script, `#!/bin/sh\n${version}\n${text}\n`);
@@ -126,7 +126,7 @@ export async function workerWorld(kind: 'claude' | 'other' = 'other'): Promise<W
       timeoutOf: () => 60_000,
       promptOf: () => Promise.resolve('You are an agent.'),
       itemUrlOf: () => null,
-      onTask: (id) => Promise.resolve(void told.push(id)),
+      onTask: (id) => Promise.resolve(void woken.push(id)),
       announce: (_key, notice) => Promise.resolve(void notices.push(notice)),
       runsDir,
       repos: [repo],

@@ -269,7 +269,7 @@ describe('precedence and origin', () => {
     expect(loaded.origin('worker.drainSeconds')).toBe('default');
   });
 
-  it('resolves paths beside the file, or below the working folder from a variable', async () => {
+  it('resolves paths from the folder of the file, or below the working folder from a variable', async () => {
     write({ stateDir: 'state', agent: { roles: { deployer: { readPaths: ['~/key'] } } } }, 'etc/c.json');
     env['ORCH_RUNS_DIR'] = 'runs';
     const { config } = await load({ file: 'etc/c.json' });
@@ -413,7 +413,7 @@ describe('projects', () => {
     expect(second?.caps.costMicros).toBeNull();
   });
 
-  it('post the verdict where the second token is given, unless told otherwise', async () => {
+  it('post the verdict where the second token is given, unless something else is given', async () => {
     write({ plane: { workspace: 'acme' }, projects: [project] });
     env['ORCH_GITEA_REVIEWER_TOKEN_FILE'] = '/run/reviewer';
     expect((await load()).config.projects[0]?.postsVerdict).toBe(true);

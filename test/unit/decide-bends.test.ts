@@ -25,7 +25,7 @@ import {
   sha,
   snapshot,
   status,
-  told,
+  noticesOf,
 } from '../support/snapshots.ts';
 
 interface Bend {
@@ -60,7 +60,7 @@ function expectRerun(decision: Decision, role: string, stage: string, n: number,
   expect(decision.visit).toMatchObject({ n: 4, stage, bounce: true, requests: 1, finished: null });
   expect(decision.visit?.baseline).toMatchObject({ sha: sha('2'), codeTree: 'tree-2' });
   expect(jobs(decision)).toEqual([`${role}:visit:4:1`]);
-  expect(told(decision)).toEqual(['bounce@chat!+comment']);
+  expect(noticesOf(decision)).toEqual(['bounce@chat!+comment']);
   expect(noticeOf(decision, 'bounce')).toMatchObject({ role, n, of });
 }
 
@@ -73,7 +73,7 @@ describe('intake refused', () => {
   it('says everything that is missing at once, in Blocked', () => {
     const decision = go({ task: created, rest: { item: poor } });
     expect(decision.task.hold).toMatchObject({ cause: 'intake_refused', blocking: false, owner: 'author' });
-    expect(told(decision)).toEqual(['intake_refused@chat!+comment']);
+    expect(noticesOf(decision)).toEqual(['intake_refused@chat!+comment']);
     expect(noticeOf(decision, 'intake_refused').defects).toEqual(['title_short', 'description_short']);
     expect(phases(decision)).toEqual(['blocked']);
     expect(decision.jobs).toEqual([]);
@@ -125,7 +125,7 @@ describe('analyst asks', () => {
     const decision = go({ task: analysis, evidence: { files: [questions] } });
     expect(decision.task.hold).toMatchObject({ cause: 'answers', owner: 'approver', phase: 'needs_input' });
     expect(decision.task.counters.questionRounds).toBe(1);
-    expect(told(decision)).toEqual(['questions@chat!+comment']);
+    expect(noticesOf(decision)).toEqual(['questions@chat!+comment']);
     expect(noticeOf(decision, 'questions')).toMatchObject({ text: 'Which currency?', round: 1, of: 3 });
     expect(phases(decision)).toEqual(['needs_input']);
   });
@@ -168,12 +168,12 @@ describe('analyst asks', () => {
     expect(decision.jobs).toEqual([]);
   });
 
-  it('is no question any more beside complete documents', () => {
+  it('is no question any more next to complete documents', () => {
     const decision = go({
       task: analysis,
       evidence: { files: [questions, ...fourDocuments.map((path) => file(path))] },
     });
-    expect(told(decision)).toEqual(['approval_wanted@chat!+comment']);
+    expect(noticesOf(decision)).toEqual(['approval_wanted@chat!+comment']);
   });
 });
 
@@ -191,7 +191,7 @@ describe('an agent that produced nothing', () => {
     const decision = go({ task, visit: { askedAgain: 1 } });
     expect(decision.task.hold).toMatchObject({ cause, blocking: true });
     expect(decision.jobs).toEqual([]);
-    expect(told(decision)).toEqual(['hold@chat!+comment']);
+    expect(noticesOf(decision)).toEqual(['hold@chat!+comment']);
   });
 });
 
@@ -337,7 +337,7 @@ describe('what sends the developer back', () => {
     expect(decision.jobs).toEqual([]);
     expect(decision.task.stage).toBe(bend.task?.stage ?? 'development');
     expect(decision.task.hold).toMatchObject({ cause: 'developer_budget', blocking: true, owner: 'operator' });
-    expect(told(decision)).toEqual(['hold@chat!+comment']);
+    expect(noticesOf(decision)).toEqual(['hold@chat!+comment']);
     expect(phases(decision)).toEqual(['blocked']);
     // The retry starts the budget again, and the gate sends the same findings.
     const lifted = mustDecide(
@@ -485,7 +485,7 @@ describe('deploy', () => {
     expect(decision.task.hold).toMatchObject({ cause: 'deploy_failed', text, command: 'orch retry ET-012' });
     expect(decision.jobs).toEqual([]);
     expect(noticeOf(decision, 'deploy_failed').rolledBack).toBe(rolledBack);
-    expect(told(decision)).toContain('deploy_failed@chat!+comment');
+    expect(noticesOf(decision)).toContain('deploy_failed@chat!+comment');
     expect(phases(decision)).toEqual(['blocked']);
   });
 
@@ -511,7 +511,7 @@ describe('deploy', () => {
       },
     });
     expect(decision.task).toMatchObject({ stage: 'done', hold: null, phase: 'done' });
-    expect(told(decision)).toEqual(['done@chat+comment']);
+    expect(noticesOf(decision)).toEqual(['done@chat+comment']);
   });
 });
 
@@ -531,7 +531,7 @@ describe('runs that failed', () => {
   ])('%s', (_name, body, cause, events) => {
     const decision = go({ message: body, visit: { finished: null } });
     expect(decision.task.hold).toMatchObject({ cause, blocking: true, owner: 'operator' });
-    expect(told(decision)).toEqual(events.map((event) => `${event}@chat!+comment`));
+    expect(noticesOf(decision)).toEqual(events.map((event) => `${event}@chat!+comment`));
     expect(decision.jobs).toEqual([]);
   });
 
@@ -590,7 +590,7 @@ describe('facts of the outside', () => {
       });
       expect(decision.task).toMatchObject({ stage: 'done', mergedSha: sha('9') });
       expect(decision.cancelJobs).toEqual([job().id]);
-      expect(told(decision)).toEqual(['done@chat+comment', 'merged@chat+comment']);
+      expect(noticesOf(decision)).toEqual(['done@chat+comment', 'merged@chat+comment']);
     },
   );
 
@@ -617,7 +617,7 @@ describe('facts of the outside', () => {
     const decision = go({ rest: { item: item(over), liveJob: job() } });
     expect(decision.task).toMatchObject({ stage: 'cancelled', branch: 'feature/ET-012-cart-total' });
     expect(decision.cancelJobs).toEqual([job().id]);
-    expect(told(decision)).toEqual(events);
+    expect(noticesOf(decision)).toEqual(events);
     const back = mustDecide(snapshot({ task: { ...decision.task }, visit: {} }));
     expect(back.task.stage).toBe('development');
     expect(phases(back)).toEqual(['in_progress']);

@@ -21,7 +21,7 @@ import {
   sha,
   snapshot,
   status,
-  told,
+  noticesOf,
 } from '../support/snapshots.ts';
 
 const four = fourDocuments.map((path) => file(path));
@@ -222,7 +222,7 @@ describe('going on', () => {
     const s = snapshot({ ...start, task: { ...start?.task, phase: 'in_review' } });
     const decision = mustDecide(s, evidence(proof));
     expect(decision.jobs.map((queued) => queued.role)).toEqual([role]);
-    expect(told(decision)).toEqual(['stage_changed@chat+comment']);
+    expect(noticesOf(decision)).toEqual(['stage_changed@chat+comment']);
     expect(phases(decision)).toEqual(['in_progress']);
     expect(decision.visit?.baseline).toEqual({
       sha: sha('2'),
@@ -366,13 +366,13 @@ describe('orders of an operator', () => {
     const decision = mustDecide(snapshot({ liveJob: job(), message: { kind: 'command', name: 'cancel', by: 'op' } }));
     expect(decision.task.stage).toBe('cancelled');
     expect(decision.cancelJobs).toEqual([job().id]);
-    expect(told(decision)).toEqual(['cancelled@chat+comment']);
+    expect(noticesOf(decision)).toEqual(['cancelled@chat+comment']);
     expect(phases(decision)).toEqual(['cancelled']);
   });
 
   it.each<[string, Parameters<typeof snapshot>[0], string[]]>([
     ['the agent of the stage', {}, ['developer:visit:3:2']],
-    ['not beside a live job', { liveJob: job() }, []],
+    ['not during a live job', { liveJob: job() }, []],
     ['not the agent of another stage', { task: { stage: 'review' } }, []],
   ])('run: %s', (_name, start, wanted) => {
     const decision = mustDecide(

@@ -27,7 +27,7 @@ import {
   sha,
   snapshot,
   status,
-  told,
+  noticesOf,
 } from '../support/snapshots.ts';
 
 type Start = Parameters<typeof snapshot>[0];
@@ -111,7 +111,7 @@ const situations: Record<HoldCause, Situation> = {
   agent_alive: [{ message: ran({ exhausted: 'refused', published: null, outcome: fault('agent_alive') }) }],
 };
 
-/** Waits that are told by a notice of their own, or are nobody's business. */
+/** Waits that have a notice of their own, or are nobody's business. */
 function situationOf(cause: HoldCause): Situation {
   const found = situations[cause];
   if (found === undefined) throw new Error(`no situation leads to the hold ${cause}`);
@@ -121,7 +121,7 @@ function situationOf(cause: HoldCause): Situation {
 const silent: HoldCause[] = ['approval', 'answers', 'ci', 'cannot_see', 'outside', 'intake_refused'];
 const causes = [...holdKinds.keys()];
 
-describe('every cause for which a task stands still', () => {
+describe('every cause for which a task is held', () => {
   it.each(causes)('%s says who can clear it, what clears it, and the command', (cause) => {
     const [start, proof, rules] = situationOf(cause);
     const decision = mustDecide(snapshot(start), evidence(proof), policy(rules));
@@ -131,21 +131,21 @@ describe('every cause for which a task stands still', () => {
     expect(hold?.text).not.toBe('');
     expect(hold?.clearedBy.length).toBeGreaterThan(5);
     expect(hold?.command).toBe(kind.blocking ? 'orch retry ET-012' : null);
-    // Nothing runs for a task that stands still, and what blocks is Blocked in Plane.
+    // Nothing runs for a task that is held, and what blocks is Blocked in Plane.
     expect(decision.jobs).toEqual([]);
     if (kind.blocking) expect(kind.phase).toBe('blocked');
     if (cause !== 'closed_by_hand') expect(decision.task.phase).toBe(kind.phase);
     if (kind.phase !== 'in_progress' && cause !== 'closed_by_hand') expect(phases(decision)).toEqual([kind.phase]);
   });
 
-  it.each(causes)('%s is told once, with what lifts it', (cause) => {
+  it.each(causes)('%s is reported once, with what lifts it', (cause) => {
     const [start, proof, rules] = situationOf(cause);
     const s = snapshot(start);
     const decision = mustDecide(s, evidence(proof), policy(rules));
     if (silent.includes(cause)) {
-      expect(told(decision).filter((line) => line.startsWith('hold'))).toEqual([]);
+      expect(noticesOf(decision).filter((line) => line.startsWith('hold'))).toEqual([]);
     } else {
-      expect(told(decision)).toContain('hold@chat!+comment');
+      expect(noticesOf(decision)).toContain('hold@chat!+comment');
       expect(noticeOf(decision, 'hold')).toMatchObject({
         cause,
         clearedBy: decision.task.hold?.clearedBy,
@@ -158,7 +158,7 @@ describe('every cause for which a task stands still', () => {
       policy(rules),
     );
     // At most bookkeeping of a merge that was refused and is judged again; never the same words again.
-    expect(after.decision === null ? [] : told(after.decision)).toEqual([]);
+    expect(after.decision === null ? [] : noticesOf(after.decision)).toEqual([]);
     expect(after.decision?.task.hold?.cause ?? cause).toBe(cause);
   });
 
@@ -233,7 +233,7 @@ describe('channels', () => {
   it.each(Object.entries(table))('%s → %s', (event, wanted) => {
     const draft = draftOf(snapshot(), policy(), noon, (name) => stageDefinition(name, []));
     notify(draft, { event } as NoticeEvent);
-    const found = told({ effects: draft.effects } as never);
+    const found = noticesOf({ effects: draft.effects } as never);
     expect(found).toEqual([`${event}@${wanted}`]);
   });
 
@@ -270,7 +270,7 @@ describe('channels', () => {
 
   it('a finished run tells its minutes and cost', () => {
     const decision = mustDecide(snapshot({ visit: { finished: null }, message: ran() }));
-    expect(told(decision)).toEqual(['agent_finished@chat']);
+    expect(noticesOf(decision)).toEqual(['agent_finished@chat']);
     expect(noticeOf(decision, 'agent_finished')).toEqual({
       event: 'agent_finished',
       role: 'developer',

@@ -25,7 +25,7 @@ import {
   snapshot,
   status,
   taskId,
-  told,
+  noticesOf,
 } from '../support/snapshots.ts';
 
 const four = fourDocuments.map((path) => file(path));
@@ -119,12 +119,12 @@ describe('approvals', () => {
 
   it('are asked for once for the same documents, and again for others', () => {
     const asked = mustDecide(snapshot({ task: { stage: 'analysis' } }), evidence({ files: four }));
-    expect(told(asked)).toEqual(['approval_wanted@chat!+comment']);
+    expect(noticesOf(asked)).toEqual(['approval_wanted@chat!+comment']);
     expect(asked.visit?.approval).toMatchObject({ artifacts: hashes, askedAt: null });
     expect(asked.effects.find((effect) => effect.key === asked.visit?.approval?.key)?.report).toBe(true);
     const s = snapshot({ task: asked.task, visit: asked.visit ?? {} });
     expect(decided(s, evidence({ files: four })).rule).toBe('rest');
-    const changed = mustDecide(s, evidence({ files: [file('01-brd.md', 'mended'), ...four.slice(1)] }));
+    const changed = mustDecide(s, evidence({ files: [file('01-brd.md', 'corrected'), ...four.slice(1)] }));
     expect(noticeOf(changed, 'approval_wanted').artifacts).toEqual(fourDocuments);
     expect(changed.visit?.approval?.artifacts).not.toEqual(hashes);
   });
@@ -137,7 +137,7 @@ describe('approvals', () => {
   ])('%s', (_name, over, rule, events) => {
     const decision = mustDecide(snapshot({ ...waiting, message: { ...yes, ...over } }));
     expect(decision.why.rule).toBe(rule);
-    expect(told(decision)).toEqual(events);
+    expect(noticesOf(decision)).toEqual(events);
     expect(decision.visit?.approved?.commentId ?? null).toBe(rule === 'comment.approved' ? 'c-1' : null);
     expect(decision.task.stage).toBe('analysis');
   });
@@ -153,10 +153,10 @@ describe('approvals', () => {
   ])('seen before the delivery of the request is recorded: %s', (_name, at, rule, events) => {
     const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
     const seen = mustDecide(snapshot({ ...waiting, visit, message: yes }));
-    expect([seen.why.rule, told(seen), seen.visit?.approved]).toEqual(['comment.approval-early', [], null]);
+    expect([seen.why.rule, noticesOf(seen), seen.visit?.approved]).toEqual(['comment.approval-early', [], null]);
     const delivery = settled('tracker.comment', { key: 'k-1', result: { id: 'c', at } });
     const known = mustDecide(snapshot({ ...waiting, visit: seen.visit ?? {}, message: delivery }));
-    expect([known.why.rule, told(known)]).toEqual([rule, events]);
+    expect([known.why.rule, noticesOf(known)]).toEqual([rule, events]);
     expect(known.visit?.approved?.commentId ?? null).toBe(rule === 'comment.approved' ? 'c-1' : null);
     expect(known.visit?.approval).toEqual({ artifacts: hashes, key: 'k-1', askedAt: at });
   });
@@ -170,9 +170,9 @@ describe('approvals', () => {
     ).toBeUndefined();
     const changed = mustDecide(
       snapshot({ task: seen.task, visit: seen.visit ?? {} }),
-      evidence({ files: [file('01-brd.md', 'mended'), ...four.slice(1)] }),
+      evidence({ files: [file('01-brd.md', 'corrected'), ...four.slice(1)] }),
     );
-    expect(told(changed)).toEqual(['approval_too_old@comment', 'approval_wanted@chat!+comment']);
+    expect(noticesOf(changed)).toEqual(['approval_too_old@comment', 'approval_wanted@chat!+comment']);
     expect(changed.visit?.approval?.early).toBeUndefined();
   });
 
@@ -196,7 +196,7 @@ describe('approvals', () => {
     expect(other.visit).toBeNull();
   });
 
-  it('are asked for anew when the request was refused and the card is moved, not when orch retry sends it again', () => {
+  it('are asked for again when the request was refused and the card is moved, not when orch retry sends it again', () => {
     const visit = { approval: { artifacts: hashes, key: 'k-1', askedAt: null } };
     const hold = held('effect_refused');
     const task = {
@@ -224,7 +224,7 @@ describe('approvals', () => {
         snapshot({ task: { stage, visit: stage === 'created' ? 0 : 3 }, liveJob: job(), message: yes }),
       );
       expect(decision).toMatchObject({ jobs: [], visit: null, cancelJobs: [] });
-      expect(told(decision)).toEqual(['not_waiting_for_approval@comment']);
+      expect(noticesOf(decision)).toEqual(['not_waiting_for_approval@comment']);
       expect(noticeOf(decision, 'not_waiting_for_approval').waitsFor).toBe('the developer');
     },
   );

@@ -110,8 +110,8 @@ describe('architecture-done', () => {
     ['an empty new record', [file(adr.path, '')], [], 'fail'],
     ['a folder of another name', [file('06-adrs/x.md')], [], 'fail'],
     ['a new conflict', [conflict], [], 'fail'],
-    ['a new conflict beside a new record', [adr, conflict], [], 'fail'],
-    ['a handled conflict beside a new record', [adr, conflict], [conflict], 'pass'],
+    ['a new conflict and a new record', [adr, conflict], [], 'fail'],
+    ['a handled conflict and a new record', [adr, conflict], [conflict], 'pass'],
     ['a changed conflict', [adr, file(conflict.path, 'again')], [conflict], 'fail'],
     ['an empty conflict file', [adr, file(conflict.path, '')], [], 'pass'],
   ])('%s', (_name, now, before, wanted) => {

@@ -62,9 +62,9 @@ describe('answers of the server', () => {
           .gitAs({ url })
           .fetch(slug)
           .catch((e: unknown) => e);
-        const told = `${String(error)} ${JSON.stringify(error)}`;
-        expect(told).toContain('you sent');
-        expect(told.includes(bench.token) || told.includes(basic) || told.includes('\u001b')).toBe(false);
+        const said = `${String(error)} ${JSON.stringify(error)}`;
+        expect(said).toContain('you sent');
+        expect(said.includes(bench.token) || said.includes(basic) || said.includes('\u001b')).toBe(false);
       },
     );
   });

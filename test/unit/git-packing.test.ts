@@ -90,7 +90,7 @@ describe('packing a bare copy', () => {
     expect(await bench.git.crowded(slug, now + day)).toBe(true);
   });
 
-  it('loses nothing when it is killed, or when two do it beside a run', async () => {
+  it('loses nothing when it is killed, or when two do it during a run', async () => {
     let head = start;
     for (let n = 1; n <= 3; n++) head = await publish(n, head);
     const copy = path.join(bench.root, 'repos', `${slug}.git`);

@@ -109,10 +109,10 @@ describe('history', () => {
   it('tells whether a branch merges, with the paths that do not', async () => {
     const ours = await inBare({ 'src/a.txt': 'ours\n', 'имя.txt': 'a' });
     const theirs = await inBare({ 'src/a.txt': 'theirs\n', 'имя.txt': 'b' });
-    const beside = await inBare({ 'other.txt': 'x' });
+    const sibling = await inBare({ 'other.txt': 'x' });
     const { clean, conflicts } = await bench.git.mergeTree(slug, ours, theirs);
     expect([clean, conflicts.sort()]).toEqual([false, ['src/a.txt', 'имя.txt']]);
-    expect(await bench.git.mergeTree(slug, ours, beside)).toEqual({ clean: true, conflicts: [] });
+    expect(await bench.git.mergeTree(slug, ours, sibling)).toEqual({ clean: true, conflicts: [] });
   });
 
   it('calls histories that share nothing unmergeable', async () => {

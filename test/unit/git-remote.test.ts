@@ -117,12 +117,12 @@ describe('pushing', () => {
     expect(bench.serverHead('never-made')).toBeNull();
   });
 
-  it('never rewrites a branch, even when told where it is', async () => {
+  it('never rewrites a branch, even when it knows where it is', async () => {
     const main = await fetched();
     const theirs = await bench.push(branch, { 'x.txt': 'theirs\n' });
     await bench.git.fetch(slug);
-    const beside = await bench.git.commitFiles(slug, main, text, 'beside');
-    expect(await bench.git.push(slug, beside, branch, theirs)).toBe('moved');
+    const sibling = await bench.git.commitFiles(slug, main, text, 'sibling');
+    expect(await bench.git.push(slug, sibling, branch, theirs)).toBe('moved');
     expect(bench.serverHead(branch)).toBe(theirs);
   });
 

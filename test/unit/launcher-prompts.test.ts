@@ -9,7 +9,7 @@ import { launcherBench } from '../support/launcher-bench.ts';
 const promptOf = (role: string): string => readFileSync(path.join(packageRoot(), 'prompts', `${role}.md`), 'utf8');
 const example = (role: string): string => /```markdown\n([^]*?)```/.exec(promptOf(role))?.[1] ?? '';
 
-it.each(roles)('the %s is told where the orders are, how to end, and what not to touch', (role) => {
+it.each(roles)('the prompt of the %s says where the orders are, how to end, and what not to touch', (role) => {
   const text = promptOf(role);
   for (const part of ['.orch/task.md', '.orch/result.json', '"status": "success"', 'Do not push', 'between fences']) {
     expect(text).toContain(part);

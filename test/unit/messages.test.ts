@@ -93,8 +93,8 @@ describe.each(languages)('messages in %s', (language) => {
 
   it.each(['plane', 'telegram'] as const)('of every event for %s', async (channel) => {
     const render = channel === 'plane' ? commentHtml : chatHtml;
-    const told = all.filter((body) => channels[body.event].comment || channel === 'telegram');
-    const text = told.map((body) => `[${body.event}]\n${render(notice(body), catalogue)}\n`).join('\n');
+    const said = all.filter((body) => channels[body.event].comment || channel === 'telegram');
+    const text = said.map((body) => `[${body.event}]\n${render(notice(body), catalogue)}\n`).join('\n');
     await expect(text).toMatchFileSnapshot(`__snapshots__/messages.${language}.${channel}.txt`);
   });
 

@@ -156,7 +156,7 @@ describe('with a script', () => {
     expect(call('ET-012.reviewer.1.json').argv).toEqual(['--print']);
   });
 
-  test('steps are taken in order, counted beside the script, and plain work follows', () => {
+  test('steps are taken in order, counted next to the script, and plain work follows', () => {
     expect(run('reviewer', demoScript).status).toBe(0);
     expect(frontMatter(`${docs}/12-review.md`)).toMatchObject({ verdict: 'REQUEST_CHANGES' });
     run('reviewer', demoScript, ['--model', 'opus']);

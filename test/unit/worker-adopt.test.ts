@@ -191,7 +191,7 @@ describe('adoption', () => {
     const job = await world.addJob(task);
     await world.store.claim({ host: world.deps().host, owner, leaseMs: 60_000, maxConcurrency: 1 });
     const stop = new AbortController();
-    // The scan is due once, at the start, for a clock that stands still; the poll never.
+    // The scan is due once, at the start, for a clock that does not move; the poll never.
     const deps = world.deps({ monotonic: () => 0, config: { pollIntervalMs: 300_000, heartbeatMs: 300_000 } });
     const serving = createWorker(deps).serve(stop.signal);
     await until('the first look', async () => (await world.store.processes()).length > 0);

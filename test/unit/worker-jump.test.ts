@@ -14,7 +14,7 @@ const host = 'test-host';
 
 let world: WorkerWorld;
 let store: Store;
-/** The wall clock, and the one that no change touches; both stand still unless they are moved. */
+/** The wall clock, and the one that no change touches; both stop unless they are moved. */
 const time = { wall: 0, steady: 0 };
 const pass = (ms: number): void => {
   time.wall += ms;

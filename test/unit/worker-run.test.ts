@@ -38,7 +38,7 @@ describe('one run', () => {
     expect(message?.published).toEqual({ sha: world.git.head(branchOf(task)), committed: true, outOfScope: [] });
     expect(run).toMatchObject({ phase: 'settled', publishedSha: world.git.head(branchOf(task)) });
     expect((await world.job(job)).state).toBe('done');
-    expect(world.told).toEqual([task]);
+    expect(world.woken).toEqual([task]);
   });
 
   it('is idle without a due job', async () => {

@@ -22,12 +22,12 @@ interface Liteque {
   migrateDB(db: unknown): void;
 }
 
-// It runs with a driver of its own (no better-sqlite3 from 11.10 on), which lies beside it, as does drizzle.
+// It runs with a driver of its own (no better-sqlite3 from 11.10 on), which is installed next to it, as is drizzle.
 const entry = process.argv[2] ?? '';
-const beside = createRequire(entry);
+const requireNextTo = createRequire(entry);
 const { SqliteQueue, migrateDB } = (await import(pathToFileURL(entry).href)) as Liteque;
-const Driver = beside('better-sqlite3') as typeof Database;
-const { drizzle } = beside('drizzle-orm/better-sqlite3') as { drizzle: (db: Database.Database) => unknown };
+const Driver = requireNextTo('better-sqlite3') as typeof Database;
+const { drizzle } = requireNextTo('drizzle-orm/better-sqlite3') as { drizzle: (db: Database.Database) => unknown };
 
 let db: Database.Database | null = null;
 let queue: Queue;

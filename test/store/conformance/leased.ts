@@ -181,10 +181,10 @@ export function leasedSuite(get: () => Bench): void {
     it('goes on after max turns', async () => {
       expect((await second({ kind: 'own_fault', cause: 'max_turns' })).resumeSession).toBe('session-1');
     });
-    it('starts anew after its own fault', async () => {
+    it('starts a new session after its own fault', async () => {
       expect((await second({ kind: 'own_fault', cause: 'exit_status' })).resumeSession).toBeNull();
     });
-    it('starts anew on another host', async () => {
+    it('starts a new session on another host', async () => {
       expect((await second({ kind: 'interrupted' }, 'h2')).resumeSession).toBeNull();
     });
   });

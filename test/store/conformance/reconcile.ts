@@ -94,7 +94,7 @@ export function reconcileSuite(get: () => Bench): void {
       expect(present(await store.load(taskId)).message).toBeNull();
     });
 
-    it('knows a cause for ever', async () => {
+    it('knows a cause without end', async () => {
       const { store } = await withTask();
       await commitNow(store, { jobs: [newJob()] });
       await commitNow(store, { jobs: [newJob()] });
