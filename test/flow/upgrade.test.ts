@@ -3,7 +3,6 @@ import type { TaskRow } from '../../src/core/model/index.ts';
 import { isFinal } from '../../src/core/model/index.ts';
 import type { Line } from '../support/line.ts';
 import { startOldLine } from '../support/old-line.ts';
-import { violations } from '../support/violations.ts';
 
 // A database that version 0.1.0 left behind when its host lost power (test/fixtures/orch-0.1.0), with tasks wherever one can
 // be, is opened by the program of today: every task that was not cancelled goes on to done.
@@ -110,5 +109,12 @@ test('every task of a database of version 0.1.0 goes on to done', { timeout: 1_2
     expect(item === undefined ? 'gone' : plane.stateName(item), task.title).toBe('Done');
   }
   expect(await store.runningJobs(null)).toEqual([]);
-  expect(await violations(line.world, line.app.config.dbPath)).toEqual([]);
+  // Nothing is there twice. The whole check of invariants is not made: the history is that of another program, in part.
+  const keys = plane.state.comments.flatMap(({ externalId }) => externalId ?? []);
+  expect(keys.filter((key, at) => keys.indexOf(key) !== at)).toEqual([]);
+  for (const { task } of open) {
+    const pulls = line.world.repo.pulls.filter(({ head, merged }) => head === task.branch && merged !== null);
+    expect(pulls.length, task.title).toBeLessThanOrEqual(1);
+  }
+  expect((await store.effects({ state: 'pending', limit: 10 })).map(({ key }) => key)).toEqual([]);
 });

@@ -115,7 +115,12 @@ describe('what becomes of an effect that waits, by what happened to its task', (
     ['waits for CI', wanted({ hold: holdOn('ci', { blocking: false, owner: 'ci' }) }), [...informs, 'state', 'review']],
     ['rejected, or ordered on by force', wanted({}, { order }), [...informs, 'state']],
     ['another visit', wanted({}, { merge: null }), all.filter((name) => name !== 'merge')],
-    ['merged already', wanted({}, { merge: { ...asked, merged: true } }), all.filter((name) => name !== 'merge')],
+    ['merged already', wanted({}, { merge: { ...asked, merged: true } }), all],
+    [
+      'done',
+      wanted({ stage: 'done' }, { merge: { ...asked, merged: true } }),
+      [...informs, 'state', 'merge', 'review'],
+    ],
     ['asked for again later', wanted({ progress: noProgress() }), [...informs, 'state', 'merge']],
     ['another phase', wanted({ phase: 'in_review' }), all.filter((name) => name !== 'state')],
     ['no phase yet', wanted({ phase: null }), all],

@@ -39,8 +39,10 @@ export function isWanted(effect: Pick<Effect, 'key' | 'body'>, standing: Standin
     case 'git.start_branch':
       return goesOn(standing) && task.stage === 'created';
     case 'forge.open_pull':
-    case 'forge.merge_pull':
       return goesOn(standing);
+    case 'forge.merge_pull':
+      // Seen as merged before its delivery was recorded: sent once more, it finds that and records it.
+      return visit?.merge?.merged === true || goesOn(standing);
     case 'forge.post_review':
       // A verdict about a commit stands in later stages, at the end, and while the task is held for something else.
       return task.stage !== 'cancelled' && !isOrdered(visit);
@@ -64,7 +66,7 @@ function isAwaited({ key, body }: Pick<Effect, 'key' | 'body'>, { task, visit }:
       return pullEffect === key;
     case 'forge.merge_pull':
       // The marker names the visit.
-      return visit?.merge?.merged === false && visit.merge.marker === body.marker;
+      return visit?.merge?.marker === body.marker;
     case 'forge.post_review':
       return postedVerdict?.verdict === body.vote && postedVerdict.sha === body.head;
     default:
