@@ -130,7 +130,7 @@ realPart('a real Gitea through the adapter', missing, () => {
     const rows = await gitea.statuses(repo, sha);
     expect(rows).toHaveLength(56);
     expect(rows.find((row) => row.context === 'ci/test')).toMatchObject({
-      state: 'failure',
+      state: 'failed',
       url: 'http://127.0.0.1/2',
     });
   });
