@@ -1,31 +1,31 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { taskIdOf, type TaskId } from '../../src/core/model/index.ts';
 import { startCoding, type Coding } from '../support/coding.ts';
+import { securityPrompt } from '../support/security-prompt.ts';
 
 // A task under way keeps the pipeline, and the stages a team defined, that it began with (spec 3.5), whatever the
 // configuration says when the program is started again.
 
 let coding: Coding | null = null;
-let folder: string;
+let prompt: ReturnType<typeof securityPrompt>;
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'orch-changed-pipeline-'));
-  writeFileSync(path.join(folder, 'security.md'), 'You are the security reviewer. Look for open redirects.\n');
+  prompt = securityPrompt();
 });
 afterEach(async () => {
   await coding?.line.close();
   coding = null;
-  rmSync(folder, { recursive: true, force: true });
+  prompt.remove();
 });
 
 const timeout = 240_000;
 const longLine = ['development', 'review', 'security-review', 'testing'];
 
 function security(more: Record<string, unknown> = {}): Record<string, unknown> {
-  const promptFile = path.join(folder, 'security.md');
-  return { 'security-review': { role: 'security-reviewer', promptFile, document: '14-security.md', ...more } };
+  return {
+    'security-review': { role: 'security-reviewer', promptFile: prompt.file, document: '14-security.md', ...more },
+  };
 }
 
 /** A task that waits for CI in development, the first stage of the long line. */

@@ -1,22 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AgentStep } from '../../src/sandbox/agent/script.ts';
 import { startCoding, type Coding } from '../support/coding.ts';
+import { securityPrompt } from '../support/security-prompt.ts';
 
 // A team's own stage by configuration (spec 3.5), through the whole line: the example of docs/operations.md.
 
 let coding: Coding | null = null;
-let folder: string;
+let prompt: ReturnType<typeof securityPrompt>;
 beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'orch-own-stage-'));
-  writeFileSync(path.join(folder, 'security.md'), 'You are the security reviewer. Look for open redirects.\n');
+  prompt = securityPrompt();
 });
 afterEach(async () => {
   await coding?.line.close();
   coding = null;
-  rmSync(folder, { recursive: true, force: true });
+  prompt.remove();
 });
 
 const timeout = 240_000;
@@ -34,7 +31,7 @@ async function start(steps: AgentStep[], own: Record<string, unknown> = {}): Pro
       stages: {
         'security-review': {
           role: 'security-reviewer',
-          promptFile: path.join(folder, 'security.md'),
+          promptFile: prompt.file,
           document: '14-security.md',
           needs: ['ci'],
           ...own,

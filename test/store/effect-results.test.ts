@@ -1,31 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate, migrations } from '../../src/core/store/sqlite/migrate.ts';
+import { databaseBefore, migrationWith } from '../support/before-migration.ts';
 
 /** The migration under test. */
-const number = migrations().find((step) => step.sql.includes("'mergedSha'"))?.number ?? 0;
+const number = migrationWith("'mergedSha'");
 
-let folder: string;
 let db: Database.Database;
-
+let remove: () => void;
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'orch-results-'));
-  db = new Database(path.join(folder, 'orch.db'));
-  db.pragma('foreign_keys = ON');
-  const before = migrations().filter((step) => step.number < number);
-  await migrate(db, 'orch.db', 1000, before);
-  db.exec(`INSERT INTO tasks (id, project_id, item_id, number, title, repo, branch, base_branch, pipeline, pipeline_stages,
-      stage, visit, paused, counters, progress, created_at, updated_at, stage_since, awake)
-    VALUES ('ET-012', 'p', 'i', 12, 't', 'acme/shop', 'feature/x', 'main', 'default', '[]', 'deploy', 7, 0, '{}',
-      '{}', 0, 0, 0, 1)`);
+  ({ db, remove } = await databaseBefore(number));
 });
-afterEach(() => {
-  db.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => remove());
 
 /** Kind of effect, state, and its result in the former and in the new form. */
 const cases: [kind: string, ok: boolean, before: Record<string, string>, after: Record<string, unknown>][] = [

@@ -1,35 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate, migrations } from '../../src/core/store/sqlite/migrate.ts';
+import { databaseBefore, migrationWith } from '../support/before-migration.ts';
 
 /** The migration under test; what came before it wrote the words of the products. */
-const number = migrations().find((step) => step.sql.includes("'tracker.comment'"))?.number ?? 0;
+const number = migrationWith("'tracker.comment'");
 
-let folder: string;
 let db: Database.Database;
-
+let remove: () => void;
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'orch-words-'));
-  db = new Database(path.join(folder, 'orch.db'));
-  db.pragma('foreign_keys = ON');
-  await migrate(
-    db,
-    'orch.db',
-    1000,
-    migrations().filter((step) => step.number < number),
-  );
-  db.exec(`INSERT INTO tasks (id, project_id, item_id, number, title, repo, branch, base_branch, pipeline, pipeline_stages,
-      stage, visit, paused, counters, progress, created_at, updated_at, stage_since, awake)
-    VALUES ('ET-012', 'p', 'i', 12, 't', 'acme/shop', 'feature/x', 'main', 'default', '[]', 'deploy', 7, 0, '{}',
-      '{}', 0, 0, 0, 1)`);
+  ({ db, remove } = await databaseBefore(number));
 });
-afterEach(() => {
-  db.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => remove());
 
 const upgrade = (): Promise<void> => migrate(db, 'orch.db', 1000, migrations());
 
