@@ -75,8 +75,15 @@ describe('reviewer-verdict', () => {
     ['a list is no verdict', '---\nverdict: [APPROVED]\n---\n', 'fail', false],
     ['broken YAML', '---\nverdict: APPROVED\n  : [\n---\n', 'fail', false],
     ['both verdicts', '---\nverdict: APPROVED\nverdict: REQUEST_CHANGES\n---\n', 'fail', false],
+    ['both, in two cases', '---\nVerdict: REQUEST_CHANGES\nverdict: APPROVED\n---\n', 'fail', false],
   ])('%s', (_name, text, wanted, readable) => {
     expect(judge(text)).toMatchObject({ status: wanted, readable });
+  });
+
+  it('says why it cannot be read', () => {
+    expect(judge('---\nverdict: APPROVED\ntitle: Review: x\n---\n').reason).toBe(
+      'the front matter of 12-review.md cannot be read: line 3: Nested mappings are not allowed in compact mappings',
+    );
   });
 
   it('counts for the code of the head only', () => {
@@ -157,6 +164,7 @@ describe('tests-passed', () => {
     ['a table does not count', '| result | PASS |', 'fail', false],
     ['another word', '---\nresult: PASSED\n---\n', 'fail', false],
     ['no result key', '---\nverdict: PASS\n---\n', 'fail', false],
+    ['both, in two cases', '---\nResult: FAIL\nresult: PASS\n---\n', 'fail', false],
     ['no file text', '', 'fail', false],
   ])('%s', (_name, text, wanted, readable) => {
     expect(judge(text)).toMatchObject({ status: wanted, readable });

@@ -21,6 +21,7 @@ it.each<[string, string | Buffer]>([
   ['no quotes', '{status: success, summary: did it}'],
   ['a list of one', `[${good}]`],
   ['twice the same', `${good}\n${good}`],
+  ['tabs', '{\n\t"status":\t"success",\n\t"summary": "did it"\n}'],
   ['an object without a status in front', `{"note": 1}\n${good}`],
 ])('%s', (_name, content) => {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
@@ -45,7 +46,12 @@ it.each([
   ['{"summary":"x"}', 'it holds no object with a status: {"summary":"x"}'],
   ['{"status":"merged"}', 'its status is "merged", none of success, failed, nothing_to_do'],
   ['{"status":true}', 'its status is true, none of success, failed, nothing_to_do'],
-  ['{"status":"success"}\n{"status":"failed"}', 'it holds several objects with a status'],
+  ['{"status":"success"}\n{"status":"failed"}', 'it holds more than one status'],
+  ['{"Status":"failed","status":"success"}', 'it holds more than one status'],
+  [
+    '{"status":"failed","status":"success"}',
+    'it holds no object with a status: {"status":"failed","status":"success"}',
+  ],
   ['{status: success, status: failed}', 'it holds no object with a status: {status: success, status: failed}'],
   ['{"status": "succ', 'it holds no object with a status: {"status": "succ'],
 ])('%j cannot be read, and says why', (text, trouble) => {

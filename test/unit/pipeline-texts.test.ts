@@ -52,24 +52,45 @@ describe('markers', () => {
 });
 
 describe('front matter', () => {
-  it.each<[string, string, unknown]>([
+  it.each<[string, string, Record<string, string>]>([
     ['keys are lower-cased', '---\nVERDICT: x\n---\n', { verdict: 'x' }],
     ['scalars stay text', `---\ncommit: 0123456\nflag: true\n---\n`, { commit: '0123456', flag: 'true' }],
     ['lists and maps are left out', '---\na: [1]\nb: {c: d}\ne: f\n---\n', { e: 'f' }],
     ['spaces behind the lines', '---  \nverdict: x\n---\t\nbody', { verdict: 'x' }],
-    ['empty', '---\n\n---\n', null],
-    ['a list', '---\n- a\n---\n', null],
-    ['a scalar', '---\njust text\n---\n', null],
-    ['none', '# Title\n', null],
-    ['aliases', '---\na: &x y\nb: *x\n---\n', null],
+    ['empty', '---\n\n---\n', {}],
+    ['no line at all', '---\n---\nbody\n---\n', {}],
+    ['a list', '---\n- a\n---\n', {}],
+    ['a scalar', '---\njust text\n---\n', {}],
+    ['none', '# Title\n', {}],
+    ['a rule above the title', '---- \n# Title\n', {}],
     ['later blocks do not count', '---\na: b\n---\ntext\n---\na: c\n---\n', { a: 'b' }],
-    ['too long', `---\n${'# filler\n'.repeat(3000)}a: b\n---\n`, null],
-  ])('%s', (_name, text, wanted) => {
-    expect(frontMatter(text)).toEqual(wanted);
+    ['a key twice that says the same', '---\nVerdict: Approved\nverdict: APPROVED\n---\n', { verdict: 'APPROVED' }],
+  ])('%s', (_name, text, keys) => {
+    expect(frontMatter(text)).toEqual({ keys, trouble: null });
+  });
+
+  it.each<[string, string, string]>([
+    [
+      'two cases of a key',
+      'Verdict: REQUEST_CHANGES\nverdict: APPROVED',
+      'line 3: verdict stands twice and says two things',
+    ],
+    ['a key twice', 'a: b\nresult: FAIL\nresult: PASS', 'line 4: result stands twice and says two things'],
+    ['a text and a list', 'verdict: APPROVED\nVERDICT: [REQUEST_CHANGES]', 'line 3: verdict stands twice'],
+    ['a colon in another key', 'verdict: APPROVED\ntitle: Review: x', 'line 3: Nested mappings are not allowed'],
+    ['a tab', 'verdict: APPROVED\nnotes:\n\t- x', 'line 4: Tabs are not allowed as indentation'],
+    ['a quote that does not end', 'title: "x\nverdict: APPROVED', 'line '],
+    ['an alias', 'v: &v APPROVED\nverdict: *v', 'line 3: an alias (*name) is not read'],
+    ['too long', `${'# filler\n'.repeat(3000)}a: b`, 'it has no end: a line --- within its first 16 KiB'],
+  ])('cannot be read: %s', (_name, yaml, trouble) => {
+    const read = frontMatter(`---\r\n${yaml.replaceAll('\n', '\r\n')}\r\n---\r\n`);
+    expect(read.keys).toEqual({});
+    expect(read.trouble?.slice(0, trouble.length)).toBe(trouble);
   });
 
   it('is cut off the body', () => {
     expect(bodyOf('\uFEFF---\r\na: b\r\n---\r\n\r\nThe body.\r\n')).toBe('The body.');
+    expect(bodyOf('---\n---\nAbove\n---\nbelow\n')).toBe('Above\n---\nbelow');
     expect(bodyOf('No front matter.')).toBe('No front matter.');
   });
 });

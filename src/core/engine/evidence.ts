@@ -208,7 +208,7 @@ async function verdictCommit(
   const { task, visit } = s;
   const { verdictDocument } = stageOfTask(task);
   const document = artifacts?.seen === true ? artifacts.value.find(({ path }) => path === verdictDocument) : undefined;
-  const named = frontMatter(document?.text ?? '')?.['commit']?.toLowerCase();
+  const named = frontMatter(document?.text ?? '').keys['commit']?.toLowerCase();
   if (named === undefined || named === '') {
     const published = visit?.finished?.sha ?? null;
     return published === null ? null : { named: published, sameCode: await sameCode(published) };

@@ -4,7 +4,7 @@ import { maxSummaryLength, type AgentResult } from '../model/index.ts';
 import { looseObject } from '../pipeline/front-matter.ts';
 import { readSmall } from '../platform/files.ts';
 import { printable } from '../platform/printable.ts';
-import { isObject, type Json } from './fields.ts';
+import type { Json } from './fields.ts';
 import { invisible, oneLine } from './orders.ts';
 
 /** A result is a few lines; more is not read (spec 7). */
@@ -44,12 +44,15 @@ export function readResult(workspace: string): ReadResult {
 export function parseResult(bytes: Buffer): ReadResult {
   const text = decoded(bytes).trim();
   if (text === '') return unreadable('it is empty');
-  const found = objectsIn(text).filter((value) => keyOf(value, 'status') !== undefined);
-  const said = new Set(found.map(statusOf));
+  const found = objectTexts(text)
+    .map(looseObject)
+    .filter((value) => value !== null)
+    .filter((value) => keysOf(value, 'status').length > 0);
+  const said = new Set(found.flatMap((value) => keysOf(value, 'status').map((key) => statusOf(value[key]))));
   const [first] = found;
   if (first === undefined) return unreadable(`it holds no object with a status: ${text.slice(0, maxQuote)}`);
-  if (said.size > 1) return unreadable('it holds several objects with a status');
-  const status = statusOf(first);
+  if (said.size > 1) return unreadable('it holds more than one status');
+  const [status = null] = said;
   if (status === null)
     return unreadable(
       `its status is ${JSON.stringify(keyOf(first, 'status')).slice(0, maxQuote)}, none of success, failed, nothing_to_do`,
@@ -75,19 +78,6 @@ function decoded(bytes: Buffer): string {
   return new TextDecoder('utf-8').decode(bytes);
 }
 
-/** The whole text when it is JSON, else every object in it that can be read. */
-function objectsIn(text: string): Json[] {
-  try {
-    const value: unknown = JSON.parse(text);
-    const values: unknown[] = Array.isArray(value) ? value : [value];
-    return values.flatMap((one) => (isObject(one) ? [one] : []));
-  } catch {
-    return objectTexts(text)
-      .map(objectOfText)
-      .filter((value) => value !== null);
-  }
-}
-
 /** The texts between outermost braces; braces inside double quotes do not count. */
 function objectTexts(text: string): string[] {
   const parts: string[] = [];
@@ -109,17 +99,13 @@ function objectTexts(text: string): string[] {
   return parts;
 }
 
-function objectOfText(text: string): Json | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    return looseObject(text);
-  }
+/** Every key of that name, in whatever case: there may be two that say different things. */
+function keysOf(value: Json, name: string): string[] {
+  return Object.keys(value).filter((own) => own.trim().toLowerCase() === name.toLowerCase());
 }
 
 function keyOf(value: Json, name: string): unknown {
-  const key = Object.keys(value).find((own) => own.trim().toLowerCase() === name.toLowerCase());
+  const [key] = keysOf(value, name);
   return key === undefined ? undefined : value[key];
 }
 
@@ -131,8 +117,7 @@ const statuses: Record<string, AgentResult['status']> = {
   nothing_to_do: 'nothing_to_do',
 };
 
-function statusOf(value: Json): AgentResult['status'] | null {
-  const status = keyOf(value, 'status');
+function statusOf(status: unknown): AgentResult['status'] | null {
   if (typeof status !== 'string') return null;
   const name = status
     .trim()

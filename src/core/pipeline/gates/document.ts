@@ -35,7 +35,9 @@ export function judgeDocument(
   const subject: Record<string, string> = document === undefined ? {} : { [document.path]: document.blob };
   const unreadable = (reason: string): DocumentVerdict => ({ status: 'fail', readable: false, reason, subject });
   if (!isFresh(document, visit.baseline.artifacts)) return unreadable(`no new or changed ${gate.document}`);
-  const value = frontMatter(document.text ?? '')?.[gate.key]?.toUpperCase();
+  const { keys, trouble } = frontMatter(document.text ?? '');
+  if (trouble !== null) return unreadable(`the front matter of ${gate.document} cannot be read: ${trouble}`);
+  const value = keys[gate.key]?.toUpperCase();
   const wanted = [...gate.pass, ...gate.fail];
   if (value === undefined || !wanted.includes(value)) return unreadable(unreadableReason(gate, value));
   if (verdictCommit?.seen === false)
