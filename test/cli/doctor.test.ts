@@ -187,6 +187,15 @@ describe('Gitea', () => {
     expect(wrong.map(({ text }) => text)).toContain("acme/shop may not be pushed to by orch's account");
   });
 
+  test('a repository whose objects are SHA-256', async () => {
+    world.repo.objectFormat = 'sha256';
+    const { status, wrong } = await found();
+    world.repo.objectFormat = 'sha1';
+    expect(status).toBe(1);
+    expect(wrong).toMatchObject([{ name: 'repository', text: 'acme/shop keeps its objects as SHA-256' }]);
+    expect(wrong[0]?.advice).toContain('SHA-1');
+  });
+
   test('a base branch that does not exist', async () => {
     const { status, wrong } = await found({ configure: (_, project) => (project['baseBranch'] = 'trunk') });
     expect(status).toBe(1);

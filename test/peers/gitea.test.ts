@@ -288,6 +288,7 @@ describe('repository', () => {
       empty: false,
       archived: false,
       mirror: false,
+      isSha256: false,
       canPush: true,
       allowsManualMerge: true,
       mergeStyles: ['merge', 'squash'],

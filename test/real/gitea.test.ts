@@ -74,6 +74,7 @@ realPart('a real Gitea through the adapter', missing, () => {
       empty: false,
       archived: false,
       mirror: false,
+      isSha256: false,
       canPush: true,
     });
     expect((await gitea.repo(repo)).mergeStyles).toEqual(expect.arrayContaining(['merge', 'squash']));

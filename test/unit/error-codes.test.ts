@@ -32,7 +32,7 @@ const table: [kind: string, exit: number, retry: string, codes: string][] = [
     'configuration',
     6,
     'never',
-    'not_configured config_not_found config_unreadable config_invalid config_untrusted missing_token unreadable_token project_not_registered repo_unknown base_missing no_access git_missing repos_foreign sandbox_unavailable',
+    'not_configured config_not_found config_unreadable config_invalid config_untrusted missing_token unreadable_token project_not_registered repo_unknown base_missing no_access git_missing repos_foreign sandbox_unavailable git_sha256',
   ],
   ['configuration', 1, 'never', 'plane_state_missing plane_ids_taken'],
   [
@@ -49,14 +49,14 @@ const table: [kind: string, exit: number, retry: string, codes: string][] = [
     'later',
     'plane_server_error plane_garbage gitea_server_error gitea_garbage telegram_server_error telegram_garbage git_listed_nothing git_push_lost git_push_failed',
   ],
-  ['refusal', 1, 'never', 'plane_refused gitea_refused telegram_refused'],
+  ['refusal', 1, 'never', 'plane_refused gitea_refused telegram_refused git_refused'],
   ['refusal', 3, 'never', 'plane_not_found gitea_not_found telegram_not_found git_repo_missing'],
   ['refusal', 6, 'never', 'git_redirected'],
   [
     'git',
     1,
     'never',
-    'git_push_refused git_failed git_too_large branch_missing commit_missing workspace_diverged workspace_foreign',
+    'git_push_refused git_read_only git_branch_in_way git_failed git_too_large branch_missing commit_missing workspace_diverged workspace_foreign',
   ],
   ['git', 75, 'later', 'git_locked'],
   ['agent', 1, 'never', 'agent_not_startable run_folder'],
@@ -134,8 +134,8 @@ describe('causes of an outcome', () => {
       'git_token_refused',
       'git_unreachable',
     ]);
-    expect(withRerun('hopeless')).toEqual(['agent_alive', 'prompt_too_long', 'workspace_diverged']);
-    expect(withRerun(null)).toHaveLength(all.length - 8);
+    expect(withRerun('hopeless')).toEqual(['agent_alive', 'git_sha256', 'prompt_too_long', 'workspace_diverged']);
+    expect(withRerun(null)).toHaveLength(all.length - 9);
   });
 
   it('are no error codes, and each is found out somewhere', () => {

@@ -62,6 +62,11 @@ function repository(repo: Repository, policy: ProjectPolicy): Finding[] {
     [repo.empty, 'is empty', `Push a first commit to ${policy.baseBranch}.`],
     [repo.archived, 'is archived', 'Unarchive it, or take the project out of the configuration.'],
     [repo.mirror, 'is a mirror and takes no pushes', 'Name the repository that people push to.'],
+    [
+      repo.isSha256,
+      'keeps its objects as SHA-256',
+      'Make it anew with the object format SHA-1; orch works with no other.',
+    ],
     [!repo.canPush, "may not be pushed to by orch's account", 'Give the account write access to the repository.'],
     [repo.slug !== policy.repo, `is now called ${repo.slug}`, 'Put the new name into the configuration.'],
   ];

@@ -50,7 +50,8 @@ async function fromGitea({ secrets, output }: CommandContext, given: Given): Pro
   const token = (): string => secrets.read('gitea');
   const gitea = createGitea({ url: giteaUrl, token, reviewerToken: null, log: silentLog });
   try {
-    const { defaultBranch } = await gitea.repo(parseRepoSlug(repo));
+    const { defaultBranch, isSha256 } = await gitea.repo(parseRepoSlug(repo));
+    if (isSha256) output.warn(`${repo} keeps its objects as SHA-256: orch works with SHA-1 repositories only`);
     return defaultBranch === '' ? {} : { baseBranch: defaultBranch };
   } catch (error) {
     return later(error, (text) => output.warn(text));

@@ -78,19 +78,20 @@ function scheduled(delivery: Delivery, { attempts }: Effect, { backoff, random }
 function deliveryOf(error: unknown, { attempts, lastError }: Effect, { backoff, random }: RetryDeps): Delivery {
   const policy = retryPolicies.effect;
   if (!(error instanceof OrchError)) return { kind: 'retry', error: errorText(error), afterMs: null };
+  const text = errorWithHint(error);
   if (mayPassLater(error)) {
     // A limit names the moment, and was met before anything was sent: asking then is in time. Other trouble may last.
     const named = error.retryAfterMs;
     const afterMs =
       named !== undefined && error.kind === 'limit' ? named : backoffMs(attempts, backoff, named ?? 0, random());
-    return { kind: 'retry', error: errorWithHint(error), afterMs };
+    return { kind: 'retry', error: text, afterMs };
   }
   if (error.code === 'git_failed' && attempts < policy.gitTries)
-    return { kind: 'retry', error: error.message, afterMs: backoffMs(attempts, policy.git, 0, random()) };
+    return { kind: 'retry', error: text, afterMs: backoffMs(attempts, policy.git, 0, random()) };
   // Only a refusal that was heard before counts as lasting: the tries before may have been spent on an outage.
-  if (error.kind === 'refusal' && (attempts < policy.refusalTries || lastError !== error.message))
-    return { kind: 'retry', error: error.message, afterMs: null };
-  return { kind: 'dead', error: error.message };
+  if (error.kind === 'refusal' && (attempts < policy.refusalTries || lastError !== text))
+    return { kind: 'retry', error: text, afterMs: null };
+  return { kind: 'dead', error: text };
 }
 
 async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {

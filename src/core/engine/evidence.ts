@@ -12,7 +12,7 @@ import type {
   StatusRow,
   Task,
 } from '../model/index.ts';
-import { errorText, hasLine, isCommitSha } from '../model/index.ts';
+import { errorWithHint, hasLine, isCommitSha } from '../model/index.ts';
 import { documentFolder } from '../pipeline/artifacts.ts';
 import { frontMatter } from '../pipeline/front-matter.ts';
 import { documentsRead, stageOfTask } from '../pipeline/stages/index.ts';
@@ -68,7 +68,7 @@ async function seen<T>(look: () => Promise<T>): Promise<Seen<T>> {
   try {
     return { seen: true, value: await look() };
   } catch (error) {
-    return { seen: false, reason: errorText(error) };
+    return { seen: false, reason: errorWithHint(error) };
   }
 }
 

@@ -9,7 +9,7 @@ import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts'
 import { bareLeftovers, isBroken, moveBroken } from './leftovers.ts';
 import { isCrowded, packBare } from './packing.ts';
 import { reads } from './reads.ts';
-import { explainRemote } from './remote-error.ts';
+import { explainRemote, sha256 } from './remote-error.ts';
 import { gitEnvironment } from './run.ts';
 import { withIndex } from './scratch.ts';
 
@@ -55,6 +55,21 @@ function listedNothing(repo: RepoSlug): OrchError {
   });
 }
 
+/**
+ * Branches are files for git: `feature` and `feature/x` cannot both exist. And a branch that is named like the full ref of
+ * another one makes every push to that one ambiguous, however it is written: over HTTP git takes `refs/heads/x` for either.
+ */
+function isInWay(other: string, branch: string): boolean {
+  return branch.startsWith(`${other}/`) || other.startsWith(`${branch}/`) || other === `refs/heads/${branch}`;
+}
+
+function branchInWay(repo: RepoSlug, branch: string, other: string): OrchError {
+  return new OrchError(`branch ${branch} of ${repo} cannot be pushed while there is a branch ${other}`, {
+    code: 'git_branch_in_way',
+    hint: `Rename or delete the branch ${other} on the server (git push <address> :refs/heads/${other}).`,
+  });
+}
+
 /** Where the bare copy records that the server has had a commit. */
 export function pushedRef(sha: CommitSha): string {
   return `refs/orch/pushed/${sha}`;
@@ -88,6 +103,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
       const match = /^([0-9a-f]{40})\trefs\/heads\/(.+)$/.exec(line);
       if (match?.[1] !== undefined && match[2] !== undefined)
         heads.set(Buffer.from(match[2], 'latin1').toString('utf8'), parseCommitSha(match[1]));
+      else if (/^[0-9a-f]{64}\t/.test(line)) throw sha256(repo);
     }
     if (heads.size === 0) throw listedNothing(repo);
     return heads;
@@ -144,12 +160,17 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
 
   /** Where the server's branch is, seen from the commit: whatever an answer said, only this is believed. */
   async function lookAt(repo: RepoSlug, sha: CommitSha, branch: string): Promise<CommitSha | null | 'there'> {
-    const now = (await lsRemoteHeads(repo)).get(branch) ?? null;
+    const heads = await lsRemoteHeads(repo);
+    const now = heads.get(branch) ?? null;
     if (now === sha) return 'there';
-    if (now === null) return now;
-    // Others may have built upon the commit already: then it is on the server as well.
-    if (!(await read.has(repo, now))) await fetch(repo);
-    return (await read.isAncestor(repo, sha, now)) ? 'there' : now;
+    if (now !== null) {
+      // Others may have built upon the commit already: then it is on the server as well.
+      if (!(await read.has(repo, now))) await fetch(repo);
+      if (await read.isAncestor(repo, sha, now)) return 'there';
+    }
+    const other = [...heads.keys()].find((name) => isInWay(name, branch));
+    if (other !== undefined) throw branchInWay(repo, branch, other);
+    return now;
   }
 
   /** Remembers that the server has it, so that a branch deleted or rewritten later does not make it look unpushed. */

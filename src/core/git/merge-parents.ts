@@ -5,7 +5,7 @@ import { isCommitSha, OrchError } from '../model/index.ts';
 import { readSmall } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
-import { isAncestor, mergedTree } from './reads.ts';
+import { commitOf, isAncestor, mergedTree } from './reads.ts';
 
 /** Upper bound of an agent's own references that are read, bytes. */
 const maxReferenceBytes = 16 * 1024 * 1024;
@@ -53,15 +53,8 @@ export async function foreignParents(
 
 /** Those that are on the base branch: another branch's work, merged in, would go round a role's scope and the gates. */
 export async function ofBranch(bare: Bare, repo: RepoSlug, commits: CommitSha[], branch: string): Promise<CommitSha[]> {
-  const answer = await bare.run(
-    repo,
-    ['rev-parse', '--verify', '--quiet', '--end-of-options', `refs/heads/${branch}^{commit}`],
-    {
-      answers: [0, 1, 128],
-    },
-  );
-  const tip = answer.stdout.trim();
-  if (!isCommitSha(tip)) return [];
+  const tip = await commitOf(bare, repo, `refs/heads/${branch}`);
+  if (tip === null) return [];
   const kept: CommitSha[] = [];
   for (const commit of commits) if (await isAncestor(bare, repo, commit, tip)) kept.push(commit);
   return kept;

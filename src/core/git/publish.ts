@@ -7,6 +7,7 @@ import { privateFolder, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
 import { committedPaths, foreignParents, mergedBase, ofBranch } from './merge-parents.ts';
+import { commitOf } from './reads.ts';
 import { withIndex } from './scratch.ts';
 import { changesBetween, gitlinkMode, treeOfFolder, treeWith, type Change } from './snapshot.ts';
 
@@ -108,8 +109,8 @@ async function commitOnce(bare: Bare, request: Request, tree: string, parents: C
   const { repo, branch, message } = request;
   const key = [branch, tree, ...parents, message].join('\0');
   const ref = `refs/orch/${createHash('sha256').update(key).digest('hex')}`;
-  const known = await bare.run(repo, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], { answers: [0, 1, 128] });
-  if (known.code === 0) return parseCommitSha(known.stdout.trim());
+  const known = await commitOf(bare, repo, ref);
+  if (known !== null) return known;
   const args = ['commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent]), '-F', '-'];
   const made = await bare.run(repo, args, { env: identityEnv(bare.identity), input: message });
   const sha = parseCommitSha(made.stdout.trim());

@@ -43,6 +43,16 @@ export async function isAncestor(
   return (await bare.run(repo, args, { answers: [0, 1, 128] })).code === 0;
 }
 
+/**
+ * The commit of a ref by its whole name, null when there is none. `rev-parse` looks further: it takes the branch
+ * `refs/heads/refs/heads/x`, which one mistyped push makes, for `refs/heads/x`.
+ */
+export async function commitOf(bare: Bare, repo: RepoSlug, ref: string): Promise<CommitSha | null> {
+  const answer = await bare.run(repo, ['show-ref', '--verify', '--hash', ref], { answers: [0, 1, 128] });
+  const sha = answer.stdout.trim();
+  return answer.code === 0 && isCommitSha(sha) ? sha : null;
+}
+
 /** UTF-8 text of the first bytes, cut before a character that would not be whole; null when the bytes are none. */
 function textOf(bytes: Buffer, most: number): string | null {
   try {
@@ -62,13 +72,7 @@ export function reads(bare: Bare): Reads {
   }
 
   async function head(repo: RepoSlug, branch: string): Promise<CommitSha | null> {
-    const answer = await bare.run(
-      repo,
-      ['rev-parse', '--verify', '--quiet', '--end-of-options', `refs/heads/${branch}^{commit}`],
-      { answers: [0, 1, 128] },
-    );
-    const sha = answer.stdout.trim();
-    return answer.code === 0 && isCommitSha(sha) ? sha : null;
+    return commitOf(bare, repo, `refs/heads/${branch}`);
   }
 
   async function listTree(repo: RepoSlug, sha: CommitSha, folder: string): Promise<TreeEntry[]> {

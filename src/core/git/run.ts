@@ -184,7 +184,7 @@ export function utf8(latin1: string): string {
 function failed(call: GitCall, answer: GitAnswer): OrchError {
   // Another process holds a lock of the same repository: it will be gone in a moment.
   const own = ownWords(answer.stderr);
-  const busy = /\.lock'?: File exists|cannot lock ref|Unable to create .*\.lock/i.test(own);
+  const busy = /\.lock'?: File exists|cannot lock ref(?!.*exists; cannot create)|Unable to create .*\.lock/i.test(own);
   if (/No space left on device|Disk quota exceeded/.test(own))
     return diskFull(`git ${verbOf(call.args)} failed: no space left on the disk of the repositories.`);
   if (!busy && call.explain !== undefined) return call.explain(answer);

@@ -12,6 +12,7 @@ import { checkOut, keepGitFolder, renewGitFolder } from './git-folder.ts';
 import { workspaceLeftovers } from './leftovers.ts';
 import { foreignParents } from './merge-parents.ts';
 import { commitFolder } from './publish.ts';
+import { commitOf } from './reads.ts';
 import { withIndex } from './scratch.ts';
 import { treeOfFolder } from './snapshot.ts';
 
@@ -73,8 +74,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   async function published(repo: RepoSlug, folder: string, head: CommitSha | null): Promise<CommitSha | null> {
     const made = await noted(repo, folder, 'made');
     if (made === null || (head !== null && (await git.isAncestor(repo, made, head)))) return made;
-    const args = ['rev-parse', '--verify', '--quiet', pushedRef(made)];
-    return (await bare.run(repo, args, { answers: [0, 1, 128] })).code === 0 ? made : null;
+    return (await commitOf(bare, repo, pushedRef(made))) === null ? null : made;
   }
 
   /** Whether the files are those of a commit that the server has had; `anchors`: the commits that work may begin from. */

@@ -8,6 +8,8 @@ export interface Repository {
   empty: boolean;
   archived: boolean;
   mirror: boolean;
+  /** Objects named by SHA-256: orch cannot work with such a repository. */
+  isSha256: boolean;
   canPush: boolean;
   allowsManualMerge: boolean;
   mergeStyles: string[];

@@ -45,7 +45,7 @@ export async function publish(context: RunContext): Promise<Publication> {
       if (!(error instanceof OrchError)) throw error;
       const { tries, refusalTries } = retryPolicies.publish;
       if (!mayPassLater(error) && ++refused >= (error.kind === 'refusal' ? refusalTries : tries))
-        return { kind: 'failed', cause: 'refused', error: errorText(error) };
+        return { kind: 'failed', cause: 'refused', error: errorWithHint(error) };
       const text = errorWithHint(error);
       if (text !== reported) await patchRun(context, { trouble: text });
       reported = text;

@@ -178,6 +178,7 @@ async function addRepo(
     defaultBranch: 'main',
     private: wanted.private ?? true,
     archived: false,
+    objectFormat: 'sha1',
     access: new Map(),
     styles: ['merge', 'rebase', 'rebase-merge', 'squash', 'fast-forward-only'],
     allowManualMerge: false,

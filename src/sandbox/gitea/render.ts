@@ -36,6 +36,7 @@ export function renderRepo(state: GiteaState, repo: Repo, viewer: GiteaUser | nu
     template: false,
     mirror: false,
     archived: repo.archived,
+    object_format_name: repo.objectFormat,
     default_branch: repo.defaultBranch,
     html_url: `${state.url}/${repo.owner}/${repo.name}`,
     url: `${state.url}/api/v1/repos/${repo.owner}/${repo.name}`,

@@ -98,6 +98,7 @@ export interface Repo {
   defaultBranch: string;
   private: boolean;
   archived: boolean;
+  objectFormat: 'sha1' | 'sha256';
   access: Map<string, Access>;
   styles: MergeMethod[];
   allowManualMerge: boolean;

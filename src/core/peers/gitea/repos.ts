@@ -6,7 +6,7 @@ import { segment, slashed } from '../http/paths.ts';
 import type { GiteaApi } from './api.ts';
 
 /** gitea-js does not know every field that the servers answer. */
-type GiteaRepository = KnownRepository & { allow_manual_merge?: boolean };
+type GiteaRepository = KnownRepository & { allow_manual_merge?: boolean; object_format_name?: string };
 
 type RepoPort = Pick<Forge, 'me' | 'version' | 'repo' | 'protection'>;
 
@@ -87,6 +87,8 @@ function repoOf(fields: Fields<GiteaRepository>): Repository {
     empty: fields.flag('empty'),
     archived: fields.flag('archived'),
     mirror: fields.flag('mirror'),
+    // Gitea 1.22 and later; before, and in Forgejo 1.x, there was SHA-1 only.
+    isSha256: fields.textOrNull('object_format_name') === 'sha256',
     canPush: fields.objectOrNull('permissions')?.flag('push') ?? false,
     allowsManualMerge: fields.flag('allow_manual_merge'),
     mergeStyles: styles.filter(([key]) => fields.flag(key)).map(([, style]) => style),
