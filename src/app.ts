@@ -4,18 +4,9 @@ import type { Config } from './core/config/config.ts';
 import { databaseOf } from './core/config/database.ts';
 import { catalogueOf } from './core/engine/messages/render.ts';
 import type { DeliverDeps } from './core/engine/deliver.ts';
-import { areFresh, readFacts } from './core/engine/project-facts.ts';
+import { factsFor } from './core/engine/project-facts.ts';
 import type { RoundDeps } from './core/engine/rounds.ts';
-import type {
-  ItemPhase,
-  LinkedPolicy,
-  ProjectId,
-  ProjectPolicy,
-  Role,
-  Store,
-  Task,
-  Tracker,
-} from './core/model/index.ts';
+import type { LinkedPolicy, ProjectPolicy, Role, Store, Task } from './core/model/index.ts';
 import { OrchError } from './core/model/index.ts';
 import { linksOf } from './core/peers/links.ts';
 import { createTelegram } from './core/peers/telegram/telegram.ts';
@@ -81,7 +72,8 @@ export async function openApp(options: AppOptions): Promise<App> {
     tracker,
     chat: chatOf(options),
     policyOf,
-    statesOf: (projectId, phase) => statesOf(projectId, phase, store, tracker, config),
+    factsOf: async (projectId, item) =>
+      factsFor((await store.project(projectId)).resolved.facts, item, [], { tracker, projectId, now: store.now() }),
     catalogue: catalogueOf(config.language),
     owner,
     backoff: config.worker.backoff,
@@ -120,23 +112,6 @@ function chatOf({ config, secrets, clock }: AppOptions): DeliverDeps['chat'] {
     timeoutMs: config.timeouts.telegramMs,
     clock,
   });
-}
-
-/** Plane's states for a phase, from what the last poll kept, or from Plane when that is too old. */
-async function statesOf(
-  projectId: ProjectId,
-  phase: ItemPhase,
-  store: Store,
-  tracker: Tracker,
-  config: Config,
-): Promise<{ shows: string; ends: string[] }> {
-  const policy = projectOf(config, projectId);
-  if (policy === null)
-    throw new OrchError(`Plane project ${projectId} is no longer configured`, { code: 'project_not_registered' });
-  const known = (await store.project(projectId)).resolved.facts;
-  const facts = areFresh(known, store.now()) ? known : await readFacts(tracker, projectId, store.now());
-  const ends = facts.states.filter(({ group }) => group === 'cancelled' || group === 'completed');
-  return { shows: tracker.stateFor(facts.states, phase, policy).id, ends: ends.map(({ id }) => id) };
 }
 
 type WorkerParts = Pick<RepairDeps, 'store' | 'launcher' | 'git' | 'workspaces' | 'clock' | 'log' | 'owner'>;

@@ -75,6 +75,12 @@ export const commands: CommandEntry[] = [
     load: () => import('./cancel/cancel.ts'),
   },
   {
+    name: 'reopen',
+    summary: 'let a cancelled task, or one closed by hand, go on',
+    group: 'Act:',
+    load: () => import('./reopen/reopen.ts'),
+  },
+  {
     name: 'recover',
     summary: 'repair what crashes and reboots left behind',
     group: 'Act:',

@@ -39,12 +39,13 @@ describe('an item from before the first contact', { timeout }, () => {
   });
 
   test('enters once by command, and what was said in it before counts for nothing', async () => {
-    const bring = (name: string): ReturnType<typeof bringIn> => bringIn(name, null, line.app, line.app.config.projects);
-    expect(await bring(`et-${old.sequence}`)).toEqual({ taskId: side.id(old), created: true });
+    const bring = (name: string): ReturnType<typeof bringIn> =>
+      bringIn(name, null, line.app, line.app.config.projects, 'op');
+    expect(await bring(`et-${old.sequence}`)).toEqual({ taskId: side.id(old), came: 'new' });
     await side.tick(3);
     expect((await side.row(old)).task).toMatchObject({ stage: 'analysis', counters: { rejections: 0 } });
     expect((await side.row(old)).liveJob).toMatchObject({ role: 'analyst', state: 'queued', cancelRequested: false });
-    expect(await bring(`ET-${old.sequence}`)).toMatchObject({ created: false });
+    expect(await bring(`ET-${old.sequence}`)).toMatchObject({ came: 'known' });
     expect(await line.app.store.tasks({})).toHaveLength(1);
   });
 });

@@ -190,17 +190,27 @@ describe('items', () => {
     expect(server.seen[0]?.path).toBe('/api/v1/workspaces/acme/work-items/ET-12/');
   });
 
-  it('sets a state, and does not take a page with status 200 for it', async () => {
-    const { server, plane } = await against((seen, response) =>
-      server.seen.length === 1 ? json(response, 200, row(1)) : html(response, 200),
-    );
-    await plane.setState(project, item, 'state-2');
+  it('sets a state; neither a page with status 200 nor an answer with the old state passes for it', async () => {
+    let answers = [{ state: 'state-2' }];
+    const { server, plane } = await against((_seen, response) => {
+      const next = answers.shift();
+      return next === undefined ? html(response, 200) : json(response, 200, row(1, next));
+    });
+    expect(await plane.setState(project, item, 'state-2')).toMatchObject({ id: 'item-1', stateId: 'state-2' });
     expect(server.seen[0]).toMatchObject({
       method: 'PATCH',
       path: `${base}/work-items/${item}/`,
       body: '{"state":"state-2"}',
     });
     expect(await failureOf(plane.setState(project, item, 'state-2'), [token])).toMatchObject({ code: 'plane_garbage' });
+    // The first answer is old, the item is not: it was moved. Both old: it was not.
+    answers = [{ state: 's1' }, { state: 'state-2' }];
+    expect(await plane.setState(project, item, 'state-2')).toMatchObject({ stateId: 'state-2' });
+    answers = [{ state: 's1' }, { state: 's1' }];
+    expect(await failureOf(plane.setState(project, item, 'state-2'), [token])).toMatchObject({
+      code: 'plane_server_error',
+      message: 'Plane said yes to the state state-2, but the item shows s1',
+    });
   });
 });
 

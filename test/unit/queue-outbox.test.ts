@@ -134,10 +134,10 @@ describe('what becomes of an effect that waits, by what happened to its task', (
         Object.entries(waiting).map(([name, effect]) => [name, fateOf(effect, standing(name, over), unseen)]),
       );
     const sent = Object.fromEntries(all.map((name) => [name, 'send']));
-    const kept = { branch: 'wait', pull: 'wait', merge: 'wait', review: 'wait' };
+    const kept = { state: 'wait', branch: 'wait', pull: 'wait', merge: 'wait', review: 'wait' };
     expect(fates(false)).toEqual(sent);
     expect(fates(true)).toEqual({ ...sent, ...kept });
-    expect(fates(true, { stage: 'cancelled', phase: 'cancelled' })).toEqual({ ...sent, ...kept, state: 'withdraw' });
+    expect(fates(true, { stage: 'cancelled', phase: 'cancelled' })).toEqual({ ...sent, ...kept });
     const dropped = { branch: 'withdraw', pull: 'withdraw', merge: 'withdraw', review: 'wait' };
     expect(fates(false, { paused: true })).toEqual({ ...sent, ...dropped });
   });

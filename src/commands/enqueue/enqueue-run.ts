@@ -70,9 +70,12 @@ async function enqueueItem(
   waitMs: number | null,
 ): Promise<void> {
   const { bringIn } = await import('../../core/engine/bring-in.ts');
-  const { taskId, created } = await bringIn(key, options.pipeline ?? null, app.engine, app.config.projects);
+  const by = operator(context.env);
+  const { taskId, came } = await bringIn(key, options.pipeline ?? null, app.engine, app.config.projects, by);
+  const created = came === 'new';
   await followUp(context, app);
-  printId(context, taskId, created ? 'entered' : 'is in the pipeline already');
+  const said = { new: 'entered', reopened: 'was cancelled and is reopened', known: 'is in the pipeline already' };
+  printId(context, taskId, said[came]);
   if (waitMs !== null) return waitForTask(context, app.store, taskId, waitMs);
   if (context.output.asJson) context.output.json({ created, task: taskDocument(await taskOf(app.store, taskId)) });
 }

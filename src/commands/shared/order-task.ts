@@ -16,7 +16,10 @@ export async function orderTask(
     if (isFinal(task.stage))
       throw new OrchError(`${task.id} is ${task.stage}`, {
         code: 'task_final',
-        hint: 'Nothing of it is left to be stopped or started.',
+        hint:
+          task.stage === 'cancelled'
+            ? `\`orch reopen ${task.id}\` lets it go on.`
+            : 'Nothing of it is left to be stopped or started.',
       });
     await order(app.store, task.id, { kind: 'command', name, by: operator(context.env) });
     await followUp(context, app);

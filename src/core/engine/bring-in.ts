@@ -3,10 +3,12 @@ import { OrchError, taskIdOf } from '../model/index.ts';
 import { newTask } from '../pipeline/intake.ts';
 import { messagesOf } from './comments.ts';
 import { mirrorOf, readFacts } from './project-facts.ts';
+import { reopen } from './reopen.ts';
 
 /**
  * Brings one work item into the pipeline by its key (`SHOP-12`), whatever its number, label or state (spec 4.1). The
- * gate of the intake is asked all the same.
+ * gate of the intake is asked all the same. A task that was cancelled is reopened.
+ * @param by who orders it
  * @throws OrchError `work_item_unknown`, `project_not_registered`, `pipeline_unknown`
  */
 export async function bringIn(
@@ -14,7 +16,8 @@ export async function bringIn(
   pipeline: string | null,
   deps: { tracker: Tracker; store: Store },
   policies: ProjectPolicy[],
-): Promise<{ taskId: TaskId; created: boolean }> {
+  by: string,
+): Promise<{ taskId: TaskId; came: 'new' | 'reopened' | 'known' }> {
   const { product } = deps.tracker;
   const match = /^([A-Za-z0-9]+)-(\d+)$/.exec(key.trim());
   if (match?.[1] === undefined) {
@@ -48,6 +51,13 @@ export async function bringIn(
       code: 'work_item_unknown',
       hint: `Restore it in ${product} first.`,
     });
+  const known = await deps.store.taskOfItem(item.id);
+  const task = known === null ? null : ((await deps.store.task(known))?.task ?? null);
+  if (task !== null) {
+    if (task.stage !== 'cancelled') return { taskId: task.id, came: 'known' };
+    await reopen(task, by, policy, deps);
+    return { taskId: task.id, came: 'reopened' };
+  }
   const facts = await readFacts(deps.tracker, policy.projectId, deps.store.now());
   const mirror = mirrorOf(item, policy, facts);
   const taskId = taskIdOf(policy.prefix, item.number);
@@ -55,5 +65,5 @@ export async function bringIn(
   const created = await deps.store.addTask(newTask(mirror, policy, deps.store.now(), pipeline), mirror);
   // What was said before is noted now, while nothing waits for it: an old marker must not count as today's.
   if (created) for (const message of messagesOf(comments, taskId, policy, facts)) await deps.store.post(message);
-  return { taskId, created };
+  return { taskId, came: created ? 'new' : 'known' };
 }

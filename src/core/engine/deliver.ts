@@ -7,9 +7,6 @@ import type {
   GitPort,
   Forge,
   Tracker,
-  ItemPhase,
-  LinkedPolicy,
-  ProjectId,
   RecordedDelivery,
   Store,
   Chat,
@@ -19,20 +16,18 @@ import { crashPoint } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { backoffMs, retryPolicies, type RetryDeps } from '../platform/retry.ts';
 import { deliverMerge } from './deliver-merge.ts';
+import { deliverState, type StateDeps } from './deliver-state.ts';
 import { startBranch } from './start-branch.ts';
 import type { Catalogue } from './messages/catalogue.ts';
 import { commentHtml, chatHtml } from './messages/render.ts';
 
-export interface DeliverDeps extends RetryDeps {
+export interface DeliverDeps extends RetryDeps, StateDeps {
   store: Store;
   git: GitPort;
   forge: Forge;
   tracker: Tracker;
   /** Null: no chat is configured; its messages count as delivered. */
   chat: Chat | null;
-  /** Ids of the state that shows a phase of a project, and of those in which an item is at its end. */
-  statesOf: (projectId: ProjectId, phase: ItemPhase) => Promise<{ shows: string; ends: string[] }>;
-  policyOf: (effect: { projectId: ProjectId }) => LinkedPolicy | null;
   catalogue: Catalogue;
   owner: string;
   log: Log;
@@ -113,16 +108,8 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
       });
       return { kind: 'done', result: { id: sent.id, at: sent.at } };
     }
-    case 'tracker.state': {
-      // Never one that is set already (spec 4.2): a person may have moved the card there. A gone item shows nothing.
-      const states = await deps.statesOf(body.projectId, body.phase);
-      const item = await deps.tracker.item(body.projectId, body.itemId);
-      // Ended by a person, which no poll has seen yet: a late write would take that back.
-      const ended = item !== null && states.ends.includes(item.stateId) && !states.ends.includes(states.shows);
-      if (item !== null && item.stateId !== states.shows && !ended)
-        await deps.tracker.setState(body.projectId, body.itemId, states.shows);
-      return { kind: 'done', result: {} };
-    }
+    case 'tracker.state':
+      return deliverState(effect, body, deps);
     case 'chat.message':
       return sendChat(effect, body, deps);
     case 'git.start_branch':

@@ -37,6 +37,17 @@ export function knows(facts: ProjectFacts, item: WorkItem, comments: ItemComment
   return knowsItem && recent.every((comment) => isMember(comment.actor) && isMember(comment.updatedBy));
 }
 
+/** The facts that are known, or, where they are old or do not know this item or its comments, new ones. */
+export async function factsFor(
+  known: ProjectFacts | null,
+  item: WorkItem,
+  comments: ItemComment[],
+  { tracker, projectId, now }: { tracker: Tracker; projectId: ProjectId; now: number },
+): Promise<ProjectFacts> {
+  const fresh = areFresh(known, now, item.stateId) && knows(known, item, comments);
+  return fresh ? known : readFacts(tracker, projectId, now);
+}
+
 export async function readFacts(tracker: Tracker, projectId: ProjectId, now: number): Promise<ProjectFacts> {
   return { at: now, ...(await tracker.facts(projectId)) };
 }

@@ -44,6 +44,7 @@ export type MessageBody =
   | { kind: 'command'; name: 'retry'; by: string }
   | { kind: 'command'; name: 'advance'; by: string; to: Stage | null; force: boolean }
   | { kind: 'command'; name: 'cancel'; by: string }
+  | { kind: 'command'; name: 'reopen'; by: string }
   | { kind: 'command'; name: 'pause'; by: string }
   | { kind: 'command'; name: 'resume'; by: string }
   | { kind: 'command'; name: 'run'; by: string; role: Role };

@@ -50,8 +50,11 @@ export const nothingResolved: ProjectResolved = { facts: null, recent: {}, pulls
 
 /** What a poller saw: applied in one transaction, and only what differs from the last look is written. */
 export interface Observation {
-  /** Leadership under which it was seen; a lost lease refuses the whole observation. */
-  leader: NamedLease;
+  /**
+   * Leadership under which it was seen; a lost lease refuses the whole observation. Null: seen by somebody who had to look at
+   * one item, to write to it or because an operator named it.
+   */
+  leader: NamedLease | null;
   project: ProjectRow | null;
   newTasks: { task: Task; mirror: Mirror }[];
   mirrors: { taskId: TaskId; mirror: Mirror }[];

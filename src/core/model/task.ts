@@ -29,6 +29,11 @@ export interface TaskProgress {
   codeSha: CommitSha | null;
   /** Stage in which the task was cancelled, and whether the item was seen cancelled or gone. */
   cancelled: { stage: Stage; seen: boolean } | null;
+  /**
+   * Id of the tracker's state in which an operator reopened the task: the item's end that no longer counts, until the item
+   * leaves that state.
+   */
+  overruled: string | null;
   /** Since when the item shows the phase of the present hold: only a card that was seen there can be moved away. */
   shownHold: { phase: ItemPhase; since: number } | null;
   /** What was missing in the work item when people were asked to complete it. */
@@ -95,6 +100,7 @@ export function noProgress(): TaskProgress {
     acceptedHead: null,
     codeSha: null,
     cancelled: null,
+    overruled: null,
     shownHold: null,
     reportedDefects: [],
     runsFrom: 0,

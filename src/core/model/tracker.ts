@@ -94,7 +94,11 @@ export interface Tracker {
     itemId: ItemId,
     comment: { html: string; externalId: string; look: boolean },
   ): Promise<{ id: string; at: number | null }>;
-  setState(projectId: ProjectId, itemId: ItemId, stateId: string): Promise<void>;
+  /**
+   * Moves an item to a state. Answers the item as it is then.
+   * @throws OrchError of kind `server` also when the server says yes and the item shows another state afterwards
+   */
+  setState(projectId: ProjectId, itemId: ItemId, stateId: string): Promise<WorkItem>;
   createState(projectId: ProjectId, state: { name: string; group: string; color: string }): Promise<ItemState>;
   version(): Promise<string | null>;
   /** Requests that the budget still allows in this minute. */

@@ -83,8 +83,8 @@ function isOrdered(visit: Standing['visit']): boolean {
   return visit !== null && visit.order !== null;
 }
 
-/** Kinds that may go out although the task has not looked at everything yet: they inform, or are set right by the next one. */
-const unhurried: readonly EffectKind[] = ['tracker.comment', 'chat.message', 'tracker.state'];
+/** Kinds that may go out although the task has not looked at everything yet: they only inform people. */
+const unhurried: readonly EffectKind[] = ['tracker.comment', 'chat.message'];
 
 /**
  * What becomes of an effect that is about to be sent: sent, kept back until the task was looked at, or never sent.

@@ -42,13 +42,13 @@ function pollingMethods({ read, write }: Driver, now: Now) {
     project: (projectId) => read(() => projects.get(projectId)),
     observe: async (seen) => {
       const first = await read(function* (): Query<'lost' | 'same' | 'differs'> {
-        if (!(yield* leases.holds(seen.leader, now()))) return 'lost';
+        if (seen.leader !== null && !(yield* leases.holds(seen.leader, now()))) return 'lost';
         return (yield* differs(seen)) ? 'differs' : 'same';
       });
       if (first === 'lost') return 'lost';
       if (first === 'same') return { woken: [] };
       return write(function* () {
-        if (!(yield* leases.holds(seen.leader, now()))) return 'lost';
+        if (seen.leader !== null && !(yield* leases.holds(seen.leader, now()))) return 'lost';
         return { woken: yield* applyObservation(seen, now()) };
       });
     },

@@ -130,6 +130,8 @@ export function reconcileSuite(get: () => Bench): void {
     it('sends an effect key once and supersedes older wanted states', async () => {
       const { store } = await withTask();
       await commitNow(store, { effects: [stateEffect('s1'), comment('c1'), stateEffect('s9', 'other')] });
+      // A state waits until its task rests.
+      await store.rest(taskId, present(await store.load(taskId)).meta.wakeSeq, null);
       const flying = present(await store.claimEffect('w', 1000));
       expect(flying.effect.key).toBe('s1');
       await commitNow(store, { effects: [stateEffect('s2'), comment('c1')] });

@@ -1,3 +1,4 @@
+import { OrchError } from '../../model/index.ts';
 import type { ItemId, WorkItem, Tracker, ProjectId } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
 import { segment } from '../http/paths.ts';
@@ -15,6 +16,16 @@ type ItemPort = Pick<Tracker, 'items' | 'highestNumber' | 'item' | 'itemByKey' |
 export function createItems(api: PlaneApi): ItemPort {
   const itemPath = (project: ProjectId, item: ItemId, route: string): string =>
     `projects/${segment(project)}/${route}/${segment(item)}/`;
+  const readItem: Tracker['item'] = async (project, item) => {
+    const answer = await api.sendItem((route) => ({
+      method: 'GET',
+      path: itemPath(project, item, route),
+      query: { fields: `${listFields},description_html` },
+    }));
+    if (await isGoneFrom(project, answer, api)) return null;
+    const found = wholeItemOf(api.decoder(answer).record(api.accept(answer), 'item'));
+    return found.archived ? null : found;
+  };
   return {
     items: async (project, cursor) => {
       const query = pageQuery(cursor, { order_by: '-updated_at', fields: listFields });
@@ -36,17 +47,7 @@ export function createItems(api: PlaneApi): ItemPort {
       }));
       return readPage(api, answer, (fields) => fields.integer('sequence_id')).rows[0] ?? 0;
     },
-    item: async (project, item) => {
-      const answer = await api.sendItem((route) => ({
-        method: 'GET',
-        path: itemPath(project, item, route),
-        query: { fields: `${listFields},description_html` },
-      }));
-      if (await isGoneFrom(project, answer, api)) return null;
-      const fields = api.decoder(answer).record(api.accept(answer), 'item');
-      const found = itemOf(fields, fields.textOrNull('description_html') ?? '');
-      return found.archived ? null : found;
-    },
+    item: readItem,
     itemByKey: async (identifier, number) => {
       const answer = await api.sendItem((route) => ({
         method: 'GET',
@@ -63,8 +64,15 @@ export function createItems(api: PlaneApi): ItemPort {
         path: itemPath(project, item, route),
         body: { state: stateId },
       }));
-      // The answer is the item; a proxy's page with status 200 must not pass for a change of state.
-      api.decoder(answer).record(api.accept(answer), 'item').id('id');
+      // A proxy's page with status 200 must not pass for a change of state, nor an answer that shows the old one.
+      const fields = api.decoder(answer).record(api.accept(answer), 'item');
+      if (fields.textOrNull('state') === stateId) return wholeItemOf(fields);
+      const found = await readItem(project, item);
+      if (found?.stateId === stateId) return found;
+      throw new OrchError(`Plane said yes to the state ${stateId}, but the item shows ${found?.stateId ?? 'none'}`, {
+        code: 'plane_server_error',
+        hint: 'Look whether a rule or an automation in Plane, or a proxy in front of it, holds states back.',
+      });
     },
   };
 }
@@ -83,6 +91,10 @@ async function isGoneFrom(project: ProjectId, answer: HttpAnswer, api: PlaneApi)
   const above = await api.send({ method: 'GET', path: `projects/${segment(project)}/` });
   api.decoder(above).record(api.accept(above), 'project').id('id');
   return true;
+}
+
+function wholeItemOf(fields: Fields): WorkItem {
+  return itemOf(fields, fields.textOrNull('description_html') ?? '');
 }
 
 function itemOf(fields: Fields, descriptionHtml: string | null): WorkItem {

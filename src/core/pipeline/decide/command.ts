@@ -1,4 +1,4 @@
-import type { HoldCause, MessageOf } from '../../model/index.ts';
+import type { HoldCause, ItemMirror, MessageOf } from '../../model/index.ts';
 import { assertNever, isWorkStage } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { currentStage, notify, requestAgent, showPhase, stopJob } from '../draft.ts';
@@ -23,9 +23,12 @@ export function decideCommand(draft: Draft, command: Command): Step {
       draft.task.stage = 'cancelled';
       draft.task.stageSince = draft.now;
       draft.task.hold = null;
+      draft.task.progress.overruled = null;
       notify(draft, { event: 'cancelled', by: command.by });
       showPhase(draft, 'cancelled');
       return commit(draft, 'command.cancel', `${command.by} cancelled the task`, cause);
+    case 'reopen':
+      return reopen(draft, command.by, cause);
     case 'pause':
       draft.task.paused = true;
       return commit(draft, 'command.pause', `${command.by} paused the task`, cause);
@@ -35,6 +38,43 @@ export function decideCommand(draft: Draft, command: Command): Step {
     default:
       return assertNever(command);
   }
+}
+
+/**
+ * Takes a cancellation, or an end that was set by hand, back: also where the work item still shows it, which counts no more
+ * until it shows something else. A task that is done has been merged: that is not undone.
+ */
+function reopen(draft: Draft, by: string, cause: string): Step {
+  const { task } = draft;
+  const { item } = draft.from;
+  const refuse = (why: string): Step => commit(draft, 'command.reopen-refused', why, cause);
+  if (item?.present === false) return refuse('the work item is gone: restore it in the tracker first');
+  if (task.stage === 'done') return refuse('the task is done and merged; further work is a work item of its own');
+  const ended = item !== null && isEnded(item);
+  if (task.stage !== 'cancelled' && !ended) return refuse('the task is not cancelled: nothing is to be reopened');
+  if (ended) task.progress.overruled = item.stateId;
+  if (task.stage === 'cancelled') return resumeCancelled(draft, by, `${by} reopened the task`, 'command.reopen', cause);
+  return liftHold(draft, by, cause);
+}
+
+/** A cancelled task goes on in the stage in which it was cancelled. */
+export function resumeCancelled(draft: Draft, by: string | null, what: string, rule: string, cause: string): Step {
+  const { task } = draft;
+  const stage = task.progress.cancelled?.stage ?? 'created';
+  task.progress.cancelled = null;
+  task.progress.branchEffect = null;
+  task.stage = stage;
+  task.stageSince = draft.now;
+  task.hold = null;
+  task.phase = null;
+  showPhase(draft, 'in_progress');
+  notify(draft, { event: 'stage_changed', from: 'cancelled', to: stage, by });
+  return commit(draft, rule, `${what}; it resumes in ${stage}`, cause);
+}
+
+/** Whether the work item shows that it is done or not wanted. */
+export function isEnded(item: ItemMirror): boolean {
+  return item.stateGroup === 'cancelled' || item.stateGroup === 'completed';
 }
 
 /** Lifts a hold (spec 8): resets exactly the counter that it names, and does again what its cause asks for. */
@@ -48,6 +88,9 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
   // A rewritten branch is accepted as it was when the hold named it.
   if (held.cause === holds.forcePushed.cause && held.detail.head !== undefined)
     task.progress.acceptedHead = held.detail.head;
+  // Lifted by a command while the item still shows its end: that counts no more.
+  if (held.cause === holds.closedByHand.cause && draft.from.item !== null && isEnded(draft.from.item))
+    task.progress.overruled = draft.from.item.stateId;
   if (visit !== null) {
     visit.ciSince = null;
     visit.askedAgain = 0;

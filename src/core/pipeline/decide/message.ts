@@ -12,7 +12,8 @@ import { decideRun } from './run.ts';
 export function decideMessage(draft: Draft, message: Message): Step {
   draft.handled = message.id;
   const { body } = message;
-  if (isFinal(draft.task.stage) && body.kind !== 'effect_settled') {
+  const reopens = body.kind === 'command' && body.name === 'reopen';
+  if (isFinal(draft.task.stage) && body.kind !== 'effect_settled' && !reopens) {
     return commit(
       draft,
       'message.late',

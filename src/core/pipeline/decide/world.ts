@@ -5,7 +5,7 @@ import { mergesHere, notify, showPhase, stopJob } from '../draft.ts';
 import { holds, holdTask, isHeldFor } from '../rules/holds.ts';
 import { complete, noteMerge } from '../rules/moves.ts';
 import { commit, type Step } from '../step.ts';
-import { liftHold } from './command.ts';
+import { liftHold, resumeCancelled } from './command.ts';
 
 /**
  * Facts of the outside that come before everything else: merged, gone, reopened, closed by hand, a card that was moved,
@@ -13,6 +13,7 @@ import { liftHold } from './command.ts';
  */
 export function decideWorld(draft: Draft): Step | null {
   return (
+    overruleOver(draft) ??
     merged(draft) ??
     gone(draft) ??
     reopened(draft) ??
@@ -54,7 +55,7 @@ function mergedInDeploy(draft: Draft, visit: Visit, number: number, sha: CommitS
 function gone(draft: Draft): Step | null {
   const { task } = draft;
   const item = draft.from.item;
-  if (item === null || task.stage === 'done' || !isGone(item)) return null;
+  if (item === null || task.stage === 'done' || !isGone(item) || isOverruled(draft, item)) return null;
   const known = task.stage === 'cancelled';
   if (known && task.progress.cancelled?.seen === true) return null;
   const why = item.present ? 'the work item was cancelled' : 'the work item is gone (deleted, archived or moved)';
@@ -72,6 +73,19 @@ function gone(draft: Draft): Step | null {
   return commit(draft, 'world.cancelled', why, 'mirror', { item: item.itemId });
 }
 
+/** The item has left the state that an operator overruled: whoever puts it there again is heard. */
+function overruleOver(draft: Draft): Step | null {
+  const { progress } = draft.task;
+  if (progress.overruled === null || draft.from.item?.stateId === progress.overruled) return null;
+  progress.overruled = null;
+  return commit(draft, 'world.reopen-shown', 'the work item shows that the task was reopened', 'mirror');
+}
+
+/** An operator has reopened the task in spite of the state that the work item shows. */
+function isOverruled({ task }: Draft, item: ItemMirror): boolean {
+  return item.present && task.progress.overruled === item.stateId;
+}
+
 function isGone(item: ItemMirror): boolean {
   return !item.present || item.stateGroup === 'cancelled';
 }
@@ -83,25 +97,14 @@ function reopened(draft: Draft): Step | null {
   const { cancelled } = task.progress;
   if (task.stage !== 'cancelled' || cancelled?.seen !== true || item === null) return null;
   if (isGone(item) || item.stateGroup === 'completed') return null;
-  const { stage } = cancelled;
-  task.progress.cancelled = null;
-  task.progress.branchEffect = null;
-  task.stage = stage;
-  task.stageSince = draft.now;
-  task.hold = null;
-  task.phase = null;
-  showPhase(draft, 'in_progress');
-  notify(draft, { event: 'stage_changed', from: 'cancelled', to: stage, by: null });
-  return commit(draft, 'world.reopened', `the work item was reopened; the task resumes in ${stage}`, 'mirror', {
-    item: item.itemId,
-  });
+  return resumeCancelled(draft, null, 'the work item was reopened', 'world.reopened', 'mirror');
 }
 
 /** Set to Done by a person while orch is not done with it. */
 function closedByHand(draft: Draft): Step | null {
   const { task } = draft;
   const item = draft.from.item;
-  if (item === null || isFinal(task.stage)) return null;
+  if (item === null || isFinal(task.stage) || isOverruled(draft, item)) return null;
   const closed = item.stateGroup === 'completed';
   if (isHeldFor(draft, holds.closedByHand) && !closed && item.stateGroup === 'started' && item.updatedByAllowed) {
     return liftHold(draft, item.updatedBy ?? 'a person', 'mirror');

@@ -1,4 +1,5 @@
 import type { ItemId, ProjectId, Stage, Task, TaskId, TaskMeta, WorkStage } from '../../model/index.ts';
+import { noProgress } from '../../model/index.ts';
 import { bit, decode, decodeOrNull, encodeOrNull, isSet } from '../codec.ts';
 import { all, one, run, type Query, type Value } from '../query.ts';
 import { asHoldCause, asPhase, asStage } from '../words.ts';
@@ -67,7 +68,8 @@ function decodeTask(row: TaskColumns): StoredTask {
     prNumber: row.pr_number,
     mergedSha: row.merged_sha as Task['mergedSha'],
     counters: decode(row.counters),
-    progress: decode(row.progress),
+    // A task that an earlier version made lacks what was added since.
+    progress: { ...noProgress(), ...decode<Partial<Task['progress']>>(row.progress) },
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     stageSince: row.stage_since,
