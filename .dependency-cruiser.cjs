@@ -67,7 +67,6 @@ const packages = {
   yaml: ['src/core/pipeline'],
   htmlparser2: ['src/core/pipeline'],
   '@sindresorhus/slugify': ['src/core/pipeline'],
-  'node-html-markdown': ['src/core/engine'],
 };
 const escaped = (text) => text.replaceAll('.', '\\.');
 for (const [name, rooms] of Object.entries(packages)) {

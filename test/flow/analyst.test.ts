@@ -34,7 +34,7 @@ test('questions go to the work item, all answers of those who may approve go to 
   const [, second] = side.calls(item, 'analyst');
   expect(second?.orders).toContain('Which currencies have to work?');
   expect(second?.orders).toContain('Euro & dollar.');
-  expect(second?.orders).toContain('Rounding is per order.');
+  expect(second?.orders).toContain('Rounding is per **order**.');
   expect(second?.orders).not.toContain('roubles');
   expect(second?.orders).not.toContain('Written before any question');
   for (const round of [2, 3]) {

@@ -47,7 +47,7 @@ describe('an analysis that waits for its approval', { timeout }, () => {
     expect(side.noticesWith(item, 'Please read the analysis', ':approved:', '01-brd.md', '<a href=')).toHaveLength(1);
   });
 
-  test('ignores the markers of others, in other words, in code and in quotations, and answers none of them', async () => {
+  test('ignores the markers of others, in other words, in code and in quotations, and answers what was meant as one', async () => {
     const { people } = line.world;
     const before = side.notices(item).length;
     side.say(people.guest, item, '<p>:approved:</p>');
@@ -67,23 +67,27 @@ describe('an analysis that waits for its approval', { timeout }, () => {
       sayAsLead(html);
     await side.tick(3);
     expect((await side.row(item)).task).toMatchObject({ stage: 'analysis', hold: { cause: 'approval' } });
-    expect(side.notices(item)).toHaveLength(before);
+    expect(side.notices(item)).toHaveLength(before + 5);
+    // The guest's comments are two, its own and the rewritten one.
+    expect(side.noticesWith(item, 'Guest may not approve', 'Who may approve: Lead.')).toHaveLength(1);
+    expect(side.noticesWith(item, 'Member may not approve')).toHaveLength(1);
+    expect(side.noticesWith(item, 'Not understood')).toHaveLength(3);
   });
 
   test('is rejected by a comment with both markers, and the reason reaches the analyst', async () => {
     sayAsLead('<p>:approved: the goal,</p><p>:rejected: but <b>coupons</b> are missing</p>');
     await side.tick(3);
     expect((await side.row(item)).liveJob).toMatchObject({ role: 'analyst', state: 'queued' });
-    expect(side.noticesWith(item, 'analyst runs again', 'rejected (1 of 3)', 'but coupons are missing')).toHaveLength(
-      1,
-    );
+    expect(
+      side.noticesWith(item, 'analyst runs again', 'rejected (1 of 3)', 'but **coupons** are missing'),
+    ).toHaveLength(1);
     expect(side.shown(item)).toBe('In Progress');
     await line.work();
     await side.tick(3);
     const calls = side.calls(item, 'analyst');
     expect(calls).toHaveLength(2);
     expect(calls[1]?.orders).toContain('Rejected by Lead');
-    expect(calls[1]?.orders).toContain('but coupons are missing');
+    expect(calls[1]?.orders).toContain('but **coupons** are missing');
     expect(side.noticesWith(item, 'Please read the analysis')).toHaveLength(2);
   });
 

@@ -214,6 +214,8 @@ describe('channels', () => {
     agent_finished: 'chat',
     approval_wanted: 'chat!+comment',
     approval_too_old: 'comment',
+    may_not_approve: 'comment',
+    marker_unclear: 'comment',
     not_waiting_for_approval: 'comment',
     questions: 'chat!+comment',
     bounce: 'chat!+comment',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { messagesOf } from '../../src/core/engine/comments.ts';
+import { approverNames } from '../../src/core/engine/project-facts.ts';
 import type { ItemComment, Person } from '../../src/core/model/index.ts';
 import {
   comment,
@@ -133,13 +134,31 @@ describe('approvals', () => {
     ['after the request', {}, 'comment.approved', []],
     ['at the moment of the request', { updatedAt: noon - minute }, 'comment.approved', []],
     ['before the request', { updatedAt: noon - 2 * minute }, 'comment.approval-too-old', ['approval_too_old@comment']],
-    ['by somebody who may not', { allowed: false }, 'comment.not-allowed', []],
+    ['by somebody who may not', { allowed: false }, 'comment.not-allowed', ['may_not_approve@comment']],
   ])('%s', (_name, over, rule, events) => {
     const decision = mustDecide(snapshot({ ...waiting, message: { ...yes, ...over } }));
     expect(decision.why.rule).toBe(rule);
     expect(noticesOf(decision)).toEqual(events);
     expect(decision.visit?.approved?.commentId ?? null).toBe(rule === 'comment.approved' ? 'c-1' : null);
     expect(decision.task.stage).toBe('analysis');
+  });
+
+  it('by somebody who may not is answered once a person, one without a marker never', () => {
+    const no = { ...yes, allowed: false, actor: 'u-guest', actorName: 'Guest' };
+    const first = mustDecide(snapshot({ ...waiting, message: no }));
+    expect(noticeOf(first, 'may_not_approve')).toEqual({ event: 'may_not_approve', by: 'Guest' });
+    const visit = { ...waiting.visit, ...first.visit };
+    expect(noticesOf(mustDecide(snapshot({ ...waiting, visit, message: { ...no, commentId: 'c-2' } })))).toEqual([]);
+    expect(noticesOf(mustDecide(snapshot({ ...waiting, visit, message: { ...no, actor: 'u-2' } })))).toHaveLength(1);
+    expect(noticesOf(mustDecide(snapshot({ ...waiting, message: { ...no, marker: null } })))).toEqual([]);
+  });
+
+  it('misspelt is answered, and counts as an ordinary comment', () => {
+    const near = { ...yes, marker: null, nearMiss: ':aproved:' };
+    const decision = mustDecide(snapshot({ ...waiting, message: near }));
+    expect(noticeOf(decision, 'marker_unclear')).toEqual({ event: 'marker_unclear', said: ':aproved:' });
+    expect(decision.visit?.approved).toBeNull();
+    expect(noticesOf(mustDecide(snapshot({ ...waiting, message: { ...near, allowed: false } })))).toEqual([]);
   });
 
   it.each([
@@ -329,6 +348,24 @@ describe('comments as messages', () => {
     expect(allowed({ actor: 'guest' })).toBe(false);
     expect(allowed({ updatedBy: 'guest' })).toBe(false);
     expect(allowed({ updatedBy: 'stranger' })).toBe(false);
+  });
+
+  it('the text is Markdown, with the names of people', () => {
+    const html =
+      '<p>ask <mention-component entity_identifier="guest"></mention-component></p><ul><li>:aproved:</li></ul>';
+    expect(messagesOf([written({ html })], taskId, policy(), facts)[0]?.body).toMatchObject({
+      text: 'ask @guest\n\n- :aproved:',
+      marker: null,
+      nearMiss: ':aproved:',
+    });
+  });
+
+  it('who may approve has a name', () => {
+    expect(approverNames(policy({ approvers: [] }), facts)).toEqual(['lead']);
+    expect(approverNames(policy({ approvers: ['guest@example.org', 'boss@example.org'] }), facts)).toEqual([
+      'guest',
+      'boss@example.org',
+    ]);
   });
 
   it("a guest's marker does not use up the author's own", () => {

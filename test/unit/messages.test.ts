@@ -5,7 +5,7 @@ import type { Language, Notice, NoticeEvent, TaskId } from '../../src/core/model
 import { bounceKinds, holdKinds, roleNames, stageNames } from '../../src/core/pipeline/stages/index.ts';
 import { cutHtml } from '../../src/core/peers/telegram/cut-html.ts';
 import { channels } from '../../src/core/pipeline/channels.ts';
-import { markerOf } from '../../src/core/pipeline/markers.ts';
+import { saidIn } from '../../src/core/pipeline/markers.ts';
 
 const languages: Language[] = ['en', 'ru'];
 const links = {
@@ -30,7 +30,15 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
     { event: 'agent_finished', role: 'developer', minutes: 0.42, costMicros: 1_234_567 },
     { event: 'agent_finished', role: 'tester', minutes: 31.6, costMicros: null },
   ],
-  approval_wanted: [{ event: 'approval_wanted', artifacts: ['01-brd.md', '02-trz.md'] }],
+  approval_wanted: [
+    { event: 'approval_wanted', artifacts: ['01-brd.md', '02-trz.md'] },
+    { event: 'approval_wanted', artifacts: ['01-brd.md'], who: ['Lead', 'Anna'] },
+    { event: 'approval_wanted', artifacts: ['01-brd.md'], who: [] },
+  ],
+  may_not_approve: [
+    { event: 'may_not_approve', by: 'Guest', who: Array.from({ length: 10 }, (_, n) => `Lead ${n + 1}`) },
+  ],
+  marker_unclear: [{ event: 'marker_unclear', said: 'approved, thanks' }],
   approval_too_old: [{ event: 'approval_too_old', by: 'Lead' }],
   not_waiting_for_approval: [{ event: 'not_waiting_for_approval', by: 'Lead', waitsFor: 'the developer' }],
   questions: [{ event: 'questions', text: '1. Which currency?\n2. Which rounding?', round: 1, of: 3 }],
@@ -128,7 +136,7 @@ describe.each(languages)('messages in %s', (language) => {
   it.each(all.map((body) => [body.event, body] as const))(
     '%s holds no marker that a poll would take for a word of a person',
     (_event, body) => {
-      expect(markerOf(commentHtml(notice(body), catalogue))).toBeNull();
+      expect(saidIn(commentHtml(notice(body), catalogue)).marker).toBeNull();
     },
   );
 

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { bodyOf, frontMatter } from '../../src/core/pipeline/front-matter.ts';
 import { admits, branchName, newTask, pipelineOf } from '../../src/core/pipeline/intake.ts';
-import { htmlText, markerOf } from '../../src/core/pipeline/markers.ts';
+import { htmlText, saidIn } from '../../src/core/pipeline/markers.ts';
 import { item, noon, policy } from '../support/snapshots.ts';
+
+const markerOf = (html: string) => saidIn(html).marker;
 
 describe('markers', () => {
   const approved = { kind: 'approved' };
@@ -33,13 +35,56 @@ describe('markers', () => {
     ['rejected with a reason', '<p>:rejected: the currency is missing</p>', rejected('the currency is missing')],
     ['rejected with a dash', '<p>:rejected: – no currency</p>', rejected('no currency')],
     ['rejected without a reason', '<p>:rejected:</p>', rejected('')],
-    ['reason on the lines below', '<p>:rejected:</p><p>one</p><p>two</p>', rejected('one\ntwo')],
+    ['reason on the lines below', '<p>:rejected:</p><p>one</p><p>two</p>', rejected('one\n\ntwo')],
     ['both: rejected wins', '<p>:approved:</p><p>:rejected: no</p>', rejected('no')],
-    ['both, the other way', '<p>:rejected: no</p><p>:approved:</p>', rejected('no\n:approved:')],
+    ['both, the other way', '<p>:rejected: no</p><p>:approved:</p>', rejected('no\n\n:approved:')],
     ['split by an edit of the markup', '<p>:appr<b>oved:</b></p>', approved],
+    ['after a zero-width space', '<p>\u200b:approved:</p>', approved],
+    ['after a word joiner', '<p>&#8288;:approved:</p>', approved],
+    ['with a zero-width space in it', '<p>:appro\u200bved:</p>', approved],
+    ['before an emoji', '<p>:approved:👍</p>', approved],
+    ['in a table cell', '<table><tr><td>verdict</td><td>:approved:</td></tr></table>', approved],
+    [
+      'in the second paragraph of a cell',
+      '<table><tr><td><p>a</p><p>:rejected: b</p></td></tr></table>',
+      rejected('|  |\n| --- |\n| b |'),
+    ],
+    ['struck out', '<p><s>:approved:</s></p>', null],
+    ['struck out with its line', '<p><del>:approved: fine</del> wait</p>', null],
+    ['struck out by a style', '<p><span style="text-decoration: line-through">:approved:</span></p>', null],
+    ['one struck out, one not', '<p><s>:rejected: no</s></p><p>:approved:</p>', approved],
+    ['a longer word after a word joiner', '<p>:approved:\u2060ish</p>', null],
+    ['plain text of several lines', 'Read it.\n:approved:', approved],
+    [
+      'a reason with code, a link and a list',
+      '<p>Seen.<br>:rejected: <a href="https://e.org/1">this</a></p><pre>a\n  b</pre><ul><li>c</li></ul>',
+      rejected('[this](https://e.org/1)\n\n```\na\n  b\n```\n\n- c'),
+    ],
+    ['a reason in a marker in bold', '<p><b>:rejected:</b> too slow</p>', rejected('too slow')],
     ['entities', '<p>&#58;approved&#58;</p>', approved],
   ])('%s', (_name, html, wanted) => {
     expect(markerOf(html)).toEqual(wanted);
+  });
+
+  it.each<[string, string | undefined]>([
+    ['<p>:approved</p>', ':approved'],
+    ['<p>approved:</p>', 'approved:'],
+    ['<p>Approved, thanks</p>', 'Approved, thanks'],
+    ['<p>: approved :</p>', ': approved :'],
+    ['<p>:aproved:</p>', ':aproved:'],
+    ['<p>:approve: 👍</p>', ':approve: 👍'],
+    ['<p>Looks good. :approved:</p>', 'Looks good. :approved:'],
+    ['<p><code>:approved:</code></p>', ':approved:'],
+    ['<p>Rejected: too slow</p>', 'Rejected: too slow'],
+    ['<p>：approved：</p>', '：approved：'],
+    ['<p>Approved orders are listed first.</p>', undefined],
+    ['<p>Use euros, as was approved last year.</p>', undefined],
+    ['<blockquote>begins with :approved:</blockquote><p>Which one?</p>', undefined],
+    ['<p>&gt; Answer with :approved:</p><p>Why?</p>', undefined],
+    ['<p><s>:approved:</s></p>', undefined],
+    ['<p>:approved:</p>', undefined],
+  ])('near miss: %s', (html, wanted) => {
+    expect(saidIn(html).nearMiss).toBe(wanted);
   });
 
   it('reads hostile markup without falling over it', () => {

@@ -1,5 +1,6 @@
 import type { NewMessage, ItemComment, ProjectFacts, ProjectPolicy, TaskId } from '../model/index.ts';
-import { htmlText, markerOf } from '../pipeline/markers.ts';
+import { markdownOf } from '../pipeline/html/markdown.ts';
+import { saidIn } from '../pipeline/markers.ts';
 import { mayApprove } from './project-facts.ts';
 
 /**
@@ -13,13 +14,13 @@ export function messagesOf(
   policy: ProjectPolicy,
   facts: ProjectFacts,
 ): NewMessage[] {
+  const nameOf = (id: string): string | null => facts.members.find((member) => member.id === id)?.displayName ?? null;
   return comments
     .filter((comment) => comment.externalSource !== 'orch')
     .sort((a, b) => a.updatedAt - b.updatedAt)
     .map((comment) => {
-      const marker = markerOf(comment.html);
+      const { marker, nearMiss } = saidIn(comment.html, nameOf);
       const editor = comment.updatedBy ?? comment.actor;
-      const member = facts.members.find((other) => other.id === comment.actor);
       const byAllowed = mayApprove(comment.actor, policy, facts);
       const allowed = byAllowed && mayApprove(editor, policy, facts);
       const kind = marker === null ? '' : `:${marker.kind}`;
@@ -31,11 +32,12 @@ export function messagesOf(
           kind: 'comment',
           commentId: comment.id,
           actor: comment.actor,
-          actorName: member?.displayName ?? comment.actor,
+          actorName: nameOf(comment.actor) ?? comment.actor,
           updatedBy: comment.updatedBy,
           allowed,
           marker,
-          text: htmlText(comment.html),
+          ...(nearMiss === undefined ? {} : { nearMiss }),
+          text: markdownOf(comment.html, { nameOf }),
           updatedAt: comment.updatedAt,
         },
       };

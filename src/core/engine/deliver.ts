@@ -7,6 +7,7 @@ import type {
   GitPort,
   Forge,
   Tracker,
+  Notice,
   RecordedDelivery,
   Store,
   Chat,
@@ -17,6 +18,7 @@ import type { Log } from '../platform/log.ts';
 import { backoffMs, retryPolicies, type RetryDeps } from '../platform/retry.ts';
 import { deliverMerge } from './deliver-merge.ts';
 import { deliverState, type StateDeps } from './deliver-state.ts';
+import { approverNames } from './project-facts.ts';
 import { startBranch } from './start-branch.ts';
 import type { Catalogue } from './messages/catalogue.ts';
 import { commentHtml, chatHtml } from './messages/render.ts';
@@ -100,7 +102,7 @@ async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {
 async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Promise<Delivery> {
   switch (body.kind) {
     case 'tracker.comment': {
-      const html = commentHtml(body.notice, deps.catalogue);
+      const html = commentHtml(await withApprovers(body, deps), deps.catalogue);
       const sent = await deps.tracker.comment(body.projectId, body.itemId, {
         html,
         externalId: effect.key,
@@ -133,6 +135,18 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
     default:
       return assertNever(body);
   }
+}
+
+/** Names who may approve in a notice that is about approving: as it is when people read it, not as it was decided. */
+async function withApprovers(
+  { notice, projectId }: EffectOf<'tracker.comment'>,
+  { store, policyOf }: DeliverDeps,
+): Promise<Notice> {
+  if (notice.body.event !== 'approval_wanted' && notice.body.event !== 'may_not_approve') return notice;
+  const policy = policyOf({ projectId });
+  const { facts } = (await store.project(projectId)).resolved;
+  if (policy === null || facts === null) return notice;
+  return { ...notice, body: { ...notice.body, who: approverNames(policy, facts) } };
 }
 
 /** An alert may come twice after a crash; information comes at most once: a second try of it is dropped (spec 10). */

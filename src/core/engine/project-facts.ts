@@ -66,6 +66,15 @@ export function mayApprove(userId: string | null, policy: ProjectPolicy, facts: 
   return member?.role === 'admin' || member?.role === 'member';
 }
 
+/** People who may approve, by the name that others know; somebody listed who is no member as the configuration writes them. */
+export function approverNames(policy: ProjectPolicy, facts: ProjectFacts): string[] {
+  const members = facts.members.filter((member) => mayApprove(member.id, policy, facts));
+  const unknown = policy.approvers.filter(
+    (name) => !members.some(({ id, email }) => [id, email].some((own) => own.toLowerCase() === name.toLowerCase())),
+  );
+  return [...members.map((member) => member.displayName), ...unknown];
+}
+
 /** A work item as orch keeps it: names instead of ids, and whether its last editor may approve. */
 export function mirrorOf(item: WorkItem, policy: ProjectPolicy, facts: ProjectFacts): ItemMirror {
   const state = facts.states.find((other) => other.id === item.stateId);

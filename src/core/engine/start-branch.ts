@@ -1,7 +1,7 @@
 import type { DeliveryOf, EffectOf, GitPort, LinkedPolicy, ProjectId, Tracker } from '../model/index.ts';
 import { retryPolicies } from '../platform/retry.ts';
 import { branchOwner, itemTrailer } from './evidence.ts';
-import { htmlText } from '../pipeline/markers.ts';
+import { markdownOf } from '../pipeline/html/markdown.ts';
 import { businessRequest as requestFile } from '../pipeline/artifacts.ts';
 
 export interface StartBranchDeps {
@@ -9,9 +9,6 @@ export interface StartBranchDeps {
   tracker: Tracker;
   policyOf: (effect: { projectId: ProjectId }) => Pick<LinkedPolicy, 'links'> | null;
 }
-
-/** Larger descriptions overflow the converter's stack when they are nested deeply; text is taken from them instead. */
-const maxHtml = 256 * 1024;
 
 /**
  * Makes the task's branch and its first commit with one git push on top of the base branch (spec 4.1). Found again by the
@@ -39,7 +36,7 @@ export async function startBranch(
   const item = await deps.tracker.item(body.projectId, body.itemId);
   if (item === null) return { kind: 'dead', error: 'the work item is gone' };
   const url = deps.policyOf(body)?.links.item(body.projectId, body.itemId) ?? '';
-  const content = await businessRequest(body.taskId, item.name, url, item.descriptionHtml ?? '');
+  const content = businessRequest(body.taskId, item.name, url, item.descriptionHtml ?? '');
   const message = `docs(${body.taskId}): business request\n\nOrch-Task: ${body.taskId}\n${itemTrailer(body.itemId)}\n`;
   const sha = await git.commitFiles(body.repo, base, [{ path: `${body.folder}/${requestFile}`, content }], message);
   const pushed = await git.push(body.repo, sha, body.branch, null);
@@ -48,18 +45,7 @@ export async function startBranch(
   return { kind: 'done', result: { sha, codeTree: await git.codeTree(body.repo, sha, body.folder) } };
 }
 
-async function businessRequest(id: string, title: string, url: string, html: string): Promise<string> {
+function businessRequest(id: string, title: string, url: string, html: string): string {
   const oneLine = title.replace(/\s+/g, ' ').trim();
-  return `# ${id}: ${oneLine}\n\n${url === '' ? '' : `Work item: <${url}>\n\n`}${await markdownOf(html)}\n`;
-}
-
-/** Description as Markdown; what the converter cannot take becomes plain text, never an error. */
-async function markdownOf(html: string): Promise<string> {
-  if (html.length > maxHtml) return htmlText(html);
-  try {
-    const { NodeHtmlMarkdown } = await import('node-html-markdown');
-    return NodeHtmlMarkdown.translate(html).trim();
-  } catch {
-    return htmlText(html);
-  }
+  return `# ${id}: ${oneLine}\n\n${url === '' ? '' : `Work item: <${url}>\n\n`}${markdownOf(html, { file: true })}\n`;
 }

@@ -34,7 +34,9 @@ export type MessageBody =
       /** Both the author and the last editor may approve (spec 4.3). */
       allowed: boolean;
       marker: Marker | null;
-      /** Text of the comment, tags removed. Untrusted. */
+      /** What was probably meant as a marker and is none, cut; absent where there is a marker or nothing like it. */
+      nearMiss?: string;
+      /** The comment as Markdown. Untrusted. */
       text: string;
       /** When the tracker last changed it, ms since the epoch. */
       updatedAt: number;

@@ -9,8 +9,14 @@ export type NoticeEvent =
   | { event: 'stage_changed'; from: Stage; to: Stage; by: string | null }
   | { event: 'agent_started'; role: Role; attempt: number; why: string }
   | { event: 'agent_finished'; role: Role; minutes: number; costMicros: number | null }
-  | { event: 'approval_wanted'; artifacts: string[] }
+  | {
+      event: 'approval_wanted';
+      artifacts: string[];
+      /** Who may approve; known when it is delivered. */ who?: string[];
+    }
   | { event: 'approval_too_old'; by: string }
+  | { event: 'may_not_approve'; by: string; /** Who may; known when it is delivered. */ who?: string[] }
+  | { event: 'marker_unclear'; said: string }
   | { event: 'not_waiting_for_approval'; by: string; waitsFor: string }
   | { event: 'questions'; text: string; round: number; of: number }
   | { event: 'bounce'; role: Role; cause: string; text: string; n: number; of: number }

@@ -52,6 +52,8 @@ export interface Visit {
   approval: ApprovalRequest | null;
   /** Approval accepted for these artifacts. */
   approved: { by: string; commentId: string; artifacts: ArtifactHashes } | null;
+  /** Ids of people who were told in this visit that they may not approve; absent where nobody was. */
+  refused?: string[];
   /** How often the stage's agent was asked again for a readable verdict or report, or for missing artifacts. */
   askedAgain: number;
   /** Jobs requested in this visit so far; numbers their causes. */

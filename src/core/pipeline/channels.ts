@@ -12,6 +12,8 @@ export const channels: Record<NoticeEvent['event'], { comment: boolean; chat: 'a
   agent_finished: { comment: false, chat: 'info' },
   approval_wanted: { comment: true, chat: 'alert' },
   approval_too_old: { comment: true, chat: 'none' },
+  may_not_approve: { comment: true, chat: 'none' },
+  marker_unclear: { comment: true, chat: 'none' },
   not_waiting_for_approval: { comment: true, chat: 'none' },
   questions: { comment: true, chat: 'alert' },
   bounce: { comment: true, chat: 'alert' },

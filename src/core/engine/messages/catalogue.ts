@@ -69,6 +69,16 @@ export function text(marker: string, head: string, lines: string[] = [], quote: 
   };
 }
 
+/** More names than this are counted. */
+const maxNames = 8;
+
+/** Names of people in one line. @param more words for how many are left out */
+export function listed(names: string[], more: (left: number) => string): string {
+  const shown = names.slice(0, maxNames).map((name) => excerpt(name, 60));
+  const left = names.length - shown.length;
+  return `${shown.join(', ')}${left > 0 ? ` ${more(left)}` : ''}`;
+}
+
 /** Dollars from micro-dollars. */
 export function dollars(micros: number): string {
   return `$${(micros / 1e6).toFixed(2)}`;

@@ -3,6 +3,7 @@ import { assertNever } from '../../model/index.ts';
 import {
   dollars,
   excerpt,
+  listed,
   reasonLength,
   reportLength,
   roundMinutes,
@@ -48,10 +49,20 @@ function message(body: NoticeEvent, names: Names): MessageText {
       return text('📋', 'Please read the analysis and decide.', [
         body.artifacts.join(', '),
         'Answer with a comment that begins with :approved: – or :rejected: and the reason.',
+        approvers(body.who),
       ]);
     case 'approval_too_old':
       return text('⚠️', 'This approval does not count.', [
         `${body.by} approved before the documents were ready, or for an older version. Read what was asked about last and approve again.`,
+      ]);
+    case 'may_not_approve':
+      return text('⚠️', 'This comment decides nothing.', [
+        `${body.by} may not approve, or somebody who may not has changed the comment.`,
+        approvers(body.who),
+      ]);
+    case 'marker_unclear':
+      return text('❓', `Not understood: ${excerpt(body.said, reasonLength)}`, [
+        'It was read as an ordinary comment. To decide, begin a line with :approved: – or with :rejected: and the reason.',
       ]);
     case 'not_waiting_for_approval':
       return text('📋', 'Nothing waits for an approval now.', [`The task waits for: ${body.waitsFor}.`]);
@@ -125,6 +136,13 @@ function message(body: NoticeEvent, names: Names): MessageText {
     default:
       return assertNever(body);
   }
+}
+
+function approvers(who: string[] | undefined): string {
+  if (who === undefined) return '';
+  return who.length === 0
+    ? 'Nobody may approve: list people under approvers of the project.'
+    : `Who may approve: ${listed(who, (left) => `and ${left} more`)}.`;
 }
 
 export const english: Catalogue = {

@@ -3,6 +3,7 @@ import { assertNever } from '../../model/index.ts';
 import {
   dollars,
   excerpt,
+  listed,
   reasonLength,
   reportLength,
   roundMinutes,
@@ -48,10 +49,20 @@ function message(body: NoticeEvent, names: Names): MessageText {
       return text('📋', 'Прочитайте анализ и примите решение.', [
         body.artifacts.join(', '),
         'Ответьте комментарием, который начинается с :approved: — или с :rejected: и причины.',
+        approvers(body.who),
       ]);
     case 'approval_too_old':
       return text('⚠️', 'Это согласование не засчитано.', [
         `${body.by}: согласовано до готовности документов или для старой версии. Прочитайте последний запрос и согласуйте снова.`,
+      ]);
+    case 'may_not_approve':
+      return text('⚠️', 'Этот комментарий ничего не решает.', [
+        `${body.by}: нет права согласовывать, или комментарий изменил тот, у кого такого права нет.`,
+        approvers(body.who),
+      ]);
+    case 'marker_unclear':
+      return text('❓', `Не понято: ${excerpt(body.said, reasonLength)}`, [
+        'Это прочитано как обычный комментарий. Чтобы решить, начните строку с :approved: — или с :rejected: и причины.',
       ]);
     case 'not_waiting_for_approval':
       return text('📋', 'Сейчас согласование не требуется.', [`Чего ждёт задача: ${body.waitsFor}.`]);
@@ -127,6 +138,13 @@ function message(body: NoticeEvent, names: Names): MessageText {
     default:
       return assertNever(body);
   }
+}
+
+function approvers(who: string[] | undefined): string {
+  if (who === undefined) return '';
+  return who.length === 0
+    ? 'Согласовать некому: укажите людей в approvers проекта.'
+    : `Кто может согласовать: ${listed(who, (left) => `и ещё ${left}`)}.`;
 }
 
 function capitalised(word: string): string {

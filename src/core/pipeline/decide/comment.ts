@@ -11,19 +11,18 @@ type Comment = MessageOf<'comment'>;
 export function decideComment(draft: Draft, comment: Comment): Step {
   const cause = `comment:${comment.commentId}`;
   const { visit, task } = draft;
-  if (!comment.allowed)
-    return commit(
-      draft,
-      'comment.not-allowed',
-      `a comment of ${comment.actorName} counts for nothing: they may not approve`,
-      cause,
-    );
+  if (!comment.allowed) {
+    if (comment.marker !== null) answerRefused(draft, comment);
+    const sentence = `a comment of ${comment.actorName} counts for nothing: they may not approve`;
+    return commit(draft, 'comment.not-allowed', sentence, cause);
+  }
   const { marker } = comment;
   if (visit === null || !isWorkStage(task.stage)) {
     if (marker?.kind === 'approved') return approvedElsewhere(draft, comment, cause);
     return commit(draft, 'comment.early', 'nothing waits for a comment yet', cause);
   }
   if (marker === null) {
+    if (comment.nearMiss !== undefined) notify(draft, { event: 'marker_unclear', said: comment.nearMiss });
     visit.answers.push({ commentId: comment.commentId, by: comment.actorName, text: comment.text });
     return commit(draft, 'comment.noted', `a comment of ${comment.actorName} was noted`, cause);
   }
@@ -37,6 +36,15 @@ export function decideComment(draft: Draft, comment: Comment): Step {
     return commit(draft, 'comment.rejected', `${comment.actorName} rejected: ${reason}`, cause);
   }
   return approved(draft, comment, cause);
+}
+
+/** Once for each person and visit: anybody may comment, as often as they like. */
+function answerRefused(draft: Draft, comment: Comment): void {
+  const { visit } = draft;
+  const writer = comment.updatedBy ?? comment.actor;
+  if (visit === null || visit.refused?.includes(writer) === true) return;
+  visit.refused = [...(visit.refused ?? []), writer];
+  notify(draft, { event: 'may_not_approve', by: comment.actorName });
 }
 
 function approved(draft: Draft, comment: Comment, cause: string): Step {
