@@ -158,6 +158,15 @@ const obstacles = {
       return async () => void (await gitea.deleteBranch(repo, this.named(item), accounts.owner));
     },
   },
+  effect_refused: {
+    title: 'A branch called feature exists',
+    named: () => 'Rename or delete the branch feature on the server',
+    async make(): Promise<() => Promise<void>> {
+      const { gitea, repo, accounts } = line.world;
+      await gitea.pushFile(repo, 'feature', { 'x.txt': 'x' }, 'by hand', accounts.owner);
+      return async () => void (await gitea.deleteBranch(repo, 'feature', accounts.owner));
+    },
+  },
 };
 
 test.each(Object.entries(obstacles))(
