@@ -75,9 +75,16 @@ const config: WorkerConfig = {
   breaker: { threshold: 3, pauseMs: 300_000 },
 };
 
-/** @param kind what the agent's script prints: events like Claude's, or anything */
-export async function workerWorld(kind: 'claude' | 'other' = 'other'): Promise<WorkerWorld> {
+/**
+ * @param kind what the agent's script prints: events like Claude's, or anything
+ * @param before called with the root folder while it is still empty
+ */
+export async function workerWorld(
+  kind: 'claude' | 'other' = 'other',
+  before: (root: string) => void = () => {},
+): Promise<WorkerWorld> {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'orch-worker-')));
+  before(root);
   const file = path.join(root, 'state', 'orch.db');
   mkdirSync(path.dirname(file), { recursive: true });
   const script = path.join(root, 'agent.sh');

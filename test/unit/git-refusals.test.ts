@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CommitSha, RepoSlug } from '../../src/core/model/index.ts';
@@ -17,6 +17,37 @@ beforeAll(async () => {
   sha = await bench.git.commitFiles(slug, main, [{ path: 'x.md', content: 'x' }], 'x');
 });
 afterAll(() => bench.stop());
+
+/** git as other versions word it, for as long as `use` runs. */
+async function gitSaying(words: string, use: () => Promise<void>): Promise<void> {
+  const folder = path.join(bench.root, 'other-git');
+  const before = process.env['PATH'];
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'git'), `#!/bin/sh\ncat <<'EOF' >&2\n${words}\nEOF\nexit 128\n`, { mode: 0o755 });
+  process.env['PATH'] = `${folder}:${before ?? ''}`;
+  try {
+    await use();
+  } finally {
+    process.env['PATH'] = before;
+  }
+}
+
+it.each([
+  'fatal: write error: No space left on device',
+  "fatal: sha1 file '<stdout>' write error. Out of diskspace",
+  'error: failed to write new configuration file /x/config.lock',
+  'error: unable to write loose object file: Disk quota exceeded',
+])('takes "%s" for a full disk', async (words) => {
+  await gitSaying(words, async () => {
+    await expect(bench.git.commitsSince(slug, main, main)).rejects.toMatchObject({ code: 'disk_full', retry: 'later' });
+  });
+});
+
+it('does not take the words of the server for its own disk', async () => {
+  await gitSaying('remote: No space left on device\nfatal: the remote end said no', async () => {
+    await expect(bench.git.commitsSince(slug, main, main)).rejects.toMatchObject({ code: 'git_failed' });
+  });
+});
 
 const holding = (words: string): string => expect.stringContaining(words) as string;
 

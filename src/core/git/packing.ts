@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { OrchError, type CommitSha, type RepoSlug } from '../model/index.ts';
+import type { CommitSha, RepoSlug } from '../model/index.ts';
 import { writeFileAtomic } from '../platform/files.ts';
-import { printable } from '../platform/printable.ts';
 import type { Bare } from './bare.ts';
+import type { GitAnswer } from './run.ts';
 
 /** A repository is packed at most this often, milliseconds; the time of the last try is kept in the bare copy. */
 const packEveryMs = 24 * 3_600_000;
@@ -53,9 +53,8 @@ export async function packBare(bare: Bare, repo: RepoSlug, needed: CommitSha[], 
   ];
   if (lines.length > 0) await bare.run(repo, ['update-ref', '--stdin'], { input: lines.join('') });
   const pack = ['gc', '--quiet', `--prune=${pruneAge}`];
-  const said = await bare.run(repo, pack, { timeoutMs: bare.timeouts.transferMs, answers: [0, 128] });
-  if (said.code !== 0 && !said.stderr.includes('already running'))
-    throw new OrchError(`git gc failed: ${printable(said.stderr.trim()).slice(0, 300)}`, { code: 'git_failed' });
+  const done = ({ code, stderr }: GitAnswer): boolean => code === 0 || stderr.includes('already running');
+  await bare.run(repo, pack, { timeoutMs: bare.timeouts.transferMs, answers: done });
   return gone.length;
 }
 

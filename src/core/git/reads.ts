@@ -1,5 +1,5 @@
 import type { CommitSha, GitPort, RepoSlug, TreeEntry } from '../model/index.ts';
-import { hasLine, isCommitSha, OrchError, parseCommitSha } from '../model/index.ts';
+import { hasLine, isCommitSha, parseCommitSha } from '../model/index.ts';
 import type { Bare } from './bare.ts';
 import { utf8 } from './run.ts';
 import { removeFromIndex, withIndex } from './scratch.ts';
@@ -22,12 +22,9 @@ export async function mergedTree(
   tip: CommitSha,
 ): Promise<{ tree: string; clean: boolean; conflicts: string[] } | null> {
   const answer = await bare.run(repo, ['merge-tree', '--write-tree', '-z', '--name-only', '--no-messages', base, tip], {
-    answers: [0, 1, 128],
+    answers: ({ code, stderr }) => code <= 1 || stderr.includes('unrelated histories'),
   });
-  if (answer.code === 128) {
-    if (answer.stderr.includes('unrelated histories')) return null;
-    throw new OrchError(`git merge-tree failed: ${answer.stderr.trim().slice(0, 300)}`, { code: 'git_failed' });
-  }
+  if (answer.code > 1) return null;
   const [tree = '', ...paths] = answer.stdout.split('\0');
   const conflicts = answer.code === 0 ? [] : [...new Set(paths.filter((path) => path !== '').map(utf8))];
   return { tree, clean: answer.code === 0, conflicts };

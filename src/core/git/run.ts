@@ -1,7 +1,7 @@
 import { lstat, rm } from 'node:fs/promises';
 import { OrchError } from '../model/index.ts';
 import { runCommand } from '../platform/command.ts';
-import { diskFull } from '../platform/disk-error.ts';
+import { diskFull, hasNoRoom } from '../platform/disk-error.ts';
 import { printable } from '../platform/printable.ts';
 
 /** One call of git: arguments as an array, no shell, nothing of the caller's git configuration. */
@@ -12,8 +12,8 @@ export interface GitCall {
   env?: Record<string, string>;
   input?: string | Buffer;
   timeoutMs: number;
-  /** Exit codes that are an answer and no failure; default only 0. */
-  answers?: number[];
+  /** Exit codes that are an answer and no failure, or which answers are; default only code 0. */
+  answers?: number[] | ((answer: GitAnswer) => boolean);
   /** Output beyond this is cut off, bytes. Default: more than `maxOutputBytes` is a failure. */
   cutAt?: number;
   /** The error of a failure that is no lock of another process; default: what git said. */
@@ -103,7 +103,8 @@ export function gitEnvironment(more: [string, string][] = []): Record<string, st
 export async function runGit(call: GitCall): Promise<GitAnswer> {
   for (let again = false; ; again = true) {
     const answer = await callGit(call);
-    if ((call.answers ?? [0]).includes(answer.code)) return answer;
+    const { answers = [0] } = call;
+    if (Array.isArray(answers) ? answers.includes(answer.code) : answers(answer)) return answer;
     if (again || !(await removeStaleLock(answer.stderr))) throw failed(call, answer);
   }
 }
@@ -181,12 +182,23 @@ export function utf8(latin1: string): string {
   return Buffer.from(latin1, 'latin1').toString('utf8');
 }
 
+/** What git says of a full disk, with and without the system's words. */
+const fullDisk = /No space left on device|Disk quota exceeded|Out of diskspace|failed to write new configuration file/i;
+/** What it says of anything that it could not write, and of helpers of its own that ended for that. */
+const writing = /unable to|could not|cannot|failed to|write error|index-pack|pack-objects|unpack/i;
+
+/** Where a call writes: the folder itself may have no room while git's words name no reason. */
+function placesOf({ args, cwd, env }: GitCall): string[] {
+  const named = args.filter((_word, at) => ['--git-dir', '-C'].includes(args[at - 1] ?? ''));
+  return [...named, ...[cwd, env?.['GIT_INDEX_FILE']].flatMap((place) => place ?? [])];
+}
+
 function failed(call: GitCall, answer: GitAnswer): OrchError {
   // Another process holds a lock of the same repository: it will be gone in a moment.
   const own = ownWords(answer.stderr);
   const busy = /\.lock'?: File exists|cannot lock ref(?!.*exists; cannot create)|Unable to create .*\.lock/i.test(own);
-  if (/No space left on device|Disk quota exceeded/.test(own))
-    return diskFull(`git ${verbOf(call.args)} failed: no space left on the disk of the repositories.`);
+  if (fullDisk.test(own) || (writing.test(own) && placesOf(call).some(hasNoRoom)))
+    return diskFull(`git ${verbOf(call.args)} failed: no space left on the disk of the repositories or workspaces.`);
   if (!busy && call.explain !== undefined) return call.explain(answer);
   if (!busy && cutOff.test(answer.stderr)) return killed(verbOf(call.args), 'or cut off');
   const lines = answer.stderr.split('\n').filter((line) => /^(fatal|error|remote):/.test(line));

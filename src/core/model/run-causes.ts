@@ -31,6 +31,7 @@ export const runCauses = {
   run_lost: ordinary,
   work_lost: ordinary,
   no_files: ordinary,
+  no_room: ordinary,
   not_settled: ordinary,
 
   // What the agent's program said.

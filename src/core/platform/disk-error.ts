@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { OrchError } from '../model/index.ts';
 
 /**
@@ -24,4 +25,17 @@ export function diskFull(message: string): OrchError {
     code: 'disk_full',
     hint: 'Free disk space; the same can be repeated then, and services go on by themselves.',
   });
+}
+
+/** Less than this is none, bytes: SQLite's shared index grows by as much, and git writes its packs in larger pieces. */
+const minSpace = 32 * 1024;
+
+/** Whether a disk has no room for anything more, in bytes or in files. @param place a file or folder on it */
+export function hasNoRoom(place: string): boolean {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(place);
+    return bavail * bsize < minSpace || (files > 0 && ffree === 0);
+  } catch {
+    return false;
+  }
 }

@@ -1,5 +1,6 @@
 import { errorText, OrchError, type RunOutcome } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
+import { hasNoRoom } from '../platform/disk-error.ts';
 import { retryPolicies } from '../platform/retry.ts';
 import { LeaseLost, ownOutcome, patchRun, type RunContext } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
@@ -110,7 +111,10 @@ async function follow(context: RunContext, folder: string): Promise<RunEnd> {
 
 async function outcomeOf(context: RunContext, folder: string): Promise<RunOutcome> {
   try {
-    return await context.deps.launcher.outcome(folder);
+    const outcome = await context.deps.launcher.outcome(folder);
+    return outcome.kind === 'own_fault' && [context.claim.run.workspace, folder].some(hasNoRoom)
+      ? { ...outcome, kind: 'interrupted', cause: 'no_room', detail: `no space left for its files: ${outcome.detail}` }
+      : outcome;
   } catch (error) {
     // Files that cannot be read will not become readable; the run counts as one that left nothing.
     const unreadable = ownOutcome('interrupted', 'no_files', `the run's files cannot be read: ${errorText(error)}`);

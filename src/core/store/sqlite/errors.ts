@@ -1,6 +1,6 @@
-import { statfsSync } from 'node:fs';
 import path from 'node:path';
 import { OrchError } from '../../model/index.ts';
+import { hasNoRoom } from '../../platform/disk-error.ts';
 
 /** What to do about a damaged file. */
 export const damageAdvice = 'Stop the services, keep a copy of the file with its -wal, and restore the last backup.';
@@ -38,7 +38,7 @@ export function databaseError(error: unknown, file: string): unknown {
     });
   }
   // The shared index and a new log fail in other ways than a page when there is no room for them.
-  if (code === 'SQLITE_FULL' || (/^SQLITE_(IOERR|CANTOPEN)/.test(code) && isFull(file))) {
+  if (code === 'SQLITE_FULL' || (/^SQLITE_(IOERR|CANTOPEN)/.test(code) && hasNoRoom(path.dirname(file)))) {
     return new OrchError(`No space left to write the database ${file}.`, {
       code: 'database_full',
       hint: 'Free disk space; nothing was half written, and the same command can be repeated.',
@@ -54,18 +54,6 @@ export function databaseError(error: unknown, file: string): unknown {
     });
   }
   return error;
-}
-
-/** SQLite's shared index grows by this much, bytes. */
-const minSpace = 32 * 1024;
-
-function isFull(file: string): boolean {
-  try {
-    const { bavail, bsize, files, ffree } = statfsSync(path.dirname(file));
-    return bavail * bsize < minSpace || (files > 0 && ffree === 0);
-  } catch {
-    return false;
-  }
 }
 
 /** The file or its folder refuses this user, or is no place for a database. */
