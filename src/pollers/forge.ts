@@ -103,7 +103,7 @@ async function pullMirrors(
 /** Heads whose CI somebody waits for: the task's own, and the developer's commit behind later documents. */
 function awaited(task: Task, head: CommitSha | null): CommitSha[] {
   const cause = task.hold?.cause;
-  const waits = [holds.ci, holds.ciSilent, holds.ciStuck].some((kind) => kind.cause === cause);
+  const waits = [holds.ci, holds.ciSilent, holds.ciStuck, holds.mergeRefused].some((kind) => kind.cause === cause);
   // While a merge waits to be delivered, red code takes it back.
   const free = task.hold === null || cause === holds.delivering.cause;
   const watched = free && stageOfTask(task).watchesCi;

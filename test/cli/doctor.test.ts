@@ -213,6 +213,17 @@ describe('Gitea', () => {
     const second = await found({ env: { ORCH_GITEA_REVIEWER_TOKEN: token } });
     expect(second.wrong).toEqual([]);
     expect(second.checks).toContainEqual(expect.objectContaining({ name: 'reviewer', text: 'orch-reviewer' }));
+    expect(second.checks).toContainEqual(expect.objectContaining({ text: 'orch-reviewer may approve' }));
+    world.gitea.grant(world.repo, world.accounts.reviewer, 'read');
+    const reads = await found({ env: { ORCH_GITEA_REVIEWER_TOKEN: token } });
+    world.repo.access.delete('orch-reviewer');
+    const blind = await found({ env: { ORCH_GITEA_REVIEWER_TOKEN: token } });
+    world.gitea.grant(world.repo, world.accounts.reviewer, 'write');
+    expect([...reads.wrong, ...blind.wrong].map(({ name, level, text }) => [name, level, text])).toEqual([
+      ['reviewer', 'bad', 'orch-reviewer may only read acme/shop: its approval does not count'],
+      ['reviewer', 'bad', 'orch-reviewer does not see acme/shop'],
+    ]);
+    expect(blind.wrong[0]?.advice).toBe('Give orch-reviewer write access to the repository.');
     const same = await found({ env: { ORCH_GITEA_REVIEWER_TOKEN: world.env['ORCH_GITEA_TOKEN'] ?? '' } });
     expect(same.wrong.map(({ name }) => name)).toEqual(['reviewer']);
   });
@@ -225,6 +236,13 @@ describe('Gitea', () => {
       contexts: ['ci/*', 'security/scan'],
     });
     const { status, wrong } = await found();
+    const followed = await found({
+      configure: (_, project) => (project['ci'] = { requiredContexts: ['ci/*', 'security/scan'] }),
+    });
+    expect(followed.wrong.map(({ name, text }) => [name, text])).toContainEqual([
+      'CI',
+      'security/scan never reported; ci/test did',
+    ]);
     expect(status).toBe(1);
     expect(wrong.map(({ level, text }) => [level, text])).toEqual([
       ['bad', "the protection of main does not let orch's account merge"],
@@ -246,10 +264,19 @@ describe('Gitea', () => {
     world.repo.statuses = [];
     const { status, wrong } = await found();
     const local = await found({ configure: (_, project) => (project['gates'] = { development: 'tests-local' }) });
-    world.repo.statuses = statuses;
     expect(status).toBe(0);
     expect(wrong).toMatchObject([{ name: 'CI', level: 'warning' }]);
     expect(local.wrong).toEqual([]);
+    // It reports on pull requests only, and passes over the documents that orch pushes last.
+    const { gitea, repo, accounts } = world;
+    const code = await gitea.pushFile(repo, 'feature/ET-900', { 'src/a.js': '1\n' }, 'code', accounts.bot);
+    await gitea.openPr(accounts.bot, repo, { head: 'feature/ET-900', title: 'ET-900' });
+    await gitea.pushFile(repo, 'feature/ET-900', { 'docs/a.md': '1\n' }, 'documents', accounts.bot);
+    gitea.setStatus(repo, code, 'ci/pr', 'success');
+    const behind = await found();
+    world.repo.statuses = statuses;
+    expect(behind.wrong).toEqual([]);
+    expect(behind.checks).toContainEqual(expect.objectContaining({ name: 'CI', text: 'ci/pr' }));
   });
 });
 

@@ -54,7 +54,7 @@ test(
 );
 
 test(
-  'a conflict with the base goes to the developer; a rule of the server is named and lifted by a retry',
+  'a conflict with the base goes to the developer; approvals that the server wants are waited for; a rule that cannot be seen is named',
   { timeout },
   async () => {
     coding = await startCoding({
@@ -65,7 +65,7 @@ test(
     const { line, id, held, idle, calls, retry } = coding;
     const { gitea, repo, accounts } = line.world;
     const source = `src/${id.toLowerCase()}.js`;
-    gitea.protect(repo, { rule: 'main', requiredApprovals: 1 });
+    const rule = gitea.protect(repo, { rule: 'main', requiredApprovals: 1 });
     const { ended } = await coding.begin('developer', 1);
     await gitea.pushFile(repo, 'main', { [source]: 'export const other = 1;\n' }, 'the same file', accounts.owner);
     await ended;
@@ -73,19 +73,32 @@ test(
     await coding.reach('the conflict', (row) => row.task.counters.developerReruns === 1);
     expect(await line.journal(id)).toContain('development.base-conflict');
     await gitea.pushFile(repo, 'main', { 'CHANGES.md': 'moved on\n' }, 'moves on', accounts.owner);
-    const refused = await held('merge_refused');
+    const waits = await held('pr_review');
     expect(calls('developer')[1]?.orders).toContain(source);
-    expect(refused.task.hold).toMatchObject({ owner: 'administrator', command: `orch retry ${id}` });
-    expect(refused.task.hold?.text).toContain('approvals');
+    expect(waits.task.hold?.text).toBe('the protection of main wants 1 approval, none counts');
     await idle();
     const merges = (): number => gitea.requests.filter((request) => /^POST .*\/merge/.test(request)).length;
-    const asked = merges();
+    expect(merges()).toBe(0);
+    // A rule that orch cannot see.
+    Object.assign(rule, { requiredApprovals: 0, blockOnOutdatedBranch: true });
+    await retry();
+    const refused = await held('merge_refused');
+    expect(refused.task.hold).toMatchObject({ owner: 'administrator', command: `orch retry ${id}` });
+    expect(refused.task.hold?.text).toContain('behind the base branch');
+    await idle();
+    expect(merges()).toBe(1);
     await retry();
     await held('merge_refused');
-    expect(merges()).toBe(asked + 1);
+    expect(merges()).toBe(2);
     expect((await coding.pull()).merged).toBeNull();
+    Object.assign(rule, { requiredApprovals: 1, blockOnOutdatedBranch: false });
+    // A stranger's word changes nothing; that of somebody who may write is heard by itself.
+    const stranger = gitea.addUser({ login: 'mallory' });
+    gitea.grant(repo, stranger, 'read');
+    gitea.reviewAs(stranger, repo, await coding.pull(), 'APPROVED');
+    gitea.reviewAs(stranger, repo, await coding.pull(), 'REQUEST_CHANGES', 'No!');
+    await held('pr_review');
     gitea.reviewAs(accounts.reviewer, repo, await coding.pull(), 'APPROVED');
-    await retry();
     const { task } = await coding.reach('the end', (row) => row.task.stage === 'done');
     expect(task.counters.developerReruns).toBe(1);
     expect(await gitea.readFile(repo, 'main', 'CHANGES.md')).toContain('moved on');

@@ -151,6 +151,7 @@ describe('reviews', () => {
       state: 'changes_requested',
       commit: shaA,
       dismissed: false,
+      counts: false,
       body: '',
       submittedAt: 1_060_000,
     });

@@ -290,7 +290,10 @@ export const steps = {
     const state = pick(['approved', 'changes_requested', 'commented', 'review_requested'] as const, choice);
     const row = { id: world.serial, user: pick(['anna', 'ben', 'orch'], choice), state, commit: open.headSha };
     const rows = world.reviews[open.number] ?? [];
-    world.reviews[open.number] = [...rows, { ...row, dismissed: false, body: 'see', submittedAt: world.now }];
+    world.reviews[open.number] = [
+      ...rows,
+      { ...row, dismissed: false, counts: choice % 5 !== 4, body: 'see', submittedAt: world.now },
+    ];
   },
   push(game, choice) {
     const files = choice % 2 === 0 ? { 'src/cart.ts': `by hand ${choice}` } : { [`${folder}/notes.md`]: `${choice}` };

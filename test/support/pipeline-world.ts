@@ -9,6 +9,7 @@ import type {
   Mirror,
   PrMirror,
   ProjectPolicy,
+  Protection,
   ReviewRow,
   StatusRow,
 } from '../../src/core/model/index.ts';
@@ -134,6 +135,15 @@ export function look(world: WorldState, hasBranch: boolean, prNumber: number | n
   return mirrors;
 }
 
+const unprotected: Protection = {
+  protected: false,
+  requiredApprovals: 0,
+  statusCheck: false,
+  contexts: [],
+  canPush: true,
+  canMerge: true,
+};
+
 function reach(world: WorldState): void {
   if (world.down) throw new Error('the server does not answer');
 }
@@ -180,6 +190,7 @@ export function peersOf(get: () => WorldState): { git: GitPort; forge: Forge } {
       }),
     reviews: (_repo: string, number: number) => answer((world) => [...(world.reviews[number] ?? [])]),
     reviewerLogin: () => answer(() => null),
+    protection: () => answer(() => unprotected),
   };
   return { git: git as unknown as GitPort, forge: forge as unknown as Forge };
 }

@@ -223,6 +223,7 @@ export function review(over: Partial<ReviewRow & { sameCode: boolean }> = {}): R
     state: 'approved',
     commit: sha('2'),
     dismissed: false,
+    counts: true,
     body: '',
     submittedAt: noon,
     sameCode: true,
@@ -407,7 +408,8 @@ export function evidence(over: Evidence & { files?: Artifact[]; rows?: StatusRow
     merges: seen({ clean: true, conflicts: [] }),
     verdictCommit: seen(null),
     reviews: seen({ author: 'orch', rows: [] }),
-    pull: seen({ merged: false, mergedSha: null }),
+    pull: seen({ merged: false, mergedSha: null, baseBranch: 'main' }),
+    protection: seen({ rule: null, statuses: [] }),
     intake: seen({ folderOnBase: false, branchOwner: 'none' }),
     ...rest,
   };

@@ -248,7 +248,7 @@ describe('going on', () => {
     expect(notMerged.task.hold).toMatchObject({ cause: 'gate_failed', lift: 'rerun' });
     const seenMerge = mustDecide(
       snapshot({ task: { stage: 'deploy' }, visit: { finished: success } }),
-      evidence({ pull: seen({ merged: true, mergedSha: sha('9') }) }),
+      evidence({ pull: seen({ merged: true, mergedSha: sha('9'), baseBranch: 'main' }) }),
       agent,
     );
     expect(seenMerge.visit?.merge?.merged).toBe(true);

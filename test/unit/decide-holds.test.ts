@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { HoldCause, NoticeEvent, RunCause } from '../../src/core/model/index.ts';
 import { channels } from '../../src/core/pipeline/channels.ts';
 import { draftOf, notify } from '../../src/core/pipeline/draft.ts';
+import { pictureOf } from '../../src/core/pipeline/rules/protected-base.ts';
 import { holdKind, holdKinds, stageDefinition } from '../../src/core/pipeline/stages/index.ts';
 import {
   decided,
@@ -89,8 +90,13 @@ const situations: Record<HoldCause, Situation> = {
   merge_refused: [
     {
       task: { stage: 'deploy' },
-      visit: { merge: { ...merge, merged: false } },
-      message: settled('forge.merge_pull', { ok: false, error: 'protected', result: { reason: 'refused' } }),
+      visit: {
+        finished: null,
+        mergeRefused: {
+          said: 'protected',
+          picture: pictureOf(evidence(), { sha: sha('2'), artifacts: {}, codeTree: 'tree-2' }),
+        },
+      },
     },
   ],
   attempts_used: [{ message: ran({ exhausted: 'attempts', published: null, outcome: fault('exit_status') }) }],
@@ -130,7 +136,7 @@ describe('every cause for which a task is held', () => {
     expect(hold).toMatchObject({ cause, blocking: kind.blocking, owner: kind.owner, phase: kind.phase, since: noon });
     expect(hold?.text).not.toBe('');
     expect(hold?.clearedBy.length).toBeGreaterThan(5);
-    expect(hold?.command).toBe(kind.blocking ? 'orch retry ET-012' : null);
+    expect(hold?.command).toBe(kind.blocking || kind.retried === true ? 'orch retry ET-012' : null);
     // Nothing runs for a task that is held, and what blocks is Blocked in Plane.
     expect(decision.jobs).toEqual([]);
     if (kind.blocking) expect(kind.phase).toBe('blocked');
@@ -164,7 +170,7 @@ describe('every cause for which a task is held', () => {
 
   it('is a wait or blocks; waits have a way out without a command', () => {
     const waits = causes.filter((cause) => !holdKind(cause).blocking);
-    expect(waits.sort()).toEqual([...silent, 'ci_silent', 'pr_review', 'ci_stuck'].sort());
+    expect(waits.sort()).toEqual([...silent, 'ci_silent', 'merge_refused', 'pr_review', 'ci_stuck'].sort());
   });
 
   it.each(causes.filter((cause) => holdKind(cause).blocking))('orch retry lifts %s', (cause) => {

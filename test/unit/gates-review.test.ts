@@ -135,6 +135,9 @@ describe('pr-approved', () => {
     ['dismissed', [approve({ dismissed: true })], 'pending'],
     ['a dismissed refusal', [refuse({ dismissed: true }), approve({ id: 2, user: 'ben' })], 'pass'],
     ['the older vote does not come back', [approve(), refuse({ id: 2, dismissed: true })], 'pending'],
+    ['approved by somebody who may not write', [approve({ counts: false })], 'pending'],
+    ['refused by somebody who may not write', [refuse({ counts: false }), approve({ id: 2, user: 'ben' })], 'pass'],
+    ['nobody but a stranger', [refuse({ counts: false })], 'pending'],
     ['approved other code', [approve({ sameCode: false })], 'pending'],
     ['refused other code', [refuse({ sameCode: false }), approve({ id: 2, user: 'ben' })], 'pass'],
   ])('%s', (_name, rows, wanted) => {

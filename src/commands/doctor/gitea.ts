@@ -1,8 +1,8 @@
-import { createGitea } from '../../core/peers/gitea/gitea.ts';
-import { silentLog } from '../../core/platform/log.ts';
 import type { CommitSha, Repository, ProjectPolicy } from '../../core/model/index.ts';
+import { means } from '../../core/pipeline/gates/context-pattern.ts';
 import { bad, check, good, together, warning, type Finding, type Subject } from './finding.ts';
 import { protection } from './protection.ts';
+import { reviewer, reviewerOn } from './reviewer.ts';
 import { clockSkew } from './skew.ts';
 
 /** The server, the account, and the second account where one is configured. */
@@ -14,26 +14,6 @@ export function giteaServer(subject: Subject): Promise<Finding[]> {
     check('reviewer', () => reviewer(subject)),
     clockSkew('Gitea', `${subject.config.gitea.url}/api/v1/version`),
   ]);
-}
-
-async function reviewer({ config, parts, secrets }: Subject): Promise<Finding[]> {
-  if (!config.gitea.reviewer || !secrets.has('gitea-reviewer')) return [];
-  const second = createGitea({
-    url: config.gitea.url,
-    token: () => secrets.read('gitea-reviewer'),
-    reviewerToken: null,
-    timeouts: config.timeouts,
-    log: silentLog,
-  });
-  const [one, two] = await Promise.all([parts.forge.me(), second.me()]);
-  if (one.login !== two.login) return [good('reviewer', two.login)];
-  return [
-    bad(
-      'reviewer',
-      `is the same account as orch's own (${one.login})`,
-      'An author cannot approve their own pull request: give the reviewer a token of another account.',
-    ),
-  ];
 }
 
 /** One repository: rights, git, the base branch with what protects it, and whether a CI reports. */
@@ -50,6 +30,7 @@ export async function giteaProject(subject: Subject, policy: ProjectPolicy): Pro
     ...own,
     ...(await together([
       check('git', () => git(subject, policy)),
+      check('reviewer', () => reviewerOn(subject, policy)),
       check('merge', async () => protection(subject, policy, repo as unknown as Repository, await seen)),
       check('CI', async () => ci(policy, await seen)),
     ])),
@@ -83,37 +64,47 @@ async function git({ parts, config }: Subject, policy: ProjectPolicy): Promise<F
   return bad('git', `there is no branch ${policy.baseBranch}`, 'Correct baseBranch of the project.');
 }
 
-/** Contexts that reported lately, and how many commits were looked at. */
+/** Contexts that reported lately, and how many commits and pull requests were looked at. */
 interface Reported {
   contexts: string[];
   commits: number;
+  pulls: number;
 }
 
-/** Pull requests whose heads are looked at in addition to the base branch. */
+/** Pull requests that are looked at in addition to the base branch. */
 const maxPulls = 5;
+/** Commits of each, newest first: orch's documents come last, and a CI may pass them over. */
+const maxCommits = 4;
 /** How far back, milliseconds: a CI that was switched off months ago must not count. */
 const recentMs = 60 * 86_400_000;
 
 async function reported({ parts }: Subject, policy: ProjectPolicy): Promise<Reported> {
   const { forge } = parts;
   const base = (await parts.git.lsRemoteHeads(policy.repo)).get(policy.baseBranch);
-  const pulls = await forge.pulls(policy.repo, Date.now() - recentMs);
-  const shas: CommitSha[] = pulls.slice(0, maxPulls).map((pull) => pull.headSha);
-  if (base !== undefined) shas.unshift(base);
+  const pulls = (await forge.pulls(policy.repo, Date.now() - recentMs)).slice(0, maxPulls);
+  const ofPulls = await Promise.all(pulls.map(({ number }) => forge.pullCommits(policy.repo, number).catch(() => [])));
+  const heads = pulls.map((pull) => pull.headSha);
+  const behind = ofPulls.flatMap((shas) => shas.slice(0, maxCommits));
+  const shas: CommitSha[] = [...new Set([...(base === undefined ? [] : [base]), ...heads, ...behind])];
   const rows = await Promise.all(shas.map((sha) => forge.statuses(policy.repo, sha)));
-  return { contexts: [...new Set(rows.flat().map((row) => row.context))].sort(), commits: shas.length };
+  const contexts = [...new Set(rows.flat().map((row) => row.context))].sort();
+  return { contexts, commits: shas.length, pulls: pulls.length };
 }
 
-function ci(policy: ProjectPolicy, { contexts, commits }: Reported): Finding[] {
+function ci(policy: ProjectPolicy, { contexts, commits, pulls }: Reported): Finding[] {
   if (policy.gates.development !== 'ci-green') {
     return [good('CI', `not asked: ${policy.tests.command.join(' ')} decides`)];
   }
-  const missing = policy.ci.requiredContexts.filter((wanted) => !contexts.includes(wanted));
+  const missing = policy.ci.requiredContexts.filter((wanted) => !contexts.some((context) => means(wanted, context)));
   if (contexts.length === 0) {
+    const where =
+      pulls === 0
+        ? `${policy.baseBranch}, and there is no recent pull request to look at`
+        : `the ${commits} commits of ${policy.baseBranch} and the last pull requests that were looked at`;
     return [
       warning(
         'CI',
-        `never reported on the last ${commits === 1 ? 'commit' : `${commits} commits`} that were looked at`,
+        `has not reported on ${where}`,
         'Set up a CI that reports commit statuses, or set gates.development to "tests-local".',
       ),
     ];

@@ -1,7 +1,6 @@
-import type { Forge, Repository, ProjectPolicy } from '../../core/model/index.ts';
+import type { Protection, Repository, ProjectPolicy } from '../../core/model/index.ts';
+import { matchesContext } from '../../core/pipeline/gates/context-pattern.ts';
 import { bad, good, warning, type Finding, type Subject } from './finding.ts';
-
-type Protection = NonNullable<Awaited<ReturnType<Forge['protection']>>>;
 
 /** What would refuse the merge at the end of the line, said before the first task gets there. */
 export async function protection(
@@ -64,25 +63,13 @@ function contexts(rule: Protection, policy: ProjectPolicy, seen: string[]): Find
     ];
   }
   const counted = policy.ci.requiredContexts.length > 0 ? policy.ci.requiredContexts : seen;
-  const missing = rule.contexts.filter((wanted) => !counted.some((name) => matches(wanted, name)));
+  const missing = rule.contexts.filter(
+    (wanted) => !counted.some((name) => name === wanted || matchesContext(wanted, name)),
+  );
   if (missing.length === 0) return [];
   const text =
     policy.ci.requiredContexts.length > 0
       ? `the protection of ${policy.baseBranch} also wants ${missing.join(', ')}`
       : `the protection of ${policy.baseBranch} wants ${missing.join(', ')}, which never reported`;
   return [warning('merge', text, `Add ${missing.join(', ')} to ci.requiredContexts, or correct the protection.`)];
-}
-
-/** The server's patterns: `*` stands for anything but `/`, `**` for anything. */
-function matches(pattern: string, context: string): boolean {
-  const source = pattern
-    .split('**')
-    .map((part) =>
-      part
-        .split('*')
-        .map((text) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-        .join('[^/]*'),
-    )
-    .join('.*');
-  return new RegExp(`^${source}$`).test(context);
 }

@@ -8,6 +8,7 @@ import {
   type Tracker,
   type ProjectId,
   type ProjectPolicy,
+  type RepoSlug,
 } from '../../core/model/index.ts';
 import { systemClock } from '../../core/platform/clock.ts';
 import { silentLog } from '../../core/platform/log.ts';
@@ -50,11 +51,32 @@ async function fromGitea({ secrets, output }: CommandContext, given: Given): Pro
   const token = (): string => secrets.read('gitea');
   const gitea = createGitea({ url: giteaUrl, token, reviewerToken: null, log: silentLog });
   try {
-    const { defaultBranch, isSha256 } = await gitea.repo(parseRepoSlug(repo));
+    const slug = parseRepoSlug(repo);
+    const { defaultBranch, canPush, isSha256 } = await gitea.repo(slug);
     if (isSha256) output.warn(`${repo} keeps its objects as SHA-256: orch works with SHA-1 repositories only`);
+    if (!canPush) output.warn(`orch's account may not push to ${slug}: give it write access`);
+    await tryReviewer({ secrets, output }, giteaUrl, slug);
     return defaultBranch === '' ? {} : { baseBranch: defaultBranch };
   } catch (error) {
     return later(error, (text) => output.warn(text));
+  }
+}
+
+/** The second account, where its token is at hand: whether it sees the repository, and whether its approval counts. */
+async function tryReviewer(
+  { secrets, output }: Pick<CommandContext, 'secrets' | 'output'>,
+  url: string,
+  slug: RepoSlug,
+): Promise<void> {
+  if (!secrets.has('gitea-reviewer')) return;
+  const { createGitea } = await import('../../core/peers/gitea/gitea.ts');
+  const token = (): string => secrets.read('gitea-reviewer');
+  const gitea = createGitea({ url, token, reviewerToken: null, log: silentLog });
+  try {
+    const { canPush } = await gitea.repo(slug);
+    if (!canPush) output.warn(`the reviewer's account may only read ${slug}: its approval does not count`);
+  } catch (error) {
+    later(error, (text) => output.warn(`the reviewer's account cannot use ${slug}: ${text}`));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { CommitSha, DeliveryOf, Effect, EffectOf, GitPort, Forge, MergeAnswer, RepoPr } from '../model/index.ts';
+import { OrchError, mayPassLater } from '../model/index.ts';
 
 type MergeDelivery = DeliveryOf<'forge.merge_pull'>;
 type Reason = NonNullable<NonNullable<Extract<MergeDelivery, { kind: 'dead' }>['result']>['reason']>;
@@ -42,6 +43,7 @@ export async function deliverMerge(
         `commit ${found} is on ${body.baseBranch}, but the server left pull request #${body.number} open; mark it as merged by hand`,
       );
   }
+  const unapproved = await approve(body, forge);
   const answer = await forge.merge(body.repo, {
     number: body.number,
     head: body.head,
@@ -54,14 +56,34 @@ export async function deliverMerge(
     const landed = settledAlready(after, body);
     if (landed !== null) return landed;
   }
-  return notLanded(effect, body, answer, git, base);
+  return notLanded(effect, body, answer, { git, base, unapproved });
+}
+
+/**
+ * The approval of the second account, looked at before every request: a push may have dismissed it since, and the server does that
+ * with a delay. A merge that is not protected needs none, so trouble with it is only told with the server's own answer.
+ * @returns what went wrong
+ */
+async function approve(body: EffectOf<'forge.merge_pull'>, forge: Forge): Promise<OrchError | null> {
+  if (body.approval === undefined) return null;
+  try {
+    await forge.postReview(body.repo, body.number, { head: body.head, vote: 'approved', body: body.approval });
+    return null;
+  } catch (error) {
+    if (error instanceof OrchError) return error;
+    throw error;
+  }
 }
 
 function settledAlready(pull: RepoPr, body: EffectOf<'forge.merge_pull'>): MergeDelivery | null {
   if (pull.merged) return { kind: 'done', result: { mergedSha: pull.mergedSha } };
   if (pull.state === 'closed') return refused('closed', `pull request #${pull.number} is closed`);
-  if (!pull.sameRepo || pull.baseBranch !== body.baseBranch)
-    return refused('other', `pull request #${pull.number} is not the one of this branch`);
+  if (!pull.sameRepo) return refused('other', `pull request #${pull.number} is not the one of this branch`);
+  if (pull.baseBranch !== body.baseBranch)
+    return refused(
+      'other',
+      `pull request #${pull.number} goes into ${pull.baseBranch} now, not into ${body.baseBranch}`,
+    );
   if (pull.headSha !== body.head)
     return refused('moved', `the head of pull request #${pull.number} is ${pull.headSha}, not ${body.head}`);
   return null;
@@ -86,10 +108,12 @@ async function lags(
 async function notLanded(
   effect: Effect,
   body: EffectOf<'forge.merge_pull'>,
-  { kind, said }: MergeAnswer,
-  git: GitPort,
-  base: CommitSha | null,
+  answer: MergeAnswer,
+  { git, base, unapproved }: { git: GitPort; base: CommitSha | null; unapproved: OrchError | null },
 ): Promise<MergeDelivery> {
+  const { kind } = answer;
+  const said =
+    unapproved === null ? answer.said : `${answer.said}; the verdict could not be posted: ${unapproved.message}`;
   // The same answer as before, and often enough: an outage uses up tries, too, and says nothing about the merge.
   const lasts = (tries: number): boolean => effect.attempts >= tries && effect.lastError === said;
   if (kind === 'trouble' && !lasts(troubleTries)) return { kind: 'retry', error: said, afterMs: null };
@@ -98,6 +122,8 @@ async function notLanded(
   if (!clean) return refused('conflict', `the branch does not merge into ${body.baseBranch}`);
   const later = kind === 'asked' || kind === 'not_yet';
   if (later && !lasts(laterTries)) return { kind: 'retry', error: said, afterMs: laterMs(effect) };
+  if (kind === 'refused' && unapproved !== null && mayPassLater(unapproved))
+    return { kind: 'retry', error: said, afterMs: null };
   return refused('refused', said);
 }
 

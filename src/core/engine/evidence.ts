@@ -53,6 +53,7 @@ export async function collect(
   if (needs.includes('merges')) evidence.merges = await seen(() => merges(task, head, deps.git));
   if (needs.includes('pull') && task.prNumber !== null)
     evidence.pull = await seen(() => pullNow(task.repo, task.prNumber ?? 0, deps.forge));
+  if (needs.includes('protection')) evidence.protection = await seen(() => protection(task, head, deps.forge));
   if (!evidence.codeTree.seen) return evidence;
   const codeTree = evidence.codeTree.value;
   const sameCode = (sha: CommitSha): Promise<boolean> => hasCode(task, sha, codeTree, deps.git);
@@ -63,6 +64,8 @@ export async function collect(
     evidence.verdictCommit = await seen(() => verdictCommit(s, head, evidence.artifacts, sameCode, deps.git));
   return evidence;
 }
+
+type SeenValue<S> = S extends { seen: true; value: infer Value } ? Value : never;
 
 async function seen<T>(look: () => Promise<T>): Promise<Seen<T>> {
   try {
@@ -168,14 +171,17 @@ async function statuses(
   return rows;
 }
 
-async function pullNow(
-  repo: RepoSlug,
-  number: number,
-  forge: Forge,
-): Promise<{ merged: boolean; mergedSha: CommitSha | null }> {
+async function pullNow(repo: RepoSlug, number: number, forge: Forge): Promise<SeenValue<Evidence['pull']>> {
   const pull = await forge.pull(repo, number);
   if (pull === null) throw new Error(`pull request #${number} of ${repo} cannot be found`);
-  return { merged: pull.merged, mergedSha: pull.mergedSha };
+  return { merged: pull.merged, mergedSha: pull.mergedSha, baseBranch: pull.baseBranch };
+}
+
+/** The head's own statuses: the server asks for those of this very commit, whatever was said of the same code before. */
+async function protection(task: Task, head: CommitSha, forge: Forge): Promise<SeenValue<Evidence['protection']>> {
+  const rule = await forge.protection(task.repo, task.baseBranch);
+  if (rule === null) throw new Error(`${task.repo} has no branch ${task.baseBranch}`);
+  return { rule, statuses: rule.protected && rule.statusCheck ? await forge.statuses(task.repo, head) : [] };
 }
 
 async function reviews(
@@ -183,15 +189,17 @@ async function reviews(
   number: number,
   sameCode: (sha: CommitSha) => Promise<boolean>,
   { forge }: EvidenceDeps,
-): Promise<{ author: string; rows: (Awaited<ReturnType<Forge['reviews']>>[number] & { sameCode: boolean })[] }> {
+): Promise<SeenValue<Evidence['reviews']>> {
   const pull = await forge.pull(repo, number);
   if (pull === null) throw new Error(`pull request #${number} of ${repo} cannot be found`);
   const own = await forge.reviewerLogin();
-  const rows = (await forge.reviews(repo, number)).filter((row) => row.user !== own);
-  const judged = await Promise.all(
-    rows.map(async (row) => ({ ...row, sameCode: isCommitSha(row.commit) && (await sameCode(row.commit)) })),
+  const all = await forge.reviews(repo, number);
+  const rows = await Promise.all(
+    all
+      .filter((row) => row.user !== own)
+      .map(async (row) => ({ ...row, sameCode: isCommitSha(row.commit) && (await sameCode(row.commit)) })),
   );
-  return { author: pull.author, rows: judged };
+  return { author: pull.author, rows, own: all.filter((row) => row.user === own) };
 }
 
 /**

@@ -36,6 +36,8 @@ export type EffectBody =
       style: MergeStyle;
       marker: string;
       title: string;
+      /** Text of the approval that the second account has to stand by when the merge is asked for; absent: it gives none. */
+      approval?: string;
     }
   | {
       kind: 'forge.post_review';
@@ -52,7 +54,8 @@ export type EffectOf<K extends EffectKind> = Extract<EffectBody, { kind: K }>;
 export interface NewEffect {
   /** At most one outside object per key, however late; also the `external_id` of a comment. */
   key: string;
-  /** Delivered in order within a lane, one at a time: `tracker:<item>`, `forge:<repo>#<branch>`, `chat`. */
+  /** Delivered in order within a lane, one at a time: `tracker:<item>`, `forge:<repo>#<branch>`,
+   * `review:<repo>#<branch>`, `chat`. */
   lane: string;
   body: EffectBody;
   /** Whether the task gets an `effect_settled` message with what came of it. A dead or withdrawn effect always reports. */

@@ -1,4 +1,5 @@
 import type { CommitSha } from './ids.ts';
+import type { Protection } from './forge.ts';
 import type { ReviewRow, StatusRow } from './mirror.ts';
 
 /** One file of the task's document folder at the judged commit. */
@@ -25,14 +26,19 @@ export interface Evidence {
   codeTree?: Seen<string>;
   /** Newest status per context, of every known commit whose code tree equals the head's. */
   statuses?: Seen<StatusRow[]>;
-  /** Reviews of the task's pull request, oldest first, with the code tree of the commit each was made on. */
-  reviews?: Seen<{ author: string; rows: (ReviewRow & { sameCode: boolean })[] }>;
+  /**
+   * Reviews of the task's pull request, oldest first, with whether each was made on the head's code. Those of the second account, `own`,
+   * stand apart: they repeat the agent's verdict and are no person's vote.
+   */
+  reviews?: Seen<{ author: string; rows: (ReviewRow & { sameCode: boolean })[]; own?: ReviewRow[] }>;
   /** Whether the head merges into the base branch without conflict, asked of git. */
   merges?: Seen<{ clean: boolean; conflicts: string[] }>;
   /** The commit a verdict is about, and whether it has the head's code tree. */
   verdictCommit?: Seen<{ named: string; sameCode: boolean } | null>;
   /** The task's pull request, asked for now: the poll's mirror may be older than a merge by the deployer. */
-  pull?: Seen<{ merged: boolean; mergedSha: CommitSha | null }>;
+  pull?: Seen<{ merged: boolean; mergedSha: CommitSha | null; baseBranch: string }>;
+  /** What the base branch demands of a merge, and the head's own statuses where it demands any. */
+  protection?: Seen<{ rule: Protection | null; statuses: StatusRow[] }>;
   /** Whether the document folder already exists on the base branch, and whose branch stands there (intake). */
   intake?: Seen<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' }>;
 }

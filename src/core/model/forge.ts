@@ -15,6 +15,18 @@ export interface Repository {
   mergeStyles: string[];
 }
 
+/** What a branch demands of a merge into it, as far as an account that may write can read it. */
+export interface Protection {
+  protected: boolean;
+  /** Approvals by people whose vote counts. */
+  requiredApprovals: number;
+  /** Whether statuses of the head have to pass: those that the patterns in `contexts` mean, or all where there is no pattern. */
+  statusCheck: boolean;
+  contexts: string[];
+  canPush: boolean;
+  canMerge: boolean;
+}
+
 interface MergeRequest {
   number: number;
   head: CommitSha;
@@ -56,6 +68,8 @@ export interface Forge {
   /** Most recently updated pull requests of any state, until one is older than `since` (ms since the epoch, null: all). */
   pulls(repo: RepoSlug, since: number | null): Promise<RepoPr[]>;
   pull(repo: RepoSlug, number: number): Promise<RepoPr | null>;
+  /** Newest commits of a pull request, newest first: at least some, not all of a long one. */
+  pullCommits(repo: RepoSlug, number: number): Promise<CommitSha[]>;
   /** Opens a pull request, or adopts the open one of the same branches. */
   openPull(
     repo: RepoSlug,
@@ -63,7 +77,10 @@ export interface Forge {
   ): Promise<RepoPr>;
   /** All reviews, oldest first, every page read. */
   reviews(repo: RepoSlug, number: number): Promise<ReviewRow[]>;
-  /** Posted with the second account where there is one. */
+  /**
+   * Posted with the second account where there is one. Nothing is posted while the account's newest vote says the same of the
+   * same head and was not dismissed.
+   */
   postReview(
     repo: RepoSlug,
     number: number,
@@ -73,17 +90,8 @@ export interface Forge {
   statuses(repo: RepoSlug, sha: CommitSha): Promise<StatusRow[]>;
   /** Asks for the merge once; the caller reads the pull request again to decide. */
   merge(repo: RepoSlug, request: MergeRequest): Promise<MergeAnswer>;
-  protection(
-    repo: RepoSlug,
-    branch: string,
-  ): Promise<{
-    protected: boolean;
-    requiredApprovals: number;
-    statusCheck: boolean;
-    contexts: string[];
-    canPush: boolean;
-    canMerge: boolean;
-  } | null>;
+  /** Null: there is no such branch. */
+  protection(repo: RepoSlug, branch: string): Promise<Protection | null>;
   /** Whether `postReview` speaks with an account of its own. */
   hasReviewer(): boolean;
   /** Login of that account; null where there is none. Its reviews repeat the agent's verdict: they are no person's vote. */

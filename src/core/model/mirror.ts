@@ -52,6 +52,11 @@ export interface ReviewRow {
   state: ReviewVerdict | 'review_requested' | 'commented';
   commit: string;
   dismissed: boolean;
+  /**
+   * Whether the server counts this person's vote: they may write to the repository or, where the base branch lists who may
+   * approve, are listed. Only a person's newest vote is counted.
+   */
+  counts: boolean;
   body: string;
   submittedAt: number;
 }

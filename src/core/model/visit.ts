@@ -67,7 +67,16 @@ export interface Visit {
   /** When the gate of this visit first had to wait for CI. */
   ciSince: number | null;
   /** Deploy: the merge that orch asked for and what came of it. */
-  merge: { head: CommitSha; marker: string; merged: boolean; mergedSha: CommitSha | null } | null;
+  merge: {
+    head: CommitSha;
+    marker: string;
+    merged: boolean;
+    mergedSha: CommitSha | null;
+    /** Digest of what the server judges a merge by, when it was asked for. */
+    picture?: string;
+  } | null;
+  /** Deploy: why the server refused a merge, and that digest then: it is asked again when something of it has changed. */
+  mergeRefused?: { said: string; picture: string };
   /** Why the visit began; goes into the orders of its agent. */
   why: string;
   /** Findings, report, failing contexts: what the visit was opened with. Every run in it is given them. */

@@ -87,6 +87,8 @@ export function effect(draft: Draft, name: string, lane: string, body: EffectBod
 
 const trackerLane = (task: Task): string => `tracker:${task.itemId}`;
 export const forgeLane = (task: Task): string => `forge:${task.repo}#${task.branch}`;
+/** Of its own: a review that cannot be posted keeps no merge waiting. */
+export const reviewLane = (task: Task): string => `review:${task.repo}#${task.branch}`;
 
 /** Sends people a notice, on the channels of spec 10. Returns the key of the comment in the work item, where there is one. */
 export function notify(draft: Draft, body: NoticeEvent, artifact: string | null = null): string | null {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { matchesContext } from '../../core/pipeline/gates/context-pattern.ts';
 import type { Reply } from '../http.ts';
 import { commitTree, git, isAncestor, mergeBase, mergeTree, moveRef, rebased, resolveCommit } from './git.ts';
 import type { GitPerson } from './git.ts';
@@ -35,8 +36,10 @@ async function unmet(repo: Repo, pull: Pull, rule: Protection): Promise<string |
   const head = headSha(repo, pull);
   if (rule.enableStatusCheck) {
     const newest = newestPerContext(repo, head);
-    const good = (context: string): boolean => newest.some((row) => row.context === context && row.state === 'success');
-    if (!rule.contexts.every(good) || (rule.contexts.length === 0 && newest.some((row) => row.state !== 'success'))) {
+    const passes = (rows: typeof newest): boolean =>
+      rows.length > 0 && rows.every(({ state }) => state === 'success' || state === 'skipped');
+    const good = (pattern: string): boolean => passes(newest.filter((row) => matchesContext(pattern, row.context)));
+    if (!(rule.contexts.length === 0 ? passes(newest) : rule.contexts.every(good))) {
       return 'Not all required status checks successful';
     }
   }

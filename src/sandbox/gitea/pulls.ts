@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reply } from '../http.ts';
 import { text } from '../http.ts';
-import { renderPull } from './render.ts';
+import { git } from './git.ts';
+import { headSha, renderPull } from './render.ts';
 import { closePull, keepPullRef } from './refs.ts';
-import { bodyOf, notFound, pageOf, Refusal, writer } from './reply.ts';
+import { bodyOf, notFound, paged, pageOf, Refusal, writer } from './reply.ts';
 import type { GiteaCall, GiteaRoute } from './reply.ts';
 import { inPull, inRepo, repoRoute } from './routes.ts';
 import { nextId } from './state.ts';
@@ -109,6 +110,17 @@ function patch(call: GiteaCall, pull: Pull): void {
   pull.updatedAt = call.state.clock.now();
 }
 
+/** What the pull request brings or has brought into its base, newest first. */
+async function commits(call: GiteaCall, repo: Repo, pull: Pull): Promise<Reply> {
+  const base = pull.merged === null ? `refs/heads/${pull.base}` : `${pull.merged.sha}^1`;
+  const shas = (await git(repo.dir, ['rev-list', headSha(repo, pull), '--not', base])).split('\n');
+  return paged(
+    call,
+    shas.filter((sha) => sha !== ''),
+    (sha) => ({ sha }),
+  ).reply;
+}
+
 /** By branches: without a look at the state and in no order, so an old closed one may be the answer. */
 async function byBranches(call: GiteaCall, repo: Repo, base: string, head: string): Promise<Reply> {
   const [wantedBase, wantedHead] = [decodeURIComponent(base), decodeURIComponent(head)];
@@ -130,6 +142,7 @@ export const pullRoutes: GiteaRoute[] = [
       return { status: 201, body: await renderPull(call.state, repo, pull, call.user) };
     }),
   }),
+  repoRoute('/pulls/:int/commits', { GET: inPull('read', commits) }),
   repoRoute('/labels', {
     GET: inRepo('read', (call, repo) => ({
       status: 200,

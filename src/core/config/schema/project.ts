@@ -65,7 +65,9 @@ const gates = z
 
 const ci = z
   .strictObject({
-    requiredContexts: names.default([]).describe('CI contexts that must be green; empty: all that reported.'),
+    requiredContexts: names
+      .default([])
+      .describe('CI contexts that must be green, names or patterns such as `ci / *`; empty: all that reported.'),
     graceMinutes: time(10, 0, 10_080).describe('After this long without any report the hold says that no CI reported.'),
     limitMinutes: time(60, 0.1, 10_080).describe('After this long without a result the task is held.'),
   })

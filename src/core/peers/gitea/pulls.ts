@@ -1,4 +1,4 @@
-import type { PRBranchInfo, PullRequest } from 'gitea-js';
+import type { Commit, PRBranchInfo, PullRequest } from 'gitea-js';
 import { isCommitSha } from '../../model/index.ts';
 import type { CommitSha, Forge, RepoPr, RepoSlug } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
@@ -16,7 +16,7 @@ export interface HeadedPr {
 const noObject = '0'.repeat(40) as CommitSha;
 
 /** Listing and reading pull requests. */
-export function createPulls(api: GiteaApi, repo: Forge['repo']): Pick<Forge, 'pulls' | 'pull'> {
+export function createPulls(api: GiteaApi, repo: Forge['repo']): Pick<Forge, 'pulls' | 'pull' | 'pullCommits'> {
   return {
     pulls: async (slug, since) => {
       const list = await readPulls(api, slug, 'all', since).catch(async (error: unknown) => {
@@ -25,6 +25,16 @@ export function createPulls(api: GiteaApi, repo: Forge['repo']): Pick<Forge, 'pu
         throw error;
       });
       return list.map(({ pr }) => pr).filter((pr) => since === null || pr.updatedAt >= since);
+    },
+    pullCommits: async (slug, number) => {
+      const answer = await api.send((client) =>
+        client.repos.repoGetPullRequestCommits(...ownerAndName(slug), number, {
+          limit: pageSize,
+          verification: false,
+          files: false,
+        }),
+      );
+      return api.decoder(answer).rows(api.accept(answer), 'commits', (fields: Fields<Commit>) => shaOf(fields, 'sha'));
     },
     pull: async (slug, number) => {
       const answer = await api.send((client) => client.repos.repoGetPullRequest(...ownerAndName(slug), number));

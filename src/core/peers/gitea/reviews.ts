@@ -32,11 +32,7 @@ export function createReviews(
       .filter((row) => row.user === login && row.state !== 'commented')
       .at(-1);
     // An earlier try got through. Only the newest row counts: a dismissal or a new request took the vote back.
-    const stands =
-      newest?.state === review.vote &&
-      newest.commit === review.head &&
-      !newest.dismissed &&
-      newest.body.trim() === review.body.trim();
+    const stands = newest?.state === review.vote && newest.commit === review.head && !newest.dismissed;
     if (stands) return;
     const answer = await reviewer.send((client) =>
       client.repos.repoCreatePullReview(...ownerAndName(slug), number, {
@@ -74,6 +70,7 @@ function reviewOf(fields: Fields<PullReview>): ReviewRow {
     state,
     commit: fields.textOrNull('commit_id') ?? '',
     dismissed: fields.flag('dismissed'),
+    counts: fields.flag('official'),
     body: fields.textOrNull('body') ?? '',
     submittedAt: fields.time('submitted_at'),
   };

@@ -94,6 +94,7 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
   if (visit !== null) {
     visit.ciSince = null;
     visit.askedAgain = 0;
+    delete visit.mergeRefused;
   }
   showPhase(draft, 'in_progress');
   task.progress.shownHold = null;

@@ -31,6 +31,9 @@ export function decideEffect(draft: Draft, settled: Settled): Step {
       draft.task.progress.pullEffect = null;
       holdTask(draft, holds.effectRefused, `the pull request could not be opened: ${text}`);
       break;
+    case 'forge.post_review':
+      // It tells people what the document says anyway. Where the merge needs it, the request for the merge sees to it.
+      return commit(draft, 'effect.lost', `the verdict could not be posted as a review: ${text}`, cause);
     case 'forge.merge_pull':
       return notMerged(draft, settled, cause);
     default:
@@ -98,17 +101,17 @@ function withdrawn(draft: Draft, settled: Extract<Settled, { ok: false }>, cause
   return commit(draft, 'effect.withdrawn', `${settled.effect} was not sent: ${settled.error}`, cause);
 }
 
-/** Refused for good: the head moved (then it is judged again), or a rule of the server that somebody has to satisfy. */
+/** Not merged: the head moved (then it is judged again), or the server refuses what it was shown. */
 function notMerged(draft: Draft, settled: Refused<'forge.merge_pull'>, cause: string): Step {
   const { visit, task } = draft;
   const { error: text } = settled;
   if (visit === null || !mergesHere(draft) || visit.merge?.merged === true)
     return commit(draft, 'effect.late', text, cause);
+  const { reason } = settled.result;
+  const again = reason === 'moved' || reason === 'conflict';
+  if (!again) visit.mergeRefused = { said: text, picture: visit.merge?.picture ?? '' };
   visit.merge = null;
   task.hold = null;
-  const { reason } = settled.result;
-  if (reason === 'moved' || reason === 'conflict')
-    return commit(draft, 'deploy.merge-again', `not merged: ${text}; the head is judged again`, cause);
-  holdTask(draft, holds.mergeRefused, `the server refuses the merge: ${text}`);
+  if (again) return commit(draft, 'deploy.merge-again', `not merged: ${text}; the head is judged again`, cause);
   return commit(draft, 'deploy.merge-refused', `the server refuses the merge: ${text}`, cause);
 }

@@ -4,16 +4,16 @@ export type ReviewOnCode = ReviewRow & { sameCode: boolean };
 
 /**
  * The vote of every reviewer but the author: the newest row per user counts, a later request for their review resets it,
- * comments leave it as it was, a dismissed one is none (spec 3.1).
+ * comments leave it as it was, a dismissed one is none, and neither is that of somebody who may not write (spec 3.1).
  */
-export function votes(author: string, rows: ReviewOnCode[]): ReviewOnCode[] {
-  const latest = new Map<string, ReviewOnCode>();
+export function votes<Row extends ReviewRow>(author: string, rows: Row[]): Row[] {
+  const latest = new Map<string, Row>();
   for (const row of [...rows].sort((a, b) => a.id - b.id)) {
     if (row.user === author) continue;
     if (row.state === 'review_requested') latest.delete(row.user);
     else if (row.state === 'approved' || row.state === 'changes_requested') latest.set(row.user, row);
   }
-  return [...latest.values()].filter((row) => !row.dismissed);
+  return [...latest.values()].filter((row) => row.counts && !row.dismissed);
 }
 
 /** Only votes on the head's code count, for and against: findings about older code were answered by the newer (spec 3.1). */

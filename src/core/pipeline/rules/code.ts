@@ -44,8 +44,11 @@ function bounceRedCode(draft: Draft, evidence: Evidence, baseline: Visit['baseli
   return commit(draft, `${from}.red-code`, verdict.reason, 'gate', verdict.subject);
 }
 
-/** Waits for CI: says after the grace period that none reported, holds after the limit (spec 3.1). */
-function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Step {
+/**
+ * Waits for CI: says after the grace period that none reported, holds after the limit (spec 3.1).
+ * @param wanted who wants it and what; empty: the project's own rule does
+ */
+export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean, wanted = ''): Step {
   const visit = visitOf(draft);
   const { ci } = draft.policy;
   visit.ciSince ??= draft.now;
@@ -64,7 +67,7 @@ function waitForCi(draft: Draft, verdict: Verdict, silent: boolean): Step {
       draft,
       holds.ciSilent,
       `${draft.task.stage}.ci-silent`,
-      `no CI has reported for ${minutes(ci.graceMs)} minutes`,
+      `${wanted === '' ? '' : `${wanted}; `}no CI has reported for ${minutes(ci.graceMs)} minutes`,
       { evidence, wakeAt: visit.ciSince + ci.limitMs },
     );
   }

@@ -101,12 +101,13 @@ export const holds = {
     { en: 'running the local tests again' },
     { en: 'The local tests could not be run', ru: 'Локальные тесты не удалось запустить' },
   ),
-  mergeRefused: blocking(
+  mergeRefused: waiting(
     'merge_refused',
     'administrator',
-    'rejudge',
+    'blocked',
     { en: 'satisfying the rule that the server names', ru: 'выполнение правила, которое назвал сервер' },
     { en: 'The merge was refused', ru: 'Слияние отклонено' },
+    { notifies: true, retried: true },
   ),
   attemptsUsed: blocking(
     'attempts_used',
@@ -191,7 +192,7 @@ export function holdTask(draft: Draft, kind: HoldKind, text: string, detail: Hol
     owner: kind.owner,
     text,
     clearedBy: kind.clearedBy.en,
-    command: kind.blocking ? `orch retry ${draft.task.id}` : null,
+    command: kind.blocking || kind.retried === true ? `orch retry ${draft.task.id}` : null,
     lift: kind.lift,
     phase: kind.phase,
     since: draft.now,

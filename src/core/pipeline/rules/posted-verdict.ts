@@ -1,6 +1,6 @@
 import type { ReviewVerdict, Visit } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { effect, forgeLane } from '../draft.ts';
+import { effect, reviewLane } from '../draft.ts';
 
 /** Characters of the reviewer's text that go into the review of the pull request. */
 const maxBody = 4000;
@@ -15,7 +15,7 @@ export function postVerdict(draft: Draft, baseline: Visit['baseline'], verdict: 
   effect(
     draft,
     'review',
-    forgeLane(task),
+    reviewLane(task),
     {
       kind: 'forge.post_review',
       repo: task.repo,

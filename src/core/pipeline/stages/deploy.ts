@@ -6,7 +6,7 @@ import { codeNeeds, codeRule, mergeRule } from '../rules/code.ts';
 import { holds, holdTask } from '../rules/holds.ts';
 import { baselineOf, complete, noteMerge, openVisit } from '../rules/moves.ts';
 import { codeStage } from '../rules/order.ts';
-import { postVerdict } from '../rules/posted-verdict.ts';
+import { pictureOf, protectionRule, refusalRule } from '../rules/protected-base.ts';
 import { lastReviewRule } from '../rules/pull-reviews.ts';
 import { openPullRequest } from '../rules/pull-request.ts';
 import { cannotSee, cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
@@ -41,7 +41,7 @@ export const deploy: StageDefinition = {
   products: () => [
     '`.orch/result.json` with the status and, when the deployment failed, `rolled_back`: without it the task stops',
   ],
-  needs: (policy) => ['merges', 'pull', 'reviews', ...codeNeeds(policy)],
+  needs: (policy) => ['merges', 'pull', 'reviews', 'protection', ...codeNeeds(policy)],
   watchesCi: true,
   watchesReviews: true,
   merges: true,
@@ -115,11 +115,12 @@ function mergeProven(draft: Draft, evidence: Evidence): Step {
   if (broken !== null) return broken;
   if (asked) return underWay();
   if (task.prNumber === null) return openPullRequest(draft);
-  // A documents-only push may have dismissed the approval: the verdict on this very code is posted for the new head.
-  if (policy.gates.review.includes('reviewer-verdict') && task.progress.approvedCode['review'] === baseline.codeTree)
-    postVerdict(draft, baseline, 'approved', 'The code is the one that was approved.');
+  const approves = standsByVerdict(draft, baseline);
+  const refused = protectionRule(draft, evidence, baseline, approves) ?? refusalRule(draft, evidence, baseline);
+  if (refused !== null) return refused;
   const marker = `Orch-Merge: ${task.id}/${visit.n}`;
-  visit.merge = { head: baseline.sha, marker, merged: false, mergedSha: null };
+  const picture = pictureOf(evidence, baseline);
+  visit.merge = { head: baseline.sha, marker, merged: false, mergedSha: null, picture };
   effect(
     draft,
     'merge',
@@ -134,6 +135,7 @@ function mergeProven(draft: Draft, evidence: Evidence): Step {
       style: policy.deploy.mergeStyle,
       marker,
       title: `${task.id}: ${task.title} (#${task.prNumber})`,
+      ...(approves ? { approval: 'The code is the one that was approved.' } : {}),
     },
     true,
   );
@@ -142,6 +144,13 @@ function mergeProven(draft: Draft, evidence: Evidence): Step {
     sha: baseline.sha,
     code_tree: baseline.codeTree ?? '',
   });
+}
+
+/** Whether the second account approved this very code. A push of documents may have dismissed that: it is said again for the new head. */
+function standsByVerdict({ policy, task }: Draft, baseline: Visit['baseline']): boolean {
+  const { approvedCode } = task.progress;
+  const byAgent = policy.postsVerdict && policy.gates.review.includes('reviewer-verdict');
+  return byAgent && approvedCode['review'] !== undefined && approvedCode['review'] === baseline.codeTree;
 }
 
 /** Whether everything that is proven before a merge can be seen. */

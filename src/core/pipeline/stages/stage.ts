@@ -26,6 +26,8 @@ export interface HoldKind {
   notifies: boolean;
   /** What people read of the cause. */
   words: Words;
+  /** A wait for something that cannot be seen from here: a person may say that it is there now. */
+  retried?: boolean;
 }
 
 /** A reason for which work goes back and an agent runs again. */
@@ -102,7 +104,7 @@ export function waiting(
   phase: ItemPhase,
   clearedBy: HoldKind['clearedBy'],
   words: Words,
-  over: Partial<Pick<HoldKind, 'notifies' | 'lift'>> = {},
+  over: Partial<Pick<HoldKind, 'notifies' | 'lift' | 'retried'>> = {},
 ): HoldKind {
   return { cause, blocking: false, owner, phase, lift: 'rejudge', clearedBy, notifies: false, words, ...over };
 }
