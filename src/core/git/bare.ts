@@ -5,6 +5,7 @@ import type { GitIdentity, RepoSlug } from '../model/index.ts';
 import { parseRepoSlug } from '../model/index.ts';
 import { privateFolder } from '../platform/files.ts';
 import { refuseForeign, removeHalfMade } from './foreign.ts';
+import { createObjectReader, type ObjectReader } from './object-reader.ts';
 import { runGit, type GitAnswer, type GitCall } from './run.ts';
 
 export interface GitTimeouts {
@@ -20,6 +21,8 @@ export interface Bare {
   pathOf: (repo: RepoSlug) => string;
   /** Makes the bare copy when there is none. */
   ensure: (repo: RepoSlug) => Promise<string>;
+  /** What is read again and again, without a process for each look. */
+  objects: (repo: RepoSlug) => Promise<ObjectReader>;
   run: (repo: RepoSlug, args: string[], options?: Partial<Omit<GitCall, 'args'>>) => Promise<GitAnswer>;
 }
 
@@ -30,6 +33,7 @@ const excluded = '/.orch/\n';
 
 export function createBare(options: { reposDir: string; timeouts: GitTimeouts; identity: GitIdentity }): Bare {
   const making = new Map<string, Promise<string>>();
+  const readers = new Map<string, ObjectReader>();
   const pathOf = (repo: RepoSlug): string => path.resolve(options.reposDir, `${parseRepoSlug(repo)}.git`);
 
   async function make(repo: RepoSlug): Promise<string> {
@@ -64,11 +68,19 @@ export function createBare(options: { reposDir: string; timeouts: GitTimeouts; i
     return made;
   }
 
+  async function objects(repo: RepoSlug): Promise<ObjectReader> {
+    const folder = await ensure(repo);
+    const reader = readers.get(folder) ?? createObjectReader(folder, options.timeouts.gitMs);
+    readers.set(folder, reader);
+    return reader;
+  }
+
   return {
     timeouts: options.timeouts,
     identity: options.identity,
     pathOf,
     ensure,
+    objects,
     run: async (repo, args, more = {}) =>
       runGit({
         args: ['--git-dir', await ensure(repo), ...args],

@@ -9,6 +9,7 @@ import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts'
 import { bareLeftovers, isBroken, moveBroken } from './leftovers.ts';
 import { isCrowded, packBare } from './packing.ts';
 import { reads } from './reads.ts';
+import { hasBranch } from './refs.ts';
 import { explainRemote, sha256 } from './remote-error.ts';
 import { gitEnvironment } from './run.ts';
 import { withIndex } from './scratch.ts';
@@ -130,8 +131,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
       options.timeouts.transferMs,
     );
     // Pruned away by such a page; the next fetch brings them back, their commits were never gone.
-    const left = await bare.run(repo, ['for-each-ref', '--count=1', 'refs/heads']);
-    if (left.stdout === '') throw listedNothing(repo);
+    if (!(await hasBranch(bare.pathOf(repo)))) throw listedNothing(repo);
   }
 
   async function commitFiles(

@@ -5,7 +5,7 @@ import { isCommitSha, OrchError } from '../model/index.ts';
 import { readSmall } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
-import { commitOf, isAncestor, mergedTree } from './reads.ts';
+import { commitOf, isAncestor, mergedTree, treeOf } from './reads.ts';
 
 /** Upper bound of an agent's own references that are read, bytes. */
 const maxReferenceBytes = 16 * 1024 * 1024;
@@ -71,7 +71,7 @@ export async function mergedBase(
   parents: CommitSha[],
   allowed: (path: string) => boolean,
 ): Promise<{ tree: string; parents: CommitSha[] }> {
-  let tree = (await bare.run(repo, ['rev-parse', `${base}^{tree}`])).stdout.trim();
+  let tree = await treeOf(bare, repo, base);
   const plain = { tree, parents: [] };
   let tip = base;
   for (const parent of parents) {

@@ -7,7 +7,7 @@ import { privateFolder, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
 import { committedPaths, foreignParents, mergedBase, ofBranch } from './merge-parents.ts';
-import { commitOf } from './reads.ts';
+import { commitOf, treeOf } from './reads.ts';
 import { withIndex } from './scratch.ts';
 import { changesBetween, gitlinkMode, treeOfFolder, treeWith, type Change } from './snapshot.ts';
 
@@ -32,8 +32,8 @@ export async function commitFolder(bare: Bare, folder: string, request: Request,
   const listed = await savePatch(bare, request, judged.tree, outside);
   if (outside.length > 0) await takeBack(bare, repo, folder, whole, tree);
   const outOfScope = [...listed, ...repositories];
-  const baseTree = (await bare.run(repo, ['rev-parse', `${base}^{tree}`])).stdout.trim();
-  if (tree === baseTree && judged.parents.length === 0) return { sha: base, committed: false, outOfScope };
+  if (tree === (await treeOf(bare, repo, base)) && judged.parents.length === 0)
+    return { sha: base, committed: false, outOfScope };
   return { sha: await commitOnce(bare, request, tree, [base, ...judged.parents]), committed: true, outOfScope };
 }
 

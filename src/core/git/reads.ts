@@ -1,16 +1,19 @@
 import type { CommitSha, GitPort, RepoSlug, TreeEntry } from '../model/index.ts';
-import { hasLine, isCommitSha, parseCommitSha } from '../model/index.ts';
+import { hasLine, OrchError, parseCommitSha } from '../model/index.ts';
 import type { Bare } from './bare.ts';
-import { utf8 } from './run.ts';
-import { removeFromIndex, withIndex } from './scratch.ts';
+import { readRef } from './refs.ts';
+import { latin1, utf8 } from './run.ts';
+import { everything, folderMode, lookUp, treeWithout } from './trees.ts';
 
 type Reads = Pick<
   GitPort,
   'has' | 'head' | 'readFile' | 'listTree' | 'codeTree' | 'commitsSince' | 'isAncestor' | 'mergeTree' | 'findCommit'
 >;
 
-/** Code trees are asked for again and again and never change; this many are remembered. */
-const remembered = 2000;
+/** What follows from commits alone is asked for again and again and never changes; this many answers are kept of each kind. */
+const maxKept = 2000;
+/** Of lists of commits, which are larger. */
+const maxKeptLists = 100;
 /** Upper bound of the commits of one branch that are read. */
 const maxCommits = 1000;
 
@@ -30,24 +33,56 @@ export async function mergedTree(
   return { tree, clean: answer.code === 0, conflicts };
 }
 
-export async function isAncestor(
+/** @returns null when the bare copy lacks one of the commits */
+async function ancestry(
   bare: Bare,
   repo: RepoSlug,
   ancestor: CommitSha,
   descendant: CommitSha,
-): Promise<boolean> {
+): Promise<boolean | null> {
   const args = ['merge-base', '--is-ancestor', ancestor, descendant];
-  return (await bare.run(repo, args, { answers: [0, 1, 128] })).code === 0;
+  const { code } = await bare.run(repo, args, { answers: [0, 1, 128] });
+  return code === 128 ? null : code === 0;
 }
 
-/**
- * The commit of a ref by its whole name, null when there is none. `rev-parse` looks further: it takes the branch
- * `refs/heads/refs/heads/x`, which one mistyped push makes, for `refs/heads/x`.
- */
+export async function isAncestor(bare: Bare, ...of: [RepoSlug, CommitSha, CommitSha]): Promise<boolean> {
+  return (await ancestry(bare, ...of)) ?? false;
+}
+
+/** The tree of a commit. @throws OrchError `git_failed` when the bare copy does not have it */
+export async function treeOf(bare: Bare, repo: RepoSlug, sha: CommitSha): Promise<string> {
+  const found = await (await bare.objects(repo)).info(`${sha}^{tree}`);
+  if (found === null) throw new OrchError(`the bare copy of ${repo} has no commit ${sha}`, { code: 'git_failed' });
+  return found.id;
+}
+
+/** The commit of a ref by its whole name; null when there is none, or when its commit is lost. */
 export async function commitOf(bare: Bare, repo: RepoSlug, ref: string): Promise<CommitSha | null> {
-  const answer = await bare.run(repo, ['show-ref', '--verify', '--hash', ref], { answers: [0, 1, 128] });
-  const sha = answer.stdout.trim();
-  return answer.code === 0 && isCommitSha(sha) ? sha : null;
+  const sha = await readRef(await bare.ensure(repo), ref);
+  return sha !== null && (await hasCommit(bare, repo, sha)) ? sha : null;
+}
+
+async function hasCommit(bare: Bare, repo: RepoSlug, sha: CommitSha): Promise<boolean> {
+  return (await (await bare.objects(repo)).info(`${sha}^{commit}`)) !== null;
+}
+
+/** Keeps answers by key; null is no answer and is asked for again. */
+function kept<T>(max: number): (key: string, work: () => Promise<T | null>) => Promise<T | null> {
+  const answers = new Map<string, T>();
+  return async (key, work) => {
+    const known = answers.get(key);
+    if (known !== undefined) return known;
+    const answer = await work();
+    if (answer === null) return null;
+    if (answers.size >= max) answers.clear();
+    answers.set(key, answer);
+    return answer;
+  };
+}
+
+/** Not a link, nor a submodule's commit. */
+function isFile(mode: string): boolean {
+  return mode.startsWith('100');
 }
 
 /** UTF-8 text of the first bytes, cut before a character that would not be whole; null when the bytes are none. */
@@ -62,61 +97,43 @@ function textOf(bytes: Buffer, most: number): string | null {
 
 /** What is read from the bare copy without asking the server. */
 export function reads(bare: Bare): Reads {
-  const trees = new Map<string, string>();
-
-  async function has(repo: RepoSlug, sha: CommitSha): Promise<boolean> {
-    return (await bare.run(repo, ['cat-file', '-e', `${sha}^{commit}`], { answers: [0, 1, 128] })).code === 0;
-  }
-
-  async function head(repo: RepoSlug, branch: string): Promise<CommitSha | null> {
-    return commitOf(bare, repo, `refs/heads/${branch}`);
-  }
+  const keptTrees = kept<string>(maxKept);
+  const keptAncestry = kept<boolean>(maxKept);
+  const keptMerges = kept<{ clean: boolean; conflicts: string[] }>(maxKept);
+  const keptLists = kept<{ sha: CommitSha; message: string }[]>(maxKeptLists);
 
   async function listTree(repo: RepoSlug, sha: CommitSha, folder: string): Promise<TreeEntry[]> {
-    const out = (await bare.run(repo, ['ls-tree', '-r', '-z', '--long', '--full-tree', sha, '--', `${folder}/`]))
-      .stdout;
-    return out
-      .split('\0')
-      .map((line) => /^(\d{6}) blob ([0-9a-f]{40}) +(\d+)\t(.+)$/s.exec(line))
-      .filter((match) => match !== null && match[1] !== '120000')
-      .map((match) => ({
-        mode: match?.[1] ?? '',
-        blob: match?.[2] ?? '',
-        size: Number(match?.[3]),
-        path: utf8(match?.[4] ?? ''),
-      }));
+    const objects = await bare.objects(repo);
+    const top = await lookUp(objects, await treeOf(bare, repo, sha), latin1(folder));
+    if (top?.mode !== folderMode) return [];
+    const files = (await everything(objects, top.id)).filter(({ mode }) => isFile(mode));
+    return Promise.all(
+      files.map(async ({ mode, id, path }) => ({
+        mode,
+        blob: id,
+        size: (await objects.info(id))?.size ?? 0,
+        path: `${folder}/${utf8(path)}`,
+      })),
+    );
   }
 
   async function readFile(repo: RepoSlug, sha: CommitSha, path: string, maxBytes: number): Promise<string | null> {
     if (path.split('/').some((part) => ['', '.', '..'].includes(part))) return null;
-    const out = (await bare.run(repo, ['ls-tree', '-z', '--full-tree', sha, '--', path])).stdout;
-    const match = /^(?:100644|100755) blob ([0-9a-f]{40})\t/.exec(out);
-    if (match?.[1] === undefined) return null;
-    // One byte more shows whether the file continues; the file itself may be larger than memory.
-    const blob = await bare.run(repo, ['cat-file', 'blob', match[1]], { cutAt: maxBytes + 1 });
+    const objects = await bare.objects(repo);
+    const line = await lookUp(objects, await treeOf(bare, repo, sha), latin1(path));
+    if (line === null || !isFile(line.mode)) return null;
+    const size = (await objects.info(line.id))?.size ?? 0;
+    if (size <= maxBytes) return textOf((await objects.contents(line.id)) ?? Buffer.alloc(0), maxBytes);
+    // One byte more shows that the file continues; the file itself may be larger than memory.
+    const blob = await bare.run(repo, ['cat-file', 'blob', line.id], { cutAt: maxBytes + 1 });
     return textOf(Buffer.from(blob.stdout, 'latin1'), maxBytes);
   }
 
   async function codeTree(repo: RepoSlug, sha: CommitSha, folder: string): Promise<string> {
-    const key = `${repo} ${sha} ${folder}`;
-    const known = trees.get(key);
-    if (known !== undefined) return known;
-    const tree = await withIndex(bare, repo, async (env) => {
-      await bare.run(repo, ['read-tree', sha], { env });
-      const inside = (
-        await bare.run(repo, ['ls-tree', '-r', '-z', '--name-only', '--full-tree', sha, '--', `${folder}/`])
-      ).stdout;
-      await removeFromIndex(
-        bare,
-        repo,
-        env,
-        inside.split('\0').filter((path) => path !== ''),
-      );
-      return (await bare.run(repo, ['write-tree'], { env })).stdout.trim();
-    });
-    if (trees.size >= remembered) trees.clear();
-    trees.set(key, tree);
-    return tree;
+    const tree = await keptTrees(`${repo} ${sha} ${folder}`, async () =>
+      treeWithout(await bare.objects(repo), await treeOf(bare, repo, sha), latin1(folder)),
+    );
+    return tree ?? '';
   }
 
   async function commitsSince(
@@ -124,23 +141,8 @@ export function reads(bare: Bare): Reads {
     base: CommitSha,
     tip: CommitSha,
   ): Promise<{ sha: CommitSha; message: string }[]> {
-    const out = (
-      await bare.run(repo, [
-        'log',
-        '-z',
-        `--max-count=${maxCommits}`,
-        '--first-parent',
-        '--format=%H%n%B',
-        tip,
-        '--not',
-        base,
-        '--',
-      ])
-    ).stdout;
-    return out
-      .split('\0')
-      .filter((text) => text !== '')
-      .map((text) => ({ sha: parseCommitSha(text.slice(0, 40)), message: utf8(text.slice(41)) }));
+    const range = [`--max-count=${maxCommits}`, '--first-parent', tip, '--not', base];
+    return (await keptLists(`${repo} ${base} ${tip}`, () => log(repo, range))) ?? [];
   }
 
   async function mergeTree(
@@ -148,24 +150,31 @@ export function reads(bare: Bare): Reads {
     base: CommitSha,
     tip: CommitSha,
   ): Promise<{ clean: boolean; conflicts: string[] }> {
-    const merged = await mergedTree(bare, repo, base, tip);
+    const merged = await keptMerges(`${repo} ${base} ${tip}`, () => mergedTree(bare, repo, base, tip));
     return { clean: merged?.clean ?? false, conflicts: merged?.conflicts ?? [] };
   }
 
   async function findCommit(repo: RepoSlug, ref: CommitSha, text: string, limit: number): Promise<CommitSha | null> {
-    const out = (await bare.run(repo, ['log', `--max-count=${limit}`, '-z', '--format=%H%n%B', ref, '--'])).stdout;
-    const found = out.split('\0').find((commit) => hasLine(utf8(commit), text));
-    return found === undefined ? null : parseCommitSha(found.slice(0, 40));
+    const commits = await keptLists(`${repo} ${ref} ${limit}`, () => log(repo, [`--max-count=${limit}`, ref]));
+    return commits?.find(({ message }) => hasLine(message, text))?.sha ?? null;
+  }
+
+  async function log(repo: RepoSlug, range: string[]): Promise<{ sha: CommitSha; message: string }[]> {
+    const { stdout } = await bare.run(repo, ['log', '-z', '--format=%H%n%B', ...range, '--']);
+    return stdout
+      .split('\0')
+      .filter((text) => text !== '')
+      .map((text) => ({ sha: parseCommitSha(text.slice(0, 40)), message: utf8(text.slice(41)) }));
   }
 
   return {
-    has,
-    head,
+    has: (repo, sha) => hasCommit(bare, repo, sha),
+    head: (repo, branch) => commitOf(bare, repo, `refs/heads/${branch}`),
     readFile,
     listTree,
     codeTree,
     commitsSince,
-    isAncestor: (...of) => isAncestor(bare, ...of),
+    isAncestor: async (...of) => (await keptAncestry(of.join(' '), () => ancestry(bare, ...of))) ?? false,
     mergeTree,
     findCommit,
   };

@@ -122,26 +122,29 @@ async function callGit(call: GitCall): Promise<GitAnswer> {
     encoding: 'latin1',
   });
   const verb = verbOf(call.args);
-  if (end.timedOut)
-    throw new OrchError(`git ${verb} did not end within ${Math.round(call.timeoutMs / 1000)} s`, {
-      code: 'git_timeout',
-    });
+  if (end.timedOut) throw timedOut(verb, call.timeoutMs);
   if (end.tooLarge) {
     if (call.cutAt !== undefined) return { code: 0, stdout: end.stdout, stderr: '' };
     throw new OrchError(`git ${verb} answered more than ${maxOutputBytes} bytes`, { code: 'git_too_large' });
   }
   if (end.signal !== null) throw killed(verb, `by ${end.signal}`);
-  if (end.status === null) {
-    throw new OrchError(`git cannot be run: ${end.notStarted ?? 'unknown reason'}`, {
-      code: 'git_missing',
-      hint: 'Install git 2.38 or newer and put it on the PATH.',
-    });
-  }
+  if (end.status === null) throw missing(end.notStarted);
   return { code: end.status, stdout: end.stdout, stderr: utf8(end.stderr) };
 }
 
+export function timedOut(verb: string, ms: number): OrchError {
+  return new OrchError(`git ${verb} did not end within ${Math.round(ms / 1000)} s`, { code: 'git_timeout' });
+}
+
+export function missing(why: string | null | undefined): OrchError {
+  return new OrchError(`git cannot be run: ${why ?? 'unknown reason'}`, {
+    code: 'git_missing',
+    hint: 'Install git 2.38 or newer and put it on the PATH.',
+  });
+}
+
 /** Somebody killed git, or what it works with (out of memory, an operator, a service manager): nothing was refused. */
-function killed(verb: string, how: string): OrchError {
+export function killed(verb: string, how: string): OrchError {
   return new OrchError(`git ${verb} was killed ${how}`, {
     code: 'git_killed',
     hint: 'Look whether the system ran out of memory, then try again.',
@@ -177,6 +180,11 @@ function ownWords(stderr: string): string {
   return lines.filter((line) => !line.startsWith('remote:')).join('\n');
 }
 
+/** The bytes of a text in UTF-8, as Latin-1. */
+export function latin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
 /** Text of Latin-1 bytes that are UTF-8. */
 export function utf8(latin1: string): string {
   return Buffer.from(latin1, 'latin1').toString('utf8');
@@ -187,13 +195,16 @@ const fullDisk = /No space left on device|Disk quota exceeded|Out of diskspace|f
 /** What it says of anything that it could not write, and of helpers of its own that ended for that. */
 const writing = /unable to|could not|cannot|failed to|write error|index-pack|pack-objects|unpack/i;
 
+type FailedCall = Pick<GitCall, 'args' | 'cwd' | 'env' | 'explain'>;
+
 /** Where a call writes: the folder itself may have no room while git's words name no reason. */
-function placesOf({ args, cwd, env }: GitCall): string[] {
+function placesOf({ args, cwd, env }: FailedCall): string[] {
   const named = args.filter((_word, at) => ['--git-dir', '-C'].includes(args[at - 1] ?? ''));
   return [...named, ...[cwd, env?.['GIT_INDEX_FILE']].flatMap((place) => place ?? [])];
 }
 
-function failed(call: GitCall, answer: GitAnswer): OrchError {
+/** The error of an answer that is a failure, in git's own words. */
+export function failed(call: FailedCall, answer: GitAnswer): OrchError {
   // Another process holds a lock of the same repository: it will be gone in a moment.
   const own = ownWords(answer.stderr);
   const busy = /\.lock'?: File exists|cannot lock ref(?!.*exists; cannot create)|Unable to create .*\.lock/i.test(own);

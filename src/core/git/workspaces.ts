@@ -12,7 +12,7 @@ import { checkOut, keepGitFolder, renewGitFolder } from './git-folder.ts';
 import { workspaceLeftovers } from './leftovers.ts';
 import { foreignParents } from './merge-parents.ts';
 import { commitFolder } from './publish.ts';
-import { commitOf } from './reads.ts';
+import { commitOf, treeOf } from './reads.ts';
 import { withIndex } from './scratch.ts';
 import { treeOfFolder } from './snapshot.ts';
 
@@ -90,8 +90,8 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     const base = known[0];
     if (base === undefined) return { clean: false, anchors };
     const { tree } = await withIndex(bare, repo, (env) => treeOfFolder(bare, repo, folder, base, env));
-    const trees = await Promise.all(known.map((sha) => bare.run(repo, ['rev-parse', `${sha}^{tree}`])));
-    return { clean: trees.some((answer) => answer.stdout.trim() === tree), anchors };
+    const trees = await Promise.all(known.map((sha) => treeOf(bare, repo, sha)));
+    return { clean: trees.includes(tree), anchors };
   }
 
   async function prepare(
