@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { OrchError } from '../model/index.ts';
 import { failed, gitEnvironment, killed, missing, timedOut } from './run.ts';
@@ -23,7 +25,7 @@ export interface ObjectReader {
   close(): Promise<void>;
 }
 
-/** A reader that nobody asks is ended after this, milliseconds: it keeps deleted packs open. */
+/** A reader that nobody asks is ended after this, milliseconds. */
 const idleMs = 10_000;
 /** Of what git says of an error, characters. */
 const maxSaid = 4096;
@@ -51,6 +53,8 @@ interface Session {
   /** The end of what it wrote to standard error. */
   said: string;
   ended: boolean;
+  /** When a pack last came or went, ms since the epoch: git still answers from deleted ones that it has open. */
+  packs: number;
   waiting: Question[];
   chunks: Buffer[];
   length: number;
@@ -65,8 +69,13 @@ interface Session {
 export function createObjectReader(gitDir: string, timeoutMs: number): ObjectReader {
   let session: Promise<Session> | null = null;
 
+  function packsAt(): number {
+    return statSync(path.join(gitDir, 'objects', 'pack'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  }
+
   async function start(): Promise<Session> {
     const { execa } = await import('execa');
+    const packs = packsAt();
     const child = execa('git', ['--git-dir', gitDir, 'cat-file', '--batch-command'], {
       cwd: '/',
       env: gitEnvironment(),
@@ -77,7 +86,17 @@ export function createObjectReader(gitDir: string, timeoutMs: number): ObjectRea
       buffer: false,
       reject: false,
     });
-    const made: Session = { child, said: '', ended: false, waiting: [], chunks: [], length: 0, wanted: 1, limit: null };
+    const made: Session = {
+      child,
+      said: '',
+      ended: false,
+      packs: packsAt(),
+      waiting: [],
+      chunks: [],
+      length: 0,
+      wanted: 1,
+      limit: null,
+    };
     child.stdout.on('data', (chunk: Buffer) => {
       made.chunks.push(chunk);
       made.length += chunk.length;
@@ -170,6 +189,7 @@ export function createObjectReader(gitDir: string, timeoutMs: number): ObjectRea
   async function ask(question: Question): Promise<void> {
     try {
       let asked = await (session ??= start());
+      if (asked.packs !== packsAt() && !asked.ended) stop(asked);
       if (asked.ended) asked = await replace(asked);
       if (asked.ended) throw killed('cat-file', 'as it began');
       asked.waiting.push(question);
