@@ -39,7 +39,9 @@ export function followOutages(
   const unseen = known.filter((outage) => projects.includes(outage.project) && !polls.some((p) => isOf(p)(outage)));
   const failing = polls
     .filter(({ error }) => error !== null)
-    .map((poll) => known.find(isOf(poll)) ?? { peer: poll.peer, project: poll.project, since: now, reported: false });
+    .map((poll) => known.find(isOf(poll)) ?? { peer: poll.peer, project: poll.project, since: now, reported: false })
+    // A clock that was set back must not delay the alert.
+    .map((outage) => ({ ...outage, since: Math.min(outage.since, now) }));
   const over = known.filter((outage) => polls.some((poll) => poll.error === null && isOf(poll)(outage)));
   const due = failing.filter(({ since, reported }) => !reported && now - since >= outageAlertMs);
   const errorOf = (outage: Outage): string => polls.find((poll) => isOf(poll)(outage))?.error ?? '';

@@ -2,13 +2,18 @@ import type { DeliverDeps } from '../core/engine/deliver.ts';
 import type { ReconcileDeps } from '../core/engine/reconcile.ts';
 import type { NamedLease, Outage, ProjectPolicy } from '../core/model/index.ts';
 import { OrchError, errorWithHint } from '../core/model/index.ts';
+import { systemClock } from '../core/platform/clock.ts';
 import type { ServiceManager } from '../core/platform/sd-notify.ts';
 import { ownerAlive } from '../core/platform/processes.ts';
 import { pollerLease } from './lease.ts';
 import { knownOutages } from './outages.ts';
 import { pollOnce, type TickReport } from './poll-once.ts';
+import { untilNextTick, type TickClock } from './ticks.ts';
 
 const { name: leaseName, ms: leaseMs } = pollerLease;
+
+/** Cron expressions are of the system's wall clock. */
+const ticking: TickClock = { ...systemClock, monotonic: () => performance.now() };
 
 /** A tick that takes longer than a third of the lease renews it meanwhile. */
 const renewEveryMs = leaseMs / 3;
@@ -80,7 +85,7 @@ export function createPoller(
   }
 
   async function serve(signal: AbortSignal, manager: ServiceManager): Promise<void> {
-    const { schedule, setLogger } = await import('node-cron');
+    const { createTask, setLogger } = await import('node-cron');
     const said = (level: 'debug' | 'warn') => (text: string | Error) =>
       log[level](typeof text === 'string' ? text : text.message);
     setLogger({ info: said('debug'), warn: said('warn'), error: said('warn'), debug: said('debug') });
@@ -103,16 +108,20 @@ export function createPoller(
     await beat();
     const over = AbortSignal.any([signal, outdated.signal]);
     await manager.ready('polling');
-    let beating = Promise.resolve();
-    const task = schedule(config.poll.schedule, () => (beating = beat()), { noOverlap: true });
-    await new Promise<void>((resolve) => {
+    // Never started: it only says when; what is due is counted on a clock that nobody sets.
+    const cron = createTask(config.poll.schedule, () => undefined);
+    const next = (): number => cron.getNextRuns(1)[0]?.getTime() ?? Date.now();
+    const stopping = new Promise<void>((resolve) => {
       if (over.aborted) return resolve();
       over.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await manager.stopping('stopping');
-    await task.destroy();
-    // What is on its way, a merge above all, is recorded before the lead is given back and the database closed.
-    await beating;
+    }).then(() => manager.stopping('stopping'));
+    while (!over.aborted) {
+      await untilNextTick(next, ticking, over);
+      // What is on its way, a merge above all, is recorded before the lead is given back and the database closed.
+      if (!over.aborted) await beat();
+    }
+    await stopping;
+    await cron.destroy();
     outdated.signal.throwIfAborted();
     await release();
   }

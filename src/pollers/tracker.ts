@@ -175,7 +175,8 @@ async function noteGone(taskId: TaskId, itemId: ItemId, look: Look, { store }: T
 async function sweep(look: Look, deps: TrackerPollDeps): Promise<void> {
   const { store, tracker } = deps;
   const { sweptAt, sweepFrom: from } = look.row.resolved;
-  if (store.now() - sweptAt < sweepMs) return;
+  // Swept in the future: the clock was set back since.
+  if (store.now() >= sweptAt && store.now() - sweptAt < sweepMs) return;
   const tasks = (await store.tasks({ active: true, projectId: look.policy.projectId }))
     .map((row) => row.task)
     .sort((a, b) => a.number - b.number);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { Bench } from './bench.ts';
 import { claimSuite } from './conformance/claim.ts';
+import { clockSuite } from './conformance/clock.ts';
 import { leasedSuite } from './conformance/leased.ts';
 import { observeSuite } from './conformance/observe.ts';
 import { outboxSuite } from './conformance/outbox.ts';
@@ -25,6 +26,7 @@ export function storeConformance(name: string, makeBench: () => Promise<Bench>):
     leasedSuite(get);
     outboxSuite(get);
     processSuite(get);
+    clockSuite(get);
     readSuite(get);
     raceSuite(get);
     wordSuite(get);

@@ -98,7 +98,8 @@ it.each([
     const ended = async (id: typeof job): Promise<boolean> => (await world.job(id)).state === 'done';
     await until('both jobs', async () => (await ended(job)) && (await ended(orphan)));
     expect(await world.runsOf(delayed)).toEqual([]);
-    pass(2 * hour + Math.max(0, -jump));
+    // Two hours are two hours: a clock that was set back makes nothing wait longer.
+    pass(2 * hour);
     await until('the delayed job', () => ended(delayed));
     expect([await world.runsOf(job), await world.runsOf(delayed)].map((runs) => runs.length)).toEqual([1, 1]);
     stop.abort();

@@ -7,6 +7,7 @@ import { applyDecision, queueEffect, queueJob } from './statements/commit.ts';
 import { claimEffect, reviveEffects, settleEffect } from './statements/deliver.ts';
 import { jobs } from './statements/jobs.ts';
 import { patchRun, renewLease, runningJobs, settleLease, takeOver } from './statements/leased.ts';
+import { followClock } from './statements/clock.ts';
 import { leases, processes } from './statements/leases.ts';
 import { loadSnapshot } from './statements/load.ts';
 import { messages } from './statements/messages.ts';
@@ -52,7 +53,11 @@ function pollingMethods({ read, write }: Driver, now: Now) {
         return { woken: yield* applyObservation(seen, now()) };
       });
     },
-    acquireLease: (name, owner, ttlMs) => write(() => leases.acquire(name, owner, ttlMs, now())),
+    acquireLease: (name, owner, ttlMs) =>
+      write(function* () {
+        yield* followClock(now());
+        return yield* leases.acquire(name, owner, ttlMs, now());
+      }),
     releaseLease: (lease) => write(() => leases.release(lease)),
     leases: () => read(() => leases.list()),
     post: (message) => write(() => messages.post(message, now())),
@@ -117,7 +122,11 @@ function processMethods({ read, write }: Driver, now: Now) {
   return {
     agentBreaker: () => read(() => agentBreaker.get()),
     setAgentBreaker: (next) => write(() => agentBreaker.set(next)),
-    heartbeat: (report) => write(() => processes.beat(report, now())),
+    heartbeat: (report) =>
+      write(function* () {
+        yield* followClock(now());
+        yield* processes.beat(report, now());
+      }),
     processes: () => read(() => processes.list()),
   } satisfies Partial<Store>;
 }

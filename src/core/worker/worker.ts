@@ -89,6 +89,8 @@ export function createWorker(deps: WorkerDeps): Worker {
     if (guard.jumped()) {
       deps.log.warn('the clock jumped, leases are renewed first');
       await runs.renewAll();
+      // The store hears of the new time at once, and moves what waits along.
+      seenAt = Number.NEGATIVE_INFINITY;
     }
     const now = deps.monotonic();
     await reportAlive(now);

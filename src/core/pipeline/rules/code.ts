@@ -51,7 +51,8 @@ function bounceRedCode(draft: Draft, evidence: Evidence, baseline: Visit['baseli
 export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean, wanted = ''): Step {
   const visit = visitOf(draft);
   const { ci } = draft.policy;
-  visit.ciSince ??= draft.now;
+  // A clock that was set back must not make the wait longer than its limit.
+  visit.ciSince = Math.min(visit.ciSince ?? draft.now, draft.now);
   const waited = draft.now - visit.ciSince;
   const evidence = verdict.subject;
   if (waited >= ci.limitMs)
