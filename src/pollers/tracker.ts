@@ -1,74 +1,54 @@
 import type {
-  ItemId,
   NamedLease,
   Observation,
-  WorkItem,
-  Tracker,
+  OrchError,
   ProjectFacts,
   ProjectPolicy,
-  ProjectResolved,
   ProjectRow,
-  Store,
-  TaskId,
+  WorkItem,
 } from '../core/model/index.ts';
-import { taskIdOf } from '../core/model/index.ts';
-import { admits, newTask } from '../core/pipeline/intake.ts';
-import { messagesOf } from '../core/engine/comments.ts';
-import { areFresh, knows, mirrorOf, readFacts } from '../core/engine/project-facts.ts';
-
-export interface TrackerPollDeps {
-  store: Store;
-  tracker: Tracker;
-  leader: NamedLease;
-}
+import { areFresh, readFacts } from '../core/engine/project-facts.ts';
+import { readItem, troubledNow } from './tracker-items.ts';
+import { listGapPage, listNewest } from './tracker-list.ts';
+import { isSpent, type Look, type TrackerPollDeps } from './tracker-look.ts';
 
 /** How often tasks are looked at one by one although nothing was listed: comments whose bump was lost, deleted items. */
 const sweepMs = 5 * 60_000;
 /** Tasks swept in one tick at most. */
 const maxSwept = 10;
-/** Requests left over for writes and for other projects. */
-const minRequestsLeft = 5;
-/** Pages of one tick; the rest follows in the next. */
-const maxPages = 20;
 
 /**
- * One look at a project of the tracker: first contact, then everything updated since the watermark, then the slow sweep. What it
- * saw is applied in one transaction; it decides nothing.
- * @returns whether something was left for the next tick because the request budget ran out
+ * One look at a project of the tracker: first contact, then everything updated since the watermark, what earlier ticks left, items
+ * in trouble, and the slow sweep. What it saw is applied in one transaction; it decides nothing.
+ * @returns whether something was left for the next ticks
+ * @throws OrchError of the tracker; what was read before is applied all the same where one item could not be reached
  */
 export async function pollTracker(policy: ProjectPolicy, deps: TrackerPollDeps): Promise<{ behind: boolean }> {
   const { store, tracker } = deps;
   const row = await store.project(policy.projectId);
   if (row.firstNumber === null) return firstContact(policy, row, deps);
-  const facts = await freshFacts(policy, row, deps);
   const look: Look = {
     policy,
     row,
-    facts,
+    facts: await freshFacts(policy, row, deps),
     startedAt: store.now(),
-    recent: row.resolved.recent,
+    recent: { ...row.resolved.recent },
+    troubled: { ...row.resolved.troubled },
+    gap: row.resolved.gap,
     observation: emptyObservation(deps.leader),
   };
-  const changed = await listChanged(look, tracker);
-  const behind = await lookAt(changed, look, deps);
-  if (!behind) await sweep(look, deps);
-  finishRow(look, changed, behind, tracker);
+  const { changed, pagesLeft } = await listNewest(look, tracker);
+  const trouble: OrchError[] = [];
+  const all = await readAll(changed, look, deps, trouble);
+  const filled = all && (await readGap(pagesLeft, look, deps, trouble));
+  if (filled && (await retryTroubled(look, deps, trouble))) await sweep(look, deps, trouble);
+  finishRow(look, changed, !all, deps);
   await store.observe(look.observation);
-  return { behind };
+  if (trouble[0] !== undefined) throw trouble[0];
+  return { behind: !all || look.gap?.again === false };
 }
 
-interface Look {
-  policy: ProjectPolicy;
-  row: ProjectRow;
-  facts: ProjectFacts;
-  /** Facts read since then are not read again in this tick. */
-  startedAt: number;
-  /** Items of the overlap that were read already, with the time they had then. */
-  recent: ProjectResolved['recent'];
-  observation: Observation & { project: ProjectRow | null };
-}
-
-function emptyObservation(leader: NamedLease): Observation {
+function emptyObservation(leader: NamedLease): Observation & { project: ProjectRow | null } {
   return { leader, project: null, newTasks: [], mirrors: [], messages: [] };
 }
 
@@ -104,75 +84,51 @@ async function freshFacts(
   return areFresh(known, store.now()) ? known : readFacts(tracker, policy.projectId, store.now());
 }
 
-/** Items updated since the watermark (less the overlap) that were not read in that state yet, oldest change first. */
-async function listChanged(look: Look, tracker: Tracker): Promise<WorkItem[]> {
-  const since = (look.row.itemWatermark ?? 0) - tracker.maxStampDelayMs;
-  const changed = new Map<ItemId, WorkItem>();
-  let cursor: string | null = null;
-  for (let page = 0; page < maxPages; page += 1) {
-    const { items, next } = await tracker.items(look.policy.projectId, cursor);
-    for (const item of items)
-      if (item.updatedAt >= since && look.recent[item.id] !== item.updatedAt) changed.set(item.id, item);
-    if (next === null || items.some((item) => item.updatedAt < since)) break;
-    cursor = next;
-  }
-  return [...changed.values()].sort((a, b) => a.updatedAt - b.updatedAt);
-}
-
-/** Reads what changed, oldest first, so that the watermark may stop where the budget did. */
-async function lookAt(changed: WorkItem[], look: Look, deps: TrackerPollDeps): Promise<boolean> {
+/**
+ * Reads what changed, oldest first, so that the watermark may stop where the budget did.
+ * @returns whether all of it was read
+ */
+async function readAll(changed: WorkItem[], look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<boolean> {
   for (const item of changed) {
-    if (deps.tracker.remaining() <= minRequestsLeft) return true;
-    await readItem(item, look, deps);
+    if (isSpent(deps.tracker)) return false;
+    const end = await readItem(item, item, look, deps);
+    if (end.kind === 'later') return false;
+    // In trouble or not: from here on the item is remembered, and the watermark may pass it.
     look.recent[item.id] = item.updatedAt;
+    if (end.kind !== 'unreachable') continue;
+    if (end.error !== null) trouble.push(end.error);
+    return false;
   }
-  return false;
+  return true;
 }
 
-async function readItem(listed: WorkItem, look: Look, deps: TrackerPollDeps): Promise<void> {
-  const { policy, observation } = look;
-  const taskId = await deps.store.taskOfItem(listed.id);
-  if (
-    taskId === null &&
-    look.row.firstNumber !== null &&
-    listed.number <= look.row.firstNumber &&
-    policy.intake.label === null
-  )
-    return;
-  const item = await deps.tracker.item(policy.projectId, listed.id);
-  if (item === null) {
-    if (taskId !== null) await noteGone(taskId, listed.id, look, deps);
-    return;
+/** Goes on with what earlier ticks left, page by page. @returns whether the look may go on */
+async function readGap(pages: number, look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<boolean> {
+  let cursor = look.gap?.cursor ?? null;
+  for (let left = pages; look.gap !== null; left -= 1) {
+    if (left <= 0 || isSpent(deps.tracker)) return look.gap.again;
+    const page = await listGapPage(look.gap, cursor, look, deps.tracker);
+    if (!(await readAll(page.items, look, deps, trouble))) return false;
+    look.gap = page.left;
+    cursor = page.next;
   }
-  await learn(look, deps, areFresh(look.facts, deps.store.now(), item.stateId) && knows(look.facts, item, []));
-  const mirror = mirrorOf(item, policy, look.facts);
-  if (taskId === null) {
-    if (!admits(mirror, policy, look.row.firstNumber)) return;
-    observation.newTasks.push({ task: newTask(mirror, policy, deps.store.now()), mirror });
-  } else {
-    observation.mirrors.push({ taskId, mirror });
-  }
-  const comments = await deps.tracker.comments(policy.projectId, item.id);
-  await learn(look, deps, knows(look.facts, item, comments));
-  observation.messages.push(
-    ...messagesOf(comments, taskId ?? taskIdOf(policy.prefix, item.number), policy, look.facts),
-  );
+  return true;
 }
 
-/** Reads the facts again when something newer than they are is not in them; once a tick at most. */
-async function learn(look: Look, { store, tracker }: TrackerPollDeps, known: boolean): Promise<void> {
-  if (known || look.facts.at >= look.startedAt) return;
-  look.facts = await readFacts(tracker, look.policy.projectId, store.now());
-}
-
-async function noteGone(taskId: TaskId, itemId: ItemId, look: Look, { store }: TrackerPollDeps): Promise<void> {
-  const last = (await store.load(taskId))?.item;
-  if (last === null || last === undefined) return;
-  look.observation.mirrors.push({ taskId, mirror: { ...last, itemId, present: false } });
+async function retryTroubled(look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<boolean> {
+  for (const item of troubledNow(look).slice(0, maxSwept)) {
+    if (isSpent(deps.tracker)) return false;
+    const end = await readItem(item, null, look, deps);
+    if (end.kind === 'later') return false;
+    if (end.kind !== 'unreachable') continue;
+    if (end.error !== null) trouble.push(end.error);
+    return false;
+  }
+  return true;
 }
 
 /** Every active task is looked at one by one now and then: a lost bump or a deleted item shows in no list. */
-async function sweep(look: Look, deps: TrackerPollDeps): Promise<void> {
+async function sweep(look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<void> {
   const { store, tracker } = deps;
   const { sweptAt, sweepFrom: from } = look.row.resolved;
   // Swept in the future: the clock was set back since.
@@ -186,29 +142,31 @@ async function sweep(look: Look, deps: TrackerPollDeps): Promise<void> {
   );
   let last = from;
   for (const task of batch) {
-    if (tracker.remaining() <= minRequestsLeft) break;
-    const item = await tracker.item(look.policy.projectId, task.itemId);
-    if (item === null) await noteGone(task.id, task.itemId, look, deps);
-    else {
-      look.observation.mirrors.push({ taskId: task.id, mirror: mirrorOf(item, look.policy, look.facts) });
-      look.observation.messages.push(
-        ...messagesOf(await tracker.comments(look.policy.projectId, item.id), task.id, look.policy, look.facts),
-      );
-    }
+    if (isSpent(tracker)) break;
+    const end = await readItem({ id: task.itemId, number: task.number }, null, look, deps);
+    if (end.kind === 'later') break;
     last = task.number;
+    if (end.kind !== 'unreachable') continue;
+    if (end.error !== null) trouble.push(end.error);
+    break;
   }
   look.row = { ...look.row, resolved: { ...look.row.resolved, sweptAt: store.now(), sweepFrom: last } };
 }
 
-/** Watermark: the newest change read; where the budget stopped, the last one that was read. */
-function finishRow(look: Look, changed: WorkItem[], behind: boolean, { maxStampDelayMs }: Tracker): void {
+/** Watermark: the newest change read; where the reading stopped, the last one that was read. */
+function finishRow(look: Look, changed: WorkItem[], behind: boolean, { tracker }: TrackerPollDeps): void {
+  const { gap, troubled, facts } = look;
   const read = changed.filter((item) => look.recent[item.id] === item.updatedAt);
   const newest = read.reduce((max, item) => Math.max(max, item.updatedAt), look.row.itemWatermark ?? 0);
   const watermark = behind ? Math.max(look.row.itemWatermark ?? 0, (read.at(-1)?.updatedAt ?? 0) - 1) : newest;
-  const recent = Object.fromEntries(Object.entries(look.recent).filter(([, at]) => at >= watermark - maxStampDelayMs));
+  const { watermarkSeenAt: seenAt } = look.row.resolved;
+  const watermarkSeenAt = watermark === look.row.itemWatermark && seenAt !== null ? seenAt : look.startedAt;
+  const overlap = watermark - tracker.maxStampDelayMs;
+  const kept = (at: number): boolean => at >= overlap || (gap !== null && at <= gap.below);
+  const recent = Object.fromEntries(Object.entries(look.recent).filter(([, at]) => kept(at)));
   look.observation.project = {
     ...look.row,
     itemWatermark: watermark,
-    resolved: { ...look.row.resolved, facts: look.facts, recent },
+    resolved: { ...look.row.resolved, facts, recent, gap, troubled, watermarkSeenAt },
   };
 }

@@ -76,8 +76,8 @@ describe('transport', () => {
     });
     const { http } = client(server.url, { maxBytes: 100_000 });
     const error = await failureOf(http({ method: 'GET', url: `${server.url}/x`, headers }), [secret]);
-    expect(error).toMatchObject({ code: 'gitea_garbage', retry: 'later' });
-    expect(error.message).toContain('more than 100000 bytes');
+    expect(error).toMatchObject({ code: 'gitea_too_large', retry: 'later' });
+    expect(error.message).toContain('more than 0.1 MB');
   });
 
   it('hands a redirect on and never follows it', async () => {

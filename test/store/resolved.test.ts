@@ -13,6 +13,10 @@ const full: ProjectResolved = {
   pulls: { 7: { updatedAt: 3, seenAt: 4 } },
   sweptAt: 5,
   sweepFrom: 6,
+  gap: { since: 7, below: 8, cursor: null, startedAt: 3, again: true },
+  watermarkSeenAt: 4,
+  settled: 5,
+  troubled: { i: { number: 9, kind: 'unreadable', why: 'too large', tries: 3, at: 10 } },
 };
 
 describe('what is kept of a project', () => {

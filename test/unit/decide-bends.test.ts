@@ -632,6 +632,14 @@ describe('facts of the outside', () => {
     expect(back.task.hold).toBeNull();
   });
 
+  it('the item cannot be read, and can be read again', () => {
+    const decision = go({ rest: { item: item({ unreadable: 'HTTP 500' }) } });
+    expect(decision.task.hold).toMatchObject({ cause: 'item_unreadable', text: expect.stringContaining('HTTP 500') });
+    const back = mustDecide(snapshot({ task: decision.task }));
+    expect(back.why.rule).toBe('world.item-readable');
+    expect(back.task.hold).toBeNull();
+  });
+
   it('the branch was deleted, and came back', () => {
     const decision = go({ rest: { branch: { kind: 'branch', branch: 'feature/ET-012-cart-total', sha: null } } });
     expect(decision.task.hold?.cause).toBe('branch_deleted');

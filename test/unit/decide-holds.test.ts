@@ -107,6 +107,7 @@ const situations: Record<HoldCause, Situation> = {
   branch_deleted: [{ branch: { kind: 'branch', branch: 'feature/ET-012-cart-total', sha: null } }],
   force_pushed: [{}, { lineage: seen({ intact: false, reference: sha('1') }) }],
   closed_by_hand: [{ item: item({ stateGroup: 'completed' }) }],
+  item_unreadable: [{ item: item({ unreadable: 'more than 20 pages, 2000 rows' }) }],
   effect_refused: [{ message: settled('tracker.comment', { ok: false, error: 'HTTP 400' }) }],
   unpushed: [{ message: ran({ published: null, notPublished: 'the branch moved' }) }],
   no_result: [{ task: inSecurityReview, visit: { askedAgain: 1 } }],
@@ -215,6 +216,7 @@ describe('channels', () => {
   const table: Record<NoticeEvent['event'], string> = {
     intake_accepted: 'chat+comment',
     intake_refused: 'chat!+comment',
+    not_entered: 'chat!+comment',
     stage_changed: 'chat+comment',
     agent_started: 'chat',
     agent_finished: 'chat',

@@ -25,7 +25,7 @@ const table: [kind: string, exit: number, retry: string, codes: string][] = [
     'command',
     1,
     'never',
-    'bad_sha bad_path task_final task_created not_held role_not_in_stage init_stopped report_unwritable demo_late',
+    'bad_sha bad_path task_final task_id_taken task_created not_held role_not_in_stage init_stopped report_unwritable demo_late',
   ],
   ['command', 75, 'never', 'not_queued'],
   [
@@ -47,7 +47,7 @@ const table: [kind: string, exit: number, retry: string, codes: string][] = [
     'server',
     75,
     'later',
-    'plane_server_error plane_garbage gitea_server_error gitea_garbage telegram_server_error telegram_garbage git_listed_nothing git_push_lost git_push_failed',
+    'plane_server_error plane_garbage plane_too_large gitea_server_error gitea_garbage gitea_too_large telegram_server_error telegram_garbage telegram_too_large git_listed_nothing git_push_lost git_push_failed',
   ],
   ['refusal', 1, 'never', 'plane_refused gitea_refused telegram_refused git_refused'],
   ['refusal', 3, 'never', 'plane_not_found gitea_not_found telegram_not_found git_repo_missing'],
@@ -89,7 +89,16 @@ describe('error codes', () => {
 
   it('are all thrown somewhere', () => {
     const thrown = sources.filter(({ file }) => !file.endsWith('model/error-codes.ts')).map(({ text }) => text);
-    const made = ['unreachable', 'rate_limited', 'server_error', 'garbage', 'refused', 'token_refused', 'not_found'];
+    const made = [
+      'unreachable',
+      'rate_limited',
+      'server_error',
+      'garbage',
+      'too_large',
+      'refused',
+      'token_refused',
+      'not_found',
+    ];
     const byAnswer = ['plane', 'gitea', 'telegram'].flatMap((peer) => made.map((fault) => `${peer}_${fault}`));
     const unused = Object.keys(errorCodes).filter(
       (code) => !byAnswer.includes(code) && !thrown.some((text) => text.includes(`'${code}'`)),

@@ -21,6 +21,7 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
     { event: 'intake_accepted', role: 'analyst', usualMinutes: 12 },
   ],
   intake_refused: [{ event: 'intake_refused', defects: ['title_short', 'title_long', 'description_short'] }],
+  not_entered: [{ event: 'not_entered', number: 7, text: 'its task id ET-007 belongs to another work item' }],
   stage_changed: [
     { event: 'stage_changed', from: 'analysis', to: 'architecture', by: 'Lead' },
     { event: 'stage_changed', from: 'testing', to: 'deploy', by: null },

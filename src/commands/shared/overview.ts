@@ -9,6 +9,7 @@ import type {
   TaskId,
   TaskRow,
   Totals,
+  TroubledItem,
 } from '../../core/model/index.ts';
 import { isFinal } from '../../core/model/index.ts';
 import { rfc3339 } from '../../ui/format.ts';
@@ -29,6 +30,14 @@ export interface Overview {
   /** Jobs of no task that wait for a worker. */
   adhoc: Job[];
   troubles: Trouble[];
+  polling: Polling[];
+}
+
+/** What the poller has still to read of a project, and the items that it cannot do justice to. Times in ms since the epoch. */
+export interface Polling {
+  project: string;
+  unread: { since: number; below: number } | null;
+  items: Pick<TroubledItem, 'number' | 'kind' | 'why'>[];
 }
 
 /** Something that failed and is tried again by itself: a delivery, a job, or the publishing of a run. */
@@ -64,7 +73,20 @@ export async function readOverview(store: Store, config: Config, all: boolean): 
     running,
     adhoc: recent.filter((job) => job.taskId === null && (job.state === 'queued' || job.state === 'delayed')),
     troubles: troublesOf(effects, recent, running),
+    polling: await readPolling(store, config),
   };
+}
+
+async function readPolling(store: Store, config: Config): Promise<Polling[]> {
+  const found: Polling[] = [];
+  for (const { projectId, name } of config.projects) {
+    const { gap, troubled } = (await store.project(projectId)).resolved;
+    const items = Object.values(troubled).map(({ number, kind, why }) => ({ number, kind, why }));
+    const unread = gap === null || gap.again ? null : { since: gap.since, below: gap.below };
+    if (unread !== null || items.length > 0)
+      found.push({ project: name, unread, items: items.sort((a, b) => a.number - b.number) });
+  }
+  return found;
 }
 
 function troublesOf(effects: Effect[], jobs: Job[], running: RunningJob[]): Trouble[] {
@@ -126,6 +148,11 @@ export function overviewDocument(o: Overview): Record<string, unknown> {
     jobs: o.queue.byState,
     effects: { pending: countEffects(o.totals, 'pending'), dead: countEffects(o.totals, 'dead') },
     troubles: o.troubles,
+    polling: o.polling.map(({ project, unread, items }) => ({
+      project,
+      unread: unread === null ? null : { since: rfc3339(unread.since), before: rfc3339(unread.below) },
+      items,
+    })),
     counts: {
       active: countTasks(o.totals, ({ stage }) => !isFinal(stage)),
       done: countTasks(o.totals, ({ stage }) => stage === 'done'),

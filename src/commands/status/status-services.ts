@@ -68,6 +68,7 @@ function facts(o: Overview): Fact[] {
   const found: Fact[] = [pollerFact(poller, o.now)];
   if (poller.behind.length > 0)
     found.push({ tone: 'warning', about: 'polling', text: `behind for ${poller.behind.join(', ')}` });
+  for (const [about, text] of pollingTexts(o)) found.push({ tone: 'warning', about, text });
   for (const text of poller.problems) found.push({ tone: 'warning', about: 'polling', text });
   found.push(...workerFacts(o));
   const paused = breakerText(o.breaker, o.now);
@@ -79,6 +80,21 @@ function facts(o: Overview): Fact[] {
   for (const [error, troubles] of byError(o.troubles))
     found.push({ tone: 'warning', about: 'tried', text: `again: ${namesOf(troubles)}: ${error}` });
   return found;
+}
+
+/** What is not read yet, and items in trouble, by name. */
+function pollingTexts({ polling }: Overview): ['polling' | 'item', string][] {
+  return polling.flatMap(({ project, unread, items }) => [
+    ...(unread === null
+      ? []
+      : [
+          [
+            'polling',
+            `${project}: changes from ${rfc3339(unread.since)} to ${rfc3339(unread.below)} are still to be read`,
+          ] as ['polling', string],
+        ]),
+    ...items.map(({ number, why }) => ['item', `${number} of ${project}: ${why}`] as ['item', string]),
+  ]);
 }
 
 /** One line for everything that fails for one reason: an outage is one fact, however many tasks it stops. */
@@ -116,6 +132,7 @@ export function serviceRows(o: Overview): string[][] {
   return [
     ['poller', poller.state, rfc3339OrNull(poller.lastTick) ?? '', poller.host ?? '', trouble],
     ...workers.map((worker) => ['worker', worker.state, rfc3339(worker.seenAt), worker.host, worker.name]),
+    ...pollingTexts(o).map(([about, text]) => ['trouble', about, '', '', text]),
     ...o.troubles.map(({ what, task, error }) => ['trouble', 'tried again', '', task ?? '', what, error]),
     ['agent_breaker', o.breaker.state, rfc3339OrNull(o.breaker.until) ?? '', o.breaker.reason ?? '', o.breaker.detail],
   ];

@@ -9,7 +9,7 @@ import { reopen } from './reopen.ts';
  * Brings one work item into the pipeline by its key (`SHOP-12`), whatever its number, label or state (spec 4.1). The
  * gate of the intake is asked all the same. A task that was cancelled is reopened.
  * @param by who orders it
- * @throws OrchError `work_item_unknown`, `project_not_registered`, `pipeline_unknown`
+ * @throws OrchError `work_item_unknown`, `project_not_registered`, `pipeline_unknown`, `task_id_taken`
  */
 export async function bringIn(
   key: string,
@@ -61,6 +61,12 @@ export async function bringIn(
   const facts = await readFacts(deps.tracker, policy.projectId, deps.store.now());
   const mirror = mirrorOf(item, policy, facts);
   const taskId = taskIdOf(policy.prefix, item.number);
+  const owner = (await deps.store.task(taskId))?.task.itemId ?? null;
+  if (owner !== null)
+    throw new OrchError(`the task id ${taskId} belongs to another work item (${owner})`, {
+      code: 'task_id_taken',
+      hint: `Give project ${policy.name} another prefix in the configuration: task ids are made of prefix and number.`,
+    });
   const comments = await deps.tracker.comments(policy.projectId, item.id);
   const created = await deps.store.addTask(newTask(mirror, policy, deps.store.now(), pipeline), mirror);
   // What was said before is noted now, while nothing waits for it: an old marker must not count as today's.

@@ -23,6 +23,8 @@ export interface ItemMirror {
   updatedBy: string | null;
   /** Whether the last editor may approve; lifts a hold when the card is moved (spec 3.3). */
   updatedByAllowed: boolean;
+  /** Why the tracker does not show the item, or what was said in it; left out where it does. */
+  unreadable?: string;
 }
 
 /** Head of a branch on the server, or null when there is no such branch. */

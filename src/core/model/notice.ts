@@ -6,6 +6,7 @@ import type { Role, Stage } from './stages.ts';
 export type NoticeEvent =
   | { event: 'intake_accepted'; role: Role; usualMinutes: number | null }
   | { event: 'intake_refused'; defects: string[] }
+  | { event: 'not_entered'; number: number; text: string }
   | { event: 'stage_changed'; from: Stage; to: Stage; by: string | null }
   | { event: 'agent_started'; role: Role; attempt: number; why: string }
   | { event: 'agent_finished'; role: Role; minutes: number; costMicros: number | null }

@@ -44,9 +44,53 @@ export interface ProjectResolved {
   sweptAt: number;
   /** Number of the work item at which the last sweep ended. */
   sweepFrom: number;
+  /** Changes older than the watermark that are still to be read; null: none. */
+  gap: UnreadChanges | null;
+  /** When the watermark was first seen, by the clock of this host; null: not known. */
+  watermarkSeenAt: number | null;
+  /** No change up to this time of the tracker can appear any more: it was looked through late enough. */
+  settled: number;
+  /** Items that could not be read, or cannot enter, by id: looked at again whatever the lists say. */
+  troubled: Record<string, TroubledItem>;
 }
 
-export const nothingResolved: ProjectResolved = { facts: null, recent: {}, pulls: {}, sweptAt: 0, sweepFrom: 0 };
+/** Changes that more pages list than a tick may read: they are read over the next ticks, newest first. Times in ms since the epoch. */
+export interface UnreadChanges {
+  /** Changes down to this one are wanted. */
+  since: number;
+  /** Those above this one were read. */
+  below: number;
+  /** The page that was read last, read again first: a list by offset moves while it is read. Null: the newest page. */
+  cursor: string | null;
+  /** When the way down began, by the clock of this host. */
+  startedAt: number;
+  /** All of it was read before: it is looked through for changes that the tracker has stamped late. */
+  again: boolean;
+}
+
+/** A work item that the poller cannot do justice to. */
+export interface TroubledItem {
+  number: number;
+  /** `unreadable`: the tracker does not show it; `id_taken`: its task id belongs to another item. */
+  kind: 'unreadable' | 'id_taken';
+  /** One sentence for people. */
+  why: string;
+  /** Tries so far, and when the last one was. */
+  tries: number;
+  at: number;
+}
+
+export const nothingResolved: ProjectResolved = {
+  facts: null,
+  recent: {},
+  pulls: {},
+  sweptAt: 0,
+  sweepFrom: 0,
+  gap: null,
+  watermarkSeenAt: null,
+  settled: 0,
+  troubled: {},
+};
 
 /** What a poller saw: applied in one transaction, and only what differs from the last look is written. */
 export interface Observation {
@@ -56,7 +100,8 @@ export interface Observation {
    */
   leader: NamedLease | null;
   project: ProjectRow | null;
-  newTasks: { task: Task; mirror: Mirror }[];
+  /** A task whose id or item is known already is passed over, with what was said in it. */
+  newTasks: { task: Task; mirror: Mirror; messages: NewMessage[] }[];
   mirrors: { taskId: TaskId; mirror: Mirror }[];
   messages: NewMessage[];
 }

@@ -6,6 +6,7 @@ export const chatLane = 'chat';
 /** Where each event is reported (spec 10). `alert` may come twice after a crash, `info` comes at most once. */
 export const channels: Record<NoticeEvent['event'], { comment: boolean; chat: 'alert' | 'info' | 'none' }> = {
   intake_accepted: { comment: true, chat: 'info' },
+  not_entered: { comment: true, chat: 'alert' },
   intake_refused: { comment: true, chat: 'alert' },
   stage_changed: { comment: true, chat: 'info' },
   agent_started: { comment: false, chat: 'info' },

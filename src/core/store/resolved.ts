@@ -10,6 +10,22 @@ const facts = z.object({
   ),
 });
 
+const gap = z.object({
+  since: z.number(),
+  below: z.number(),
+  cursor: z.string().nullable(),
+  startedAt: z.number(),
+  again: z.boolean(),
+});
+
+const troubled = z.object({
+  number: z.number(),
+  kind: z.enum(['unreadable', 'id_taken']),
+  why: z.string(),
+  tries: z.number(),
+  at: z.number(),
+});
+
 /** Whatever another version wrote differently is read from the server again. */
 const resolved = z
   .object({
@@ -18,6 +34,10 @@ const resolved = z
     pulls: z.record(z.string(), z.object({ updatedAt: z.number(), seenAt: z.number() })).catch({}),
     sweptAt: z.number().catch(0),
     sweepFrom: z.number().catch(0),
+    gap: gap.nullable().catch(null),
+    watermarkSeenAt: z.number().nullable().catch(null),
+    settled: z.number().catch(0),
+    troubled: z.record(z.string(), troubled).catch({}),
   })
   .catch(nothingResolved);
 

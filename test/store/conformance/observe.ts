@@ -19,7 +19,7 @@ export function observeSuite(get: () => Bench): void {
   describe('observe', () => {
     it('makes a new task, awake, with its first mirror', async () => {
       const { store } = get();
-      const seen = observation(await lead(store), { newTasks: [{ task: task(), mirror: itemMirror() }] });
+      const seen = observation(await lead(store), { newTasks: [{ task: task(), mirror: itemMirror(), messages: [] }] });
       expect(await store.observe(seen)).toEqual({ woken: [taskId] });
       expect(await store.dueTasks(10)).toEqual([taskId]);
       const snapshot = present(await store.load(taskId));
@@ -40,11 +40,13 @@ export function observeSuite(get: () => Bench): void {
       const leader = await lead(store);
       await store.addTask(task(), itemMirror());
       const again = observation(leader, {
-        newTasks: [{ task: task({ title: 'other' }), mirror: itemMirror({ name: 'other' }) }],
+        newTasks: [{ task: task({ title: 'other' }), mirror: itemMirror({ name: 'other' }), messages: [] }],
       });
       expect(await store.observe(again)).toEqual({ woken: [] });
       const sameItem = observation(leader, {
-        newTasks: [{ task: task({ id: 'XX-009' as TaskId, itemId: task().itemId }), mirror: itemMirror() }],
+        newTasks: [
+          { task: task({ id: 'XX-009' as TaskId, itemId: task().itemId }), mirror: itemMirror(), messages: [] },
+        ],
       });
       expect(await store.observe(sameItem)).toEqual({ woken: [] });
       expect(present(await store.load(taskId)).item?.name).toBe('A title');
@@ -63,7 +65,7 @@ export function observeSuite(get: () => Bench): void {
       };
       const full = observation(leader, {
         project,
-        newTasks: [{ task: task(), mirror: itemMirror() }],
+        newTasks: [{ task: task(), mirror: itemMirror(), messages: [] }],
         mirrors: [{ taskId, mirror: branchMirror(sha('a')) }],
         messages: [message('m1')],
       });
@@ -135,6 +137,10 @@ export function observeSuite(get: () => Bench): void {
           pulls: { 7: { updatedAt: 4, seenAt: 5 } },
           sweptAt: 6,
           sweepFrom: 12,
+          gap: { since: 1, below: 2, cursor: '100:7:0', startedAt: 3, again: true },
+          watermarkSeenAt: 4,
+          settled: 5,
+          troubled: { i: { number: 3, kind: 'id_taken' as const, why: 'taken', tries: 3, at: 9 } },
         },
       };
       await store.observe(observation(await lead(store), { project }));
@@ -145,7 +151,7 @@ export function observeSuite(get: () => Bench): void {
       const { store, clock } = get();
       const old = await lead(store, 'p1');
       clock.at += 60_000;
-      const seen = { newTasks: [{ task: task(), mirror: itemMirror() }] };
+      const seen = { newTasks: [{ task: task(), mirror: itemMirror(), messages: [] }] };
       expect(await store.observe(observation(old, seen))).toBe('lost');
       const next = await lead(store, 'p2');
       expect(await store.observe(observation(old, seen))).toBe('lost');

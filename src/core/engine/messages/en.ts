@@ -30,6 +30,11 @@ function message(body: NoticeEvent, names: Names): MessageText {
         ...body.defects.map((d) => defects[d] ?? d),
         'Edit the item; it is looked at again by itself.',
       ]);
+    case 'not_entered':
+      return text('⚠️', `Work item ${body.number} cannot enter.`, [
+        excerpt(body.text, reasonLength),
+        'It is looked at again by itself.',
+      ]);
     case 'stage_changed':
       return text('🔄', `${names.stage(body.from)} → ${names.stage(body.to)}`, [
         body.by === null ? '' : `By ${body.by}.`,

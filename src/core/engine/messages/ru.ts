@@ -30,6 +30,11 @@ function message(body: NoticeEvent, names: Names): MessageText {
         ...body.defects.map((d) => defects[d] ?? d),
         'Исправьте задачу — она будет проверена снова сама.',
       ]);
+    case 'not_entered':
+      return text('⚠️', `Задача ${body.number} не может быть принята.`, [
+        excerpt(body.text, reasonLength),
+        'Она будет проверена снова автоматически.',
+      ]);
     case 'stage_changed':
       return text('🔄', `${names.stage(body.from)} → ${names.stage(body.to)}`, [
         body.by === null ? '' : `Кто: ${body.by}.`,

@@ -124,7 +124,7 @@ function codeOf(error: unknown): string {
 function failure(error: unknown, what: string, limits: Omit<Limits, 'agent'>, errors: PeerErrors): unknown {
   const code = codeOf(error);
   if (code === '') return error;
-  if (code === tooLarge) return errors.garbage(what, `more than ${limits.maxBytes} bytes`);
+  if (code === tooLarge) return errors.tooLarge(what, limits.maxBytes);
   if (code === 'ETIMEDOUT' && error instanceof Error && error.name === 'TimeoutError') {
     return errors.unreachable(what, `no answer within ${limits.timeoutMs / 1000} s`);
   }

@@ -8,7 +8,8 @@ import type { HttpAnswer, PeerErrors } from './types.ts';
 type PeerName = 'plane' | 'gitea' | 'telegram';
 
 /** What any answer over HTTP may mean, from any peer; the code is `<peer>_<fault>`. */
-type Fault = 'unreachable' | 'garbage' | 'rate_limited' | 'server_error' | 'refused' | 'token_refused' | 'not_found';
+type Fault =
+  'unreachable' | 'garbage' | 'too_large' | 'rate_limited' | 'server_error' | 'refused' | 'token_refused' | 'not_found';
 
 export interface PeerErrorOptions {
   peer: PeerName;
@@ -61,6 +62,10 @@ export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
         hint: `Check that ${options.label} is running and that its configured address is right.`,
       }),
     garbage,
+    tooLarge: (what, bytes) =>
+      new OrchError(`${at} answered ${excerpt(what)} with more than ${Math.round(bytes / 1e5) / 10} MB`, {
+        code: code('too_large'),
+      }),
     refusal,
     excerpt,
     ofStatus: (answer, message) => ofStatus(answer, message, { garbage, refusal, later, code }, options.label),

@@ -26,6 +26,8 @@ export interface PeerErrors {
   unreachable(what: string, detail: string): OrchError;
   /** `<peer>_garbage`: an answer that cannot be understood, to be tried again. */
   garbage(what: string, detail: string): OrchError;
+  /** `<peer>_too_large`: an answer larger than orch reads. */
+  tooLarge(what: string, bytes: number): OrchError;
   /** The error of an answer that is not 2xx; `message` is what the server said, if it could be read. */
   ofStatus(answer: HttpAnswer, message: string): OrchError;
   /** Any other code of this peer, with the answer's status and text in its message. */

@@ -10,6 +10,9 @@ import { pageQuery, readAll } from './pages.ts';
 /** Marks orch's own comments; the author cannot, because a token may be shared with a person (spec 4.3). */
 const externalSource = 'orch';
 
+/** Pages of comments of one item: more would use up the request budget of a minute, for one item. */
+const maxCommentPages = 20;
+
 interface Sent {
   id: string;
   at: number | null;
@@ -30,9 +33,10 @@ export function createComments(
   const list = <T extends { id: string }>(project: ProjectId, item: ItemId, row: (fields: Fields) => T): Promise<T[]> =>
     readAll(
       api,
-      (cursor) =>
-        api.sendItem((route) => ({ method: 'GET', path: path(project, item, route), query: pageQuery(cursor) })),
+      (cursor, more) =>
+        api.sendItem((route) => ({ method: 'GET', path: path(project, item, route), query: pageQuery(cursor, more) })),
       row,
+      maxCommentPages,
     );
   /** orch's own comment, and whether somebody else's bears its id: anybody who may comment can write one. */
   const find = async (

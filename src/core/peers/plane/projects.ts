@@ -18,7 +18,7 @@ export function createProjects(api: PlaneApi): ProjectPort {
     row: (fields: Fields) => T,
   ): Promise<T[]> => {
     const path = `projects/${segment(project)}/${resource}/`;
-    return readAll(api, (cursor) => api.send({ method: 'GET', path, query: pageQuery(cursor) }), row);
+    return readAll(api, (cursor, more) => api.send({ method: 'GET', path, query: pageQuery(cursor, more) }), row);
   };
   const one = async (path: string): Promise<Fields> => {
     const answer = await api.send({ method: 'GET', path });

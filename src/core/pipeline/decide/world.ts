@@ -19,6 +19,7 @@ export function decideWorld(draft: Draft): Step | null {
     reopened(draft) ??
     closedByHand(draft) ??
     movedCard(draft) ??
+    unreadable(draft) ??
     lostBranch(draft) ??
     closedPullRequest(draft)
   );
@@ -154,6 +155,24 @@ function isWaitingState(name: string, policy: ProjectPolicy): boolean {
   return [policy.states.blocked, policy.states.needs_input, policy.states.in_review].some(
     (state) => state.toLowerCase() === name.toLowerCase(),
   );
+}
+
+/** The tracker does not show the item or what was said in it: nobody could be heard. Lifted by itself. */
+function unreadable(draft: Draft): Step | null {
+  const { task } = draft;
+  const item = draft.from.item;
+  if (item === null || isFinal(task.stage)) return null;
+  const held = isHeldFor(draft, holds.itemUnreadable);
+  if (item.unreadable === undefined) {
+    if (!held) return null;
+    task.hold = null;
+    showPhase(draft, 'in_progress');
+    return commit(draft, 'world.item-readable', 'the work item can be read again', 'mirror');
+  }
+  if (held || task.hold?.blocking === true) return null;
+  const text = `the work item cannot be read: ${item.unreadable}`;
+  holdTask(draft, holds.itemUnreadable, text);
+  return commit(draft, 'world.item-unreadable', text, 'mirror');
 }
 
 /** The branch was deleted on the server before it was merged. */

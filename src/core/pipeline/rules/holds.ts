@@ -158,6 +158,13 @@ export const holds = {
     { en: 'moving the work item back to a started state' },
     { en: 'The work item was closed by hand', ru: 'Задача закрыта вручную' },
   ),
+  itemUnreadable: blocking(
+    'item_unreadable',
+    'author',
+    'rejudge',
+    { en: 'making the work item readable: fewer or shorter comments', ru: 'меньше комментариев или более короткие' },
+    { en: 'The work item cannot be read', ru: 'Задачу не удаётся прочитать' },
+  ),
   effectRefused: blocking(
     'effect_refused',
     'administrator',

@@ -20,9 +20,10 @@ export function* differs(seen: Observation): Query<boolean> {
 export function* applyObservation(seen: Observation, now: number): Query<TaskId[]> {
   const woken = new Set<TaskId>();
   if (seen.project !== null && !(yield* projects.equals(seen.project))) yield* projects.put(seen.project);
-  for (const { task, mirror } of seen.newTasks) {
+  for (const { task, mirror, messages: said } of seen.newTasks) {
     if (!(yield* tasks.insert(task, now))) continue;
     yield* mirrors.put(task.id, mirror, now);
+    for (const message of said) yield* messages.post(message, now);
     woken.add(task.id);
   }
   const changed = new Set<TaskId>();
