@@ -7,11 +7,12 @@ import type {
   ProjectPolicy,
   ProjectResolved,
   RepoPr,
+  RepoSlug,
   Store,
   Task,
   TaskId,
 } from '../core/model/index.ts';
-import { isFinal } from '../core/model/index.ts';
+import { isFinal, OrchError } from '../core/model/index.ts';
 import { holds } from '../core/pipeline/rules/holds.ts';
 import { stageOfTask } from '../core/pipeline/stages/index.ts';
 
@@ -39,25 +40,35 @@ export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Pro
   const heads = await git.lsRemoteHeads(policy.repo);
   const since = project.prWatermark === null ? null : project.prWatermark - forge.maxStampDelayMs;
   const withPr = tasks.some((task) => task.prNumber !== null);
-  const pulls = withPr ? await forge.pulls(policy.repo, since) : [];
+  const list = withPr ? await listed(policy.repo, since, forge) : { pulls: [], complete: true };
   const known = project.resolved.pulls;
   const now = store.now();
   const mirrors: { taskId: TaskId; mirror: Mirror }[] = [];
+  const read: RepoPr[] = [];
+  let trouble: OrchError | null = null;
   for (const task of tasks) {
     const head = heads.get(task.branch) ?? null;
     mirrors.push({ taskId: task.id, mirror: { kind: 'branch', branch: task.branch, sha: head } });
-    const pull = pulls.find((other) => other.number === task.prNumber && other.sameRepo);
-    if (pull !== undefined)
-      mirrors.push(...(await pullMirrors(task, pull, maySayMore(pull, known, now, forge), forge)));
-    for (const sha of awaited(task, head)) {
-      mirrors.push({
-        taskId: task.id,
-        mirror: { kind: 'statuses', sha, statuses: await forge.statuses(policy.repo, sha) },
-      });
+    try {
+      const pull = await pullOfTask(task, list, forge);
+      const seen = pull === null ? [] : await pullMirrors(task, pull, maySayMore(pull, known, now, forge), forge);
+      for (const sha of awaited(task, head))
+        seen.push({
+          taskId: task.id,
+          mirror: { kind: 'statuses', sha, statuses: await forge.statuses(policy.repo, sha) },
+        });
+      mirrors.push(...seen);
+      if (pull !== null) read.push(pull);
+    } catch (error) {
+      // What cannot be read of one task is no other's trouble; a server that does not answer is everybody's.
+      if (!isOfOne(error)) throw error;
+      trouble ??= error;
     }
   }
-  const watermark = pulls.reduce((newest, pull) => Math.max(newest, pull.updatedAt), project.prWatermark ?? 0);
-  const recent = stampsOf(pulls, known, watermark - forge.maxStampDelayMs, now);
+  // What could not be read of some task is read again: the list goes back as far as before.
+  const newest = trouble === null ? list.pulls.map(({ updatedAt }) => updatedAt) : [];
+  const watermark = Math.max(project.prWatermark ?? 0, ...newest);
+  const recent = stampsOf(read, known, watermark - forge.maxStampDelayMs, now);
   await store.observe({
     leader,
     project: withPr ? { ...project, prWatermark: watermark, resolved: { ...project.resolved, pulls: recent } } : null,
@@ -65,6 +76,40 @@ export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Pro
     mirrors,
     messages: [],
   });
+  if (trouble !== null) throw trouble;
+}
+
+interface Listed {
+  pulls: RepoPr[];
+  /** Whether nothing that moved is missing. */
+  complete: boolean;
+}
+
+/** Pull requests of one look that are read from the list; it is everybody's, strangers' included. */
+const maxListed = 200;
+
+/** What moved since the last look. A list that is too long, too large or too slow is no trouble: those of the tasks are read one by one. */
+async function listed(repo: RepoSlug, since: number | null, forge: Forge): Promise<Listed> {
+  try {
+    const pulls = await forge.pulls(repo, since, maxListed);
+    return { pulls, complete: pulls.length < maxListed };
+  } catch (error) {
+    if (isOfOne(error) || (error instanceof OrchError && error.kind === 'unreachable'))
+      return { pulls: [], complete: false };
+    throw error;
+  }
+}
+
+async function pullOfTask(task: Task, { pulls, complete }: Listed, forge: Forge): Promise<RepoPr | null> {
+  if (task.prNumber === null) return null;
+  const moved = pulls.find((other) => other.number === task.prNumber);
+  const pull = moved ?? (complete ? null : await forge.pull(task.repo, task.prNumber));
+  return pull?.sameRepo === true ? pull : null;
+}
+
+/** Whether a failure is about what was asked for, not about the server, the account or the pace. */
+function isOfOne(error: unknown): error is OrchError {
+  return error instanceof OrchError && error.kind === 'server';
 }
 
 /** Whether a pull request may hold reviews that were not read: its stamp is new, or so young that it may cover another change. */
@@ -79,7 +124,10 @@ function stampsOf(pulls: RepoPr[], known: Stamps, since: number, now: number): S
     const last = known[String(number)];
     stamps[String(number)] = last?.updatedAt === updatedAt ? last : { updatedAt, seenAt: now };
   }
-  return Object.fromEntries(Object.entries(stamps).filter(([, stamp]) => stamp.updatedAt >= since));
+  const own = new Set(pulls.map(({ number }) => String(number)));
+  return Object.fromEntries(
+    Object.entries(stamps).filter(([number, stamp]) => own.has(number) || stamp.updatedAt >= since),
+  );
 }
 
 /** The pull request, and its reviews when it has moved and somebody's review may matter. */

@@ -81,7 +81,7 @@ const recentMs = 60 * 86_400_000;
 async function reported({ parts }: Subject, policy: ProjectPolicy): Promise<Reported> {
   const { forge } = parts;
   const base = (await parts.git.lsRemoteHeads(policy.repo)).get(policy.baseBranch);
-  const pulls = (await forge.pulls(policy.repo, Date.now() - recentMs)).slice(0, maxPulls);
+  const pulls = (await forge.pulls(policy.repo, Date.now() - recentMs, maxPulls)).slice(0, maxPulls);
   const ofPulls = await Promise.all(pulls.map(({ number }) => forge.pullCommits(policy.repo, number).catch(() => [])));
   const heads = pulls.map((pull) => pull.headSha);
   const behind = ofPulls.flatMap((shas) => shas.slice(0, maxCommits));

@@ -65,8 +65,11 @@ export interface Forge {
   me(): Promise<{ login: string }>;
   version(): Promise<string>;
   repo(repo: RepoSlug): Promise<Repository>;
-  /** Most recently updated pull requests of any state, until one is older than `since` (ms since the epoch, null: all). */
-  pulls(repo: RepoSlug, since: number | null): Promise<RepoPr[]>;
+  /**
+   * Most recently updated pull requests of any state, until one is older than `since` (ms since the epoch, null: all).
+   * @param atMost ends the reading once it has so many: fewer are answered only where there are no more
+   */
+  pulls(repo: RepoSlug, since: number | null, atMost?: number): Promise<RepoPr[]>;
   pull(repo: RepoSlug, number: number): Promise<RepoPr | null>;
   /** Newest commits of a pull request, newest first: at least some, not all of a long one. */
   pullCommits(repo: RepoSlug, number: number): Promise<CommitSha[]>;

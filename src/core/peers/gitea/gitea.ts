@@ -43,7 +43,8 @@ export function createGitea(options: GiteaOptions): Forge {
   const own = (): string[] => (reviewerToken === null ? [token()] : [token(), reviewerToken()]);
   const secrets = (): string[] => [...own(), ...(options.secrets?.() ?? [])];
   const errors = createPeerErrors({ peer: 'gitea', label: 'Gitea', url, secrets, now: () => clock.now() });
-  const circuit = { clock, placeOf: /\/repos\/[^/]+\/[^/]+/ };
+  // The list of pull requests by itself: strangers can make it so large that it does not come in time.
+  const circuit = { clock, placeOf: /\/repos\/[^/]+\/[^/]+(?:\/pulls$)?/ };
   const http = createHttp({ errors, timeouts, circuit });
   const patient = createHttp({
     errors,

@@ -3,10 +3,11 @@ import { OrchError } from '../../model/index.ts';
 import type { Forge, RepoPr, RepoSlug } from '../../model/index.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Fields } from '../http/decode.ts';
+import { segment, slashed } from '../http/paths.ts';
 import type { HttpAnswer } from '../http/types.ts';
 import type { GiteaApi } from './api.ts';
 import { pageSize, readPages } from './pages.ts';
-import { pullOf, readPulls } from './pulls.ts';
+import { pullOf, readPulls, type HeadedPr } from './pulls.ts';
 import { ownerAndName } from './repos.ts';
 
 interface Wanted {
@@ -39,14 +40,24 @@ export function createOpenPull(api: GiteaApi, log: Log): Forge['openPull'] {
  * check lets parallel requests through). The ref must be the branch itself: a label may be anybody's.
  */
 async function findOpen(api: GiteaApi, slug: RepoSlug, wanted: Wanted): Promise<RepoPr | null> {
+  const isWanted = ({ pr, headRef }: HeadedPr): boolean =>
+    pr.state === 'open' && pr.sameRepo && headRef === wanted.head && pr.baseBranch === wanted.base;
+  const any = await anyOf(api, slug, wanted);
+  if (any === null || isWanted(any)) return any?.pr ?? null;
   const found = (await readPulls(api, slug, 'open', null))
-    .filter(
-      ({ pr, headRef }) =>
-        pr.state === 'open' && pr.sameRepo && headRef === wanted.head && pr.baseBranch === wanted.base,
-    )
+    .filter(isWanted)
     .map(({ pr }) => pr)
     .sort((a, b) => a.number - b.number);
   return found[0] ?? null;
+}
+
+/** One pull request of these branches, in no order and of any state; null where there is none. Spares the list, which strangers can make long. */
+async function anyOf(api: GiteaApi, slug: RepoSlug, { base, head }: Wanted): Promise<HeadedPr | null> {
+  const answer = await api.send((client) =>
+    client.repos.repoGetPullRequestByBaseHead(...ownerAndName(slug), segment(base), slashed(head)),
+  );
+  if (answer.status === 404 && api.failure(answer).code === 'gitea_not_found') return null;
+  return pullOf(api.decoder(answer).record<PullRequest>(api.accept(answer), 'pull request'), slug);
 }
 
 type Sent = { pr: RepoPr } | { error: OrchError; unknown: boolean };

@@ -17,6 +17,8 @@ export interface PageReader<T, Shape extends object> {
   key: (row: T) => number;
   /** Ends the reading after the page on which it is true for a row. */
   until?: (row: T) => boolean;
+  /** Ends the reading after the page with which there are so many rows. */
+  atMost?: number;
 }
 
 /**
@@ -40,6 +42,7 @@ export async function readPages<T, Shape extends object>(api: GiteaApi, reader: 
     const { until } = reader;
     const total = totalOf(answer);
     if (until !== undefined && rows.some((row) => until(row))) return [...byKey.values()];
+    if (reader.atMost !== undefined && byKey.size >= reader.atMost) return [...byKey.values()];
     if (total !== null && seen >= total) return [...byKey.values()];
     if (rows.length === 0 && (total === null || page >= Math.ceil(total / pageSize))) return [...byKey.values()];
     if (rows.length > 0 && byKey.size === before) {

@@ -18,8 +18,8 @@ const noObject = '0'.repeat(40) as CommitSha;
 /** Listing and reading pull requests. */
 export function createPulls(api: GiteaApi, repo: Forge['repo']): Pick<Forge, 'pulls' | 'pull' | 'pullCommits'> {
   return {
-    pulls: async (slug, since) => {
-      const list = await readPulls(api, slug, 'all', since).catch(async (error: unknown) => {
+    pulls: async (slug, since, atMost) => {
+      const list = await readPulls(api, slug, 'all', since, atMost).catch(async (error: unknown) => {
         // A repository without commits answers 404 here; one that is not visible does so everywhere.
         if (codeOf(error) === 'gitea_not_found' && (await repo(slug)).empty) return [];
         throw error;
@@ -48,12 +48,13 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
-/** Pull requests, most recently updated first, all pages or those down to `since`. */
+/** Pull requests, most recently updated first, all pages or those down to `since` or up to `atMost`. */
 export function readPulls(
   api: GiteaApi,
   slug: RepoSlug,
   state: 'open' | 'all',
   since: number | null,
+  atMost?: number,
 ): Promise<HeadedPr[]> {
   return readPages(api, {
     fetch: (page) =>
@@ -68,6 +69,7 @@ export function readPulls(
     row: (fields: Fields<PullRequest>) => pullOf(fields, slug),
     key: ({ pr }) => pr.number,
     ...(since === null ? {} : { until: ({ pr }: HeadedPr) => pr.updatedAt < since }),
+    ...(atMost === undefined ? {} : { atMost }),
   });
 }
 
