@@ -98,7 +98,13 @@ function gitParts({ config, secrets, clock, log }: Pick<PartOptions, 'config' | 
   });
   return {
     git,
-    workspaces: createWorkspaces({ workspacesDir: config.workspacesDir, git, identity: config.identity, log }),
+    workspaces: createWorkspaces({
+      workspacesDir: config.workspacesDir,
+      git,
+      identity: config.identity,
+      limits: config.commitLimits,
+      log,
+    }),
   };
 }
 

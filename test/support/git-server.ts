@@ -56,7 +56,13 @@ export async function gitBench(): Promise<GitBench> {
     server,
     token,
     git,
-    workspaces: createWorkspaces({ workspacesDir: path.join(root, 'workspaces'), git, identity, log: silentLog }),
+    workspaces: createWorkspaces({
+      workspacesDir: path.join(root, 'workspaces'),
+      git,
+      identity,
+      limits: { fileBytes: 1_000_000, totalBytes: 2_500_000 },
+      log: silentLog,
+    }),
     gitAs,
     push: async (branch, changed) =>
       parseCommitSha(await server.pushFile(shop, branch, changed, `change ${branch}`, owner)),

@@ -43,7 +43,13 @@ export async function gitWorld(root: string): Promise<GitWorld> {
   const head = (branch: string): string => server.head(shop, branch) ?? '';
   return {
     git,
-    workspaces: createWorkspaces({ workspacesDir: path.join(root, 'workspaces'), git, identity, log: silentLog }),
+    workspaces: createWorkspaces({
+      workspacesDir: path.join(root, 'workspaces'),
+      git,
+      identity,
+      limits: { fileBytes: 10_000_000, totalBytes: 20_000_000 },
+      log: silentLog,
+    }),
     head,
     message: async (branch) => {
       await git.fetch(repo);

@@ -535,6 +535,14 @@ describe('runs that failed', () => {
     expect(decision.jobs).toEqual([]);
   });
 
+  it('names files that are not in the commit, and counts the run all the same', () => {
+    const leftOut = Array.from({ length: 12 }, (_, n) => `core.${n}: 900 MB`);
+    const decision = go({ message: ran({ published: { sha: sha('2'), committed: true, outOfScope: [], leftOut } }) });
+    expect(decision.task.hold).toMatchObject({ cause: 'left_out', blocking: true, lift: 'rejudge' });
+    expect(decision.task.hold?.text).toMatch(/ without core\.0: 900 MB; .*core\.9: 900 MB; and 2 more$/);
+    expect(decision.visit?.finished?.sha).toBe(sha('2'));
+  });
+
   it('names changes that stay in the workspace', () => {
     const decision = go({ message: { ...failedRun('attempts', 'own_fault'), unpushed: true } });
     expect(decision.task.hold?.text).toContain('its changes stay in the workspace');

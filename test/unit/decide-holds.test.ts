@@ -110,6 +110,9 @@ const situations: Record<HoldCause, Situation> = {
   item_unreadable: [{ item: item({ unreadable: 'more than 20 pages, 2000 rows' }) }],
   effect_refused: [{ message: settled('tracker.comment', { ok: false, error: 'HTTP 400' }) }],
   unpushed: [{ message: ran({ published: null, notPublished: 'the branch moved' }) }],
+  left_out: [
+    { message: ran({ published: { sha: sha('2'), committed: true, outOfScope: [], leftOut: ['core: 900 MB'] } }) },
+  ],
   no_result: [{ task: inSecurityReview, visit: { askedAgain: 1 } }],
   stage_fails: [
     { task: { ...inSecurityReview, progress: progress({ fails: { 'security-review': 2 } }) } },

@@ -115,16 +115,18 @@ describe('an agent that owns its .git', () => {
         mkdirSync(folder, { recursive: true });
         for (const name of hooks) if (!existsSync(path.join(folder, name))) symlinkSync(evil, path.join(folder, name));
       }
-      writeFileSync(path.join(ws, '.gitattributes'), '* filter=evil diff=evil merge=evil\n');
+      writeFileSync(path.join(ws, '.gitattributes'), '* diff=evil merge=evil\n*.evil filter=evil\n');
       mkdirSync(path.join(ws, '.git/info'), { recursive: true });
       writeFileSync(path.join(ws, '.git/info/attributes'), '* filter=evil diff=evil\n');
       writeFileSync(path.join(ws, 'src/new.txt'), 'new\n');
+      writeFileSync(path.join(ws, 'src/new.evil'), 'new\n');
       mkdirSync(path.join(ws, '.claude'), { recursive: true });
       writeFileSync(path.join(ws, '.claude/x'), 'out of scope\n');
     });
     expect(existsSync(trap)).toBe(false);
     expect(bench.serverHead(branch)).toBe(sha);
     expect(bench.bare('cat-file', 'blob', `${sha}:src/new.txt`)).toBe('new');
+    expect(bench.bare('ls-tree', '--name-only', sha, 'src/')).not.toContain('new.evil');
     expect(() => bench.inFolder(ws, 'config', 'core.fsmonitor')).toThrow();
   });
 

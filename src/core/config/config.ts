@@ -1,4 +1,4 @@
-import type { AgentSettings, GitIdentity, Language, ProjectPolicy, Role } from '../model/index.ts';
+import type { AgentSettings, CommitLimits, GitIdentity, Language, ProjectPolicy, Role } from '../model/index.ts';
 import type { Backoff } from '../platform/retry.ts';
 
 /**
@@ -47,6 +47,7 @@ export interface Config {
     promptFile(role: Role, project: ProjectPolicy | null): string | null;
   };
   identity: GitIdentity;
+  commitLimits: CommitLimits;
   timeouts: {
     readMs: number;
     writeMs: number;

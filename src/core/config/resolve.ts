@@ -16,6 +16,8 @@ export interface ResolveContext {
   fromFile: (key: string) => boolean;
 }
 
+const megabyte = 1_000_000;
+
 /** systemd's `StateDirectory=` comes as a list of absolute paths with colons; the first is ours. */
 function standardStateDir(env: NodeJS.ProcessEnv): string {
   const systemd = (env['STATE_DIRECTORY'] ?? '').split(':')[0] ?? '';
@@ -99,7 +101,11 @@ export function resolveConfig(settings: Settings, context: ResolveContext): Conf
       roleSettings: (role, project) => roleSettingsOf(settings, role, project, absolute),
       promptFile: (role, project) => promptFileOf(settings, role, project, absolute),
     },
-    identity: settings.git,
+    identity: { name: settings.git.name, email: settings.git.email },
+    commitLimits: {
+      fileBytes: settings.git.maxFileMegabytes * megabyte,
+      totalBytes: settings.git.maxCommitMegabytes * megabyte,
+    },
     timeouts: {
       readMs: secondsInMs(timeouts.readSeconds),
       writeMs: secondsInMs(timeouts.writeSeconds),

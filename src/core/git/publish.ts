@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { appendFile, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { CommitSha, Published, RepoSlug, WorkspacePort } from '../model/index.ts';
+import type { CommitLimits, CommitSha, Published, RepoSlug, WorkspacePort } from '../model/index.ts';
 import { parseCommitSha } from '../model/index.ts';
 import { privateFolder, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -18,23 +18,30 @@ type Request = Parameters<WorkspacePort['commit']>[0];
  * back. Every step can be repeated: the patch and its list are complete before the first file is taken back, and the same
  * work under the same message is the same commit.
  */
-export async function commitFolder(bare: Bare, folder: string, request: Request, log: Log): Promise<Published> {
+export async function commitFolder(
+  bare: Bare,
+  folder: string,
+  request: Request,
+  { limits, log }: { limits: CommitLimits; log: Log },
+): Promise<Published> {
   const { repo, base } = request;
   const merged = await foreignParents(bare, repo, folder, base, log);
   const found = await ofBranch(bare, repo, merged, request.baseBranch);
   const judged = await mergedBase(bare, repo, base, found, request.allowed);
   const forced = await committedPaths(bare, repo, folder, base, log);
-  const { tree: whole, repositories } = await withIndex(bare, repo, (env) =>
-    treeOfFolder(bare, repo, folder, base, env, forced),
-  );
+  const {
+    tree: whole,
+    repositories,
+    leftOut,
+  } = await withIndex(bare, repo, (env) => treeOfFolder(bare, repo, folder, judged.tree, env, { forced, limits }));
   const { inside, outside } = sortByScope(await changesBetween(bare, repo, judged.tree, whole), request.allowed);
   const tree = await withIndex(bare, repo, (env) => treeWith(bare, repo, env, judged.tree, inside));
   const listed = await savePatch(bare, request, judged.tree, outside);
   if (outside.length > 0) await takeBack(bare, repo, folder, whole, tree);
-  const outOfScope = [...listed, ...repositories];
+  const reported = { outOfScope: [...listed, ...repositories], ...(leftOut.length === 0 ? {} : { leftOut }) };
   if (tree === (await treeOf(bare, repo, base)) && judged.parents.length === 0)
-    return { sha: base, committed: false, outOfScope };
-  return { sha: await commitOnce(bare, request, tree, [base, ...judged.parents]), committed: true, outOfScope };
+    return { sha: base, committed: false, ...reported };
+  return { sha: await commitOnce(bare, request, tree, [base, ...judged.parents]), committed: true, ...reported };
 }
 
 /** A path below one that the role may not take away is outside as well, else it would drive that one out. */

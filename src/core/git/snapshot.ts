@@ -1,12 +1,12 @@
-import { lstat } from 'node:fs/promises';
-import path from 'node:path';
-import type { CommitSha, RepoSlug } from '../model/index.ts';
+import type { CommitLimits, RepoSlug } from '../model/index.ts';
+import { asCheckedOut, filteredFiles } from './attributes.ts';
 import type { Bare } from './bare.ts';
+import { linkedOutside, sortOut, tooLarge, type Looking } from './candidates.ts';
 import { utf8 } from './run.ts';
 import { removeFromIndex } from './scratch.ts';
 
 /** Mode and blob of a path in a tree. */
-interface Entry {
+export interface Entry {
   mode: string;
   blob: string;
 }
@@ -23,45 +23,70 @@ export interface Change {
 /** A submodule's commit in a tree. */
 export const gitlinkMode = '160000';
 
+/** What a snapshot came to. */
+export interface Snapshot {
+  tree: string;
+  /** Repositories within the folder: named and not published. */
+  repositories: string[];
+  /** Files that count as unchanged although they are not, each with the reason, for people. */
+  leftOut: string[];
+}
+
 /**
  * The tree of a working folder, taken with orch's own git folder: hooks, filters, configuration and commits of the
  * folder's `.git` have no say; only its files do. Repositories within are named and left out: `git add` would look into
- * them by running git there, under a configuration that the agent wrote.
+ * them by running git there, under a configuration that the agent wrote. A file that is as a checkout made it is not
+ * changed, whatever git's conversions would make of it.
+ * @param base tree-ish that the files are compared with
  * @param forced paths (Latin-1 bytes) that count although the branch ignores them
  */
 export async function treeOfFolder(
   bare: Bare,
   repo: RepoSlug,
   folder: string,
-  base: CommitSha,
+  base: string,
   env: Record<string, string>,
-  forced: string[] = [],
-): Promise<{ tree: string; repositories: string[] }> {
+  { forced = [], limits }: { forced?: string[]; limits: CommitLimits },
+): Promise<Snapshot> {
   const there = { cwd: folder, env: { ...env, GIT_WORK_TREE: folder }, timeoutMs: bare.timeouts.transferMs };
+  const look: Looking = { bare, repo, folder, there };
   await bare.run(repo, ['read-tree', base], { env });
-  const tracked = records((await bare.run(repo, ['ls-files', '-z', '--stage', '--modified'], there)).stdout).map(
-    (line) => ({ raw: line.slice(line.indexOf('\t') + 1), gitlink: line.startsWith(gitlinkMode) }),
-  );
+  const listed = records((await bare.run(repo, ['ls-files', '-z', '--stage', '--modified'], there)).stdout);
+  const tracked = new Map(listed.map((line) => [line.slice(line.indexOf('\t') + 1), entryInIndex(line)]));
   const others = records((await bare.run(repo, ['ls-files', '-z', '--others', '--exclude-standard'], there)).stdout);
   const ours = others.filter(isPublishable);
-  const repositories = ours.filter((raw) => raw.endsWith('/'));
-  const { add, remove } = await sortOut(folder, [
-    ...tracked.filter(({ raw }) => isPublishable(raw)),
-    ...[...ours.filter((raw) => !raw.endsWith('/')), ...forced.filter(isPublishable)].map((raw) => ({
-      raw,
-      gitlink: false,
-    })),
+  const found = [...tracked.keys(), ...ours.filter((raw) => !raw.endsWith('/')), ...forced].filter(isPublishable);
+  const gitlinks = new Set([...tracked].flatMap(([raw, { mode }]) => (mode === gitlinkMode ? [raw] : [])));
+  const { files, remove } = await sortOut(folder, found, gitlinks);
+  const left = new Map([
+    ...(await filteredFiles(look, files, tracked)),
+    ...(await tooLarge(look, files, tracked, limits)),
+    ...(await linkedOutside(look, files, tracked)),
   ]);
   await removeFromIndex(bare, repo, env, remove);
+  const add = [...files.keys()].filter((raw) => !left.has(raw));
   if (add.length > 0) {
     const input = Buffer.from(add.map((raw) => `${raw}\0`).join(''), 'latin1');
     await bare.run(repo, ['update-index', '-z', '--add', '--replace', '--stdin'], { ...there, input });
   }
-  return { tree: (await bare.run(repo, ['write-tree'], { env })).stdout.trim(), repositories: repositories.map(utf8) };
+  const tree = await writeTree(bare, repo, env);
+  const untouched = await asCheckedOut(look, await changesBetween(bare, repo, base, tree));
+  await setInIndex(bare, repo, env, untouched);
+  return {
+    tree: untouched.length === 0 ? tree : await writeTree(bare, repo, env),
+    repositories: ours.filter((raw) => raw.endsWith('/')).map(utf8),
+    leftOut: [...left].flatMap(([raw, why]) => (why === null ? [] : [`${utf8(raw)}: ${why}`])).sort(),
+  };
 }
 
 function records(output: string): string[] {
   return output.split('\0').filter((text) => text !== '');
+}
+
+/** `<mode> <blob> <stage>\t<path>` of `ls-files --stage`. */
+function entryInIndex(line: string): Entry {
+  const [mode = '', blob = ''] = line.split(' ', 2);
+  return { mode, blob };
 }
 
 /** Not orch's own folder, which a `.gitignore` of the branch may have made visible, nor a name that git keeps for itself. */
@@ -70,38 +95,8 @@ function isPublishable(raw: string): boolean {
   return parts[0] !== '.orch' && !parts.some((part) => /^(\.git|git~\d+)[. ]*(:.*)?$/i.test(part));
 }
 
-/** Files and links that are there, and paths that are not any more or are something git does not keep (a pipe). */
-async function sortOut(
-  folder: string,
-  found: { raw: string; gitlink: boolean }[],
-): Promise<{ add: string[]; remove: string[] }> {
-  const folders = new Map<string, boolean>([['.', true]]);
-  const kindOf = async (raw: string): Promise<'keep' | 'folder' | 'none'> => {
-    const stat = await lstat(Buffer.from(path.posix.join(toBytes(folder), raw), 'latin1')).catch(() => null);
-    if (stat === null) return 'none';
-    return stat.isDirectory() ? 'folder' : stat.isFile() || stat.isSymbolicLink() ? 'keep' : 'none';
-  };
-  // What lies behind a link is not in the folder, whatever the link's target holds.
-  const isInside = async (parent: string): Promise<boolean> => {
-    const known = folders.get(parent);
-    if (known !== undefined) return known;
-    const inside = (await isInside(path.posix.dirname(parent))) && (await kindOf(parent)) === 'folder';
-    folders.set(parent, inside);
-    return inside;
-  };
-  const [add, remove]: [Set<string>, Set<string>] = [new Set(), new Set()];
-  for (const { raw, gitlink } of found) {
-    const kind = (await isInside(path.posix.dirname(raw))) ? await kindOf(raw) : 'none';
-    // A submodule's folder says nothing: agents cannot fetch one, so its commit stays as it is.
-    if (gitlink && kind === 'folder') continue;
-    if (kind === 'keep') add.add(raw);
-    else remove.add(raw);
-  }
-  return { add: [...add], remove: [...remove].filter((raw) => !add.has(raw)) };
-}
-
-function toBytes(text: string): string {
-  return Buffer.from(text).toString('latin1');
+async function writeTree(bare: Bare, repo: RepoSlug, env: Record<string, string>): Promise<string> {
+  return (await bare.run(repo, ['write-tree'], { env })).stdout.trim();
 }
 
 export async function changesBetween(bare: Bare, repo: RepoSlug, before: string, after: string): Promise<Change[]> {
@@ -133,10 +128,18 @@ export async function treeWith(
   await bare.run(repo, ['read-tree', tree], { env });
   const gone = changes.filter((change) => change.after === null).map((change) => change.raw);
   await removeFromIndex(bare, repo, env, gone);
-  const lines = changes.flatMap(({ raw, after }) => (after === null ? [] : [`${after.mode} ${after.blob}\t${raw}\0`]));
-  if (lines.length > 0) {
-    const input = Buffer.from(lines.join(''), 'latin1');
-    await bare.run(repo, ['update-index', '-z', '--add', '--replace', '--index-info'], { env, input });
-  }
-  return (await bare.run(repo, ['write-tree'], { env })).stdout.trim();
+  const set = changes.flatMap(({ raw, after }) => (after === null ? [] : [{ raw, ...after }]));
+  await setInIndex(bare, repo, env, set);
+  return writeTree(bare, repo, env);
+}
+
+async function setInIndex(
+  bare: Bare,
+  repo: RepoSlug,
+  env: Record<string, string>,
+  entries: (Entry & { raw: string })[],
+): Promise<void> {
+  if (entries.length === 0) return;
+  const input = Buffer.from(entries.map(({ mode, blob, raw }) => `${mode} ${blob}\t${raw}\0`).join(''), 'latin1');
+  await bare.run(repo, ['update-index', '-z', '--add', '--replace', '--index-info'], { env, input });
 }

@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { lstat, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { CommitSha, GitIdentity, GitPort, Published, RepoSlug, WorkspacePort } from '../model/index.ts';
+import type {
+  CommitLimits,
+  CommitSha,
+  GitIdentity,
+  GitPort,
+  Published,
+  RepoSlug,
+  WorkspacePort,
+} from '../model/index.ts';
 import { errorText, isCommitSha, OrchError, parseRepoSlug } from '../model/index.ts';
 import { removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -20,6 +28,7 @@ export interface WorkspaceOptions {
   workspacesDir: string;
   git: GitPort & { bare: Bare };
   identity: GitIdentity;
+  limits: CommitLimits;
   log: Log;
 }
 
@@ -28,7 +37,7 @@ const resetting = 'reset';
 
 /** The clones agents work in. What is published is always the working folder's files, never what its `.git` says. */
 export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
-  const { git, identity, log } = options;
+  const { git, identity, limits, log } = options;
   const { bare } = git;
 
   /** Outside `A-Za-z0-9._-` becomes `_`; a hash keeps apart what that makes equal. */
@@ -89,7 +98,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     const known = [...anchors, ...(head === null ? [] : [head])];
     const base = known[0];
     if (base === undefined) return { clean: false, anchors };
-    const { tree } = await withIndex(bare, repo, (env) => treeOfFolder(bare, repo, folder, base, env));
+    const { tree } = await withIndex(bare, repo, (env) => treeOfFolder(bare, repo, folder, base, env, { limits }));
     const trees = await Promise.all(known.map((sha) => treeOf(bare, repo, sha)));
     return { clean: trees.includes(tree), anchors };
   }
@@ -147,7 +156,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   async function commit(request: Parameters<WorkspacePort['commit']>[0]): Promise<Published> {
     const folder = pathOf(request.repo, request.branch);
     await refuseLinks(folder);
-    const result = await commitFolder(bare, folder, request, log);
+    const result = await commitFolder(bare, folder, request, { limits, log });
     if (result.committed) note(folder, 'made', result.sha);
     return result;
   }

@@ -13,6 +13,14 @@ export interface GitIdentity {
   email: string;
 }
 
+/** What one commit of a workspace may hold, bytes. */
+export interface CommitLimits {
+  /** Of one file. */
+  fileBytes: number;
+  /** Of all files that are new or changed their size. */
+  totalBytes: number;
+}
+
 /** Whether a commit's message has exactly this line: a marker inside a line may be somebody's title. */
 export function hasLine(message: string, line: string): boolean {
   return message.split('\n').some((one) => one.trim() === line);

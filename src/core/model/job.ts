@@ -175,6 +175,8 @@ export interface Published {
   committed: boolean;
   /** Paths outside the role's scope: saved as a patch in the run folder and taken back. */
   outOfScope: string[];
+  /** Changed files that are not in the commit, each with the reason: too large, of a filter, of another place. Absent: none. */
+  leftOut?: string[];
 }
 
 /** How long a job whose run failed waits for its next one; all in milliseconds from now. */

@@ -70,9 +70,15 @@ export const gitSection = z
       .regex(/^[^\s<>@]+@[^\s<>@]+$/, 'must be an e-mail address')
       .default('orch@localhost')
       .describe('E-mail address of that author.'),
+    maxFileMegabytes: count(100, 1, 100_000).describe(
+      'Largest new or changed file of a commit, in MB (1,000,000 bytes); a larger one is left out, and the task is held.',
+    ),
+    maxCommitMegabytes: count(500, 1, 1_000_000).describe(
+      'Most that all new or changed files of a commit may have, in MB; the largest are left out first.',
+    ),
   })
   .prefault({})
-  .describe('Identity of the bot.');
+  .describe('What orch commits: under which name, and how much at once.');
 
 /** Caps of a task; a project may override each. */
 export const capsSection = z

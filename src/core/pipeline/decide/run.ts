@@ -5,6 +5,9 @@ import { currentStage, notify } from '../draft.ts';
 import { holds, holdTask } from '../rules/holds.ts';
 import { commit, type Step } from '../step.ts';
 
+/** Files that a hold names. */
+const maxNamed = 10;
+
 type RunFinished = MessageOf<'run_finished'>;
 
 /** A run has ended for good: its job needs nothing more. The gate is judged afterwards, by the stage's own rule. */
@@ -36,6 +39,12 @@ export function decideRun(draft: Draft, run: RunFinished): Step {
     costMicros: run.outcome.costMicros,
   });
   if (currentStage(draft).role.writesCode) draft.task.progress.codeSha = run.published.sha;
+  const { leftOut = [] } = run.published;
+  if (leftOut.length > 0) {
+    const more = leftOut.length > maxNamed ? `; and ${leftOut.length - maxNamed} more` : '';
+    const named = leftOut.slice(0, maxNamed).join('; ');
+    holdTask(draft, holds.leftOut, `the commit of run ${run.runId} is without ${named}${more}`, { run: run.runId });
+  }
   const scope: Record<string, string> =
     run.published.outOfScope.length > 0 ? { out_of_scope: run.published.outOfScope.join(', ') } : {};
   return commit(

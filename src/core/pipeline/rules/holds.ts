@@ -179,6 +179,16 @@ export const holds = {
     { en: 'pushing or discarding what is in the workspace' },
     { en: 'Work is not on the server', ru: 'Работа не отправлена на сервер' },
   ),
+  leftOut: blocking(
+    'left_out',
+    'operator',
+    'rejudge',
+    {
+      en: 'adding the files by hand, or deciding to go on without them',
+      ru: 'добавление файлов вручную или решение продолжать без них',
+    },
+    { en: 'Files were left out of the commit', ru: 'Файлы не вошли в коммит' },
+  ),
   agentAlive: blocking(
     'agent_alive',
     'operator',
