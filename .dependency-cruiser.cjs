@@ -62,6 +62,8 @@ const packages = {
   zod: ['src/core/config', 'src/core/peers', 'src/core/store'],
   pino: ['src/core/platform'],
   got: ['src/core/peers'],
+  'http-proxy-agent': ['src/core/peers'],
+  'https-proxy-agent': ['src/core/peers'],
   'gitea-js': ['src/core/peers'],
   // Pure text: front matter, the text of a description, the name of a branch.
   yaml: ['src/core/pipeline'],

@@ -70,7 +70,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     git,
     forge,
     tracker,
-    chat: chatOf(options),
+    chat: chatOf(options, parts),
     policyOf,
     factsOf: async (projectId, item) =>
       factsFor((await store.project(projectId)).resolved.facts, item, [], { tracker, projectId, now: store.now() }),
@@ -101,7 +101,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   };
 }
 
-function chatOf({ config, secrets, clock }: AppOptions): DeliverDeps['chat'] {
+function chatOf({ config, secrets, clock }: AppOptions, { network }: Pick<Parts, 'network'>): DeliverDeps['chat'] {
   if (config.telegram === null || !secrets.has('telegram')) return null;
   const { chatId, apiUrl } = config.telegram;
   return createTelegram({
@@ -110,6 +110,7 @@ function chatOf({ config, secrets, clock }: AppOptions): DeliverDeps['chat'] {
     chatId,
     apiUrl,
     timeoutMs: config.timeouts.telegramMs,
+    network,
     clock,
   });
 }

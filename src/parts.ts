@@ -16,6 +16,7 @@ import type {
 import { createGitea } from './core/peers/gitea/gitea.ts';
 import { createPlane } from './core/peers/plane/plane.ts';
 import type { Clock } from './core/platform/clock.ts';
+import { createNetwork, type Network } from './core/platform/network.ts';
 import type { Log } from './core/platform/log.ts';
 import type { Redactor } from './core/platform/redact.ts';
 
@@ -36,6 +37,8 @@ export interface Parts {
   tracker: Tracker;
   forge: Forge;
   launcher: LauncherPort;
+  /** How servers are reached. */
+  network: Network;
 }
 
 /**
@@ -46,13 +49,18 @@ export function connectParts(options: PartOptions): Parts {
   const { config, secrets, clock, log, redactor, env } = options;
   // Known to the redactor before the first line is written, whichever of them is needed first.
   secrets.all();
+  const network = networkOf(options);
+  // Named by `agent.env` it reaches agents, too.
+  const agentEnv = config.tls.caFile === null ? env : { NODE_EXTRA_CA_CERTS: config.tls.caFile, ...env };
   return {
-    ...gitParts(options),
+    network,
+    ...gitParts(options, network),
     tracker: createPlane({
       url: config.plane.url,
       workspace: config.plane.workspace,
       token: () => secrets.read('plane'),
       secrets: () => secrets.all(),
+      network,
       requestsPerMinute: config.plane.requestsPerMinute,
       clock,
       timeouts: config.timeouts,
@@ -62,6 +70,7 @@ export function connectParts(options: PartOptions): Parts {
       url: config.gitea.url,
       token: () => secrets.read('gitea'),
       secrets: () => secrets.all(),
+      network,
       reviewerToken: config.gitea.reviewer ? () => secrets.read('gitea-reviewer') : null,
       timeouts: config.timeouts,
       mergeTimeoutMs: config.timeouts.mergeMs,
@@ -76,21 +85,29 @@ export function connectParts(options: PartOptions): Parts {
       log,
       clock,
       redactor,
-      env,
+      env: agentEnv,
       preflightTtlMs: config.agent.preflightCacheMs,
     }),
   };
 }
 
-function gitParts({ config, secrets, clock, log }: Pick<PartOptions, 'config' | 'secrets' | 'clock' | 'log'>): {
-  git: GitPort;
-  workspaces: WorkspacePort;
-} {
+/** How servers are reached, for everything that orch itself talks with. */
+function networkOf({ config, env, redactor }: Pick<PartOptions, 'config' | 'env' | 'redactor'>): Network {
+  const network = createNetwork({ env, caFile: config.tls.caFile, folder: config.stateDir });
+  for (const secret of network.secrets()) redactor.add(secret);
+  return network;
+}
+
+function gitParts(
+  { config, secrets, clock, log }: Pick<PartOptions, 'config' | 'secrets' | 'clock' | 'log'>,
+  network: Network,
+): { git: GitPort; workspaces: WorkspacePort } {
   const git = createGit({
     reposDir: config.reposDir,
     remoteUrl: (repo) => `${config.gitea.cloneUrl}/${repo}.git`,
     token: () => secrets.read('gitea'),
-    secrets: () => secrets.all(),
+    secrets: () => [...secrets.all(), ...network.secrets()],
+    network,
     identity: config.identity,
     timeouts: config.timeouts,
     clock,

@@ -51,6 +51,8 @@ it('hides the workspaces and run folders of all projects from agents, wherever t
   const file = write({ stateDir: '/var/lib/orch', workspacesDir: '/srv/workspaces', runsDir: '/srv/runs' });
   const { config } = await load({ file });
   expect(hiddenPaths(config, env)).toEqual(expect.arrayContaining(['/srv/workspaces', '/srv/runs', '/var/lib/orch']));
+  // Agents that are told of the authorities must be able to read them.
+  expect(hiddenPaths(config, { ORCH_TLS_CA_FILE: '/srv/ca/company.pem' })).not.toContain('/srv/ca');
 });
 
 it('makes whole milliseconds of fractions', async () => {

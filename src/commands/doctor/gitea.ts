@@ -12,7 +12,7 @@ export function giteaServer(subject: Subject): Promise<Finding[]> {
     check('account', async () => good('account', (await forge.me()).login)),
     check('version', async () => good('version', await forge.version())),
     check('reviewer', () => reviewer(subject)),
-    clockSkew('Gitea', `${subject.config.gitea.url}/api/v1/version`),
+    clockSkew('Gitea', `${subject.config.gitea.url}/api/v1/version`, subject),
   ]);
 }
 

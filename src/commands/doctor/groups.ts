@@ -74,13 +74,13 @@ function given(subject: Subject, name: 'plane' | 'gitea', work: () => Promise<Fi
   return Promise.resolve([bad('account', 'not asked: there is no token', 'Give the token, see above.')]);
 }
 
-function telegram({ config, secrets }: Subject): Group[] {
+function telegram({ config, secrets, parts: { network } }: Subject): Group[] {
   const settings = config.telegram;
   if (settings === null || !secrets.has('telegram')) return [];
   const findings = check('bot', async () => {
     const { createTelegram } = await import('../../core/peers/telegram/telegram.ts');
     const token = (): string => secrets.read('telegram');
-    const name = await createTelegram({ ...settings, token, timeoutMs: config.timeouts.telegramMs }).botName();
+    const name = await createTelegram({ ...settings, token, network, timeoutMs: config.timeouts.telegramMs }).botName();
     return { name: 'bot', level: 'good', text: `@${name}, chat ${settings.chatId}`, advice: null };
   });
   return [{ title: 'Telegram', findings }];

@@ -19,7 +19,7 @@ export async function planeServer(subject: Subject): Promise<Finding[]> {
       const version = await tracker.version();
       return version === null ? [] : good('version', version);
     }),
-    clockSkew('Plane', `${subject.config.plane.url}/api/instances/`),
+    clockSkew('Plane', `${subject.config.plane.url}/api/instances/`, subject),
   ]);
 }
 

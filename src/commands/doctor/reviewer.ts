@@ -5,13 +5,14 @@ import { silentLog } from '../../core/platform/log.ts';
 import { bad, good, warning, type Finding, type Subject } from './finding.ts';
 
 /** The second account by itself; null where none is configured. */
-function secondAccount({ config, secrets }: Subject): Forge | null {
+function secondAccount({ config, secrets, parts }: Subject): Forge | null {
   if (!config.gitea.reviewer || !secrets.has('gitea-reviewer')) return null;
   return createGitea({
     url: config.gitea.url,
     token: () => secrets.read('gitea-reviewer'),
     reviewerToken: null,
     timeouts: config.timeouts,
+    network: parts.network,
     log: silentLog,
   });
 }

@@ -23,6 +23,8 @@ export interface Config {
     /** Whether a second account posts the reviewer's verdict. */
     reviewer: boolean;
   };
+  /** Certificate authorities to trust in addition, PEM, absolute; null: none. */
+  tls: { caFile: string | null };
   /** Null: nothing is sent to Telegram. */
   telegram: { chatId: string; apiUrl: string } | null;
   poll: { schedule: string };

@@ -15,7 +15,7 @@ function isOwn(folder: string, home: string): boolean {
 /** What no agent may see: state, configuration, and the files that hold tokens (spec 12), with their folders. */
 export function hiddenPaths(config: Config, env: NodeJS.ProcessEnv): string[] {
   const files = Object.entries(env)
-    .filter(([name, value]) => name.startsWith('ORCH_') && name.endsWith('_FILE') && (value ?? '').trim() !== '')
+    .filter(([name, value]) => /^ORCH_(?!TLS_CA_).*_FILE$/.test(name) && (value ?? '').trim() !== '')
     .map(([, value]) => path.resolve((value ?? '').trim()));
   const credentials = env['CREDENTIALS_DIRECTORY'];
   return [

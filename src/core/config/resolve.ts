@@ -92,6 +92,7 @@ export function resolveConfig(settings: Settings, context: ResolveContext): Conf
     language: settings.language,
     ...foldersOf(settings, context),
     ...peersOf(settings, reviewer),
+    tls: { caFile: settings.tls.caFile === undefined ? null : absolute(settings.tls.caFile) },
     poll: { schedule: settings.poll.schedule },
     worker: workerOf(settings),
     agent: {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { agentSection } from './schema/agent.ts';
 import { filePath } from './schema/parts.ts';
-import { giteaSection, planeSection, telegramSection } from './schema/peers.ts';
+import { giteaSection, planeSection, telegramSection, tlsSection } from './schema/peers.ts';
 import { projectSection } from './schema/project.ts';
 import { name, stageSection } from './schema/stage.ts';
 import {
@@ -22,6 +22,7 @@ export const settingsSchema = z.strictObject({
   plane: planeSection,
   gitea: giteaSection,
   telegram: telegramSection,
+  tls: tlsSection,
   language: z.enum(['en', 'ru']).default('en').describe('Language of comments and messages to people.'),
   stateDir: filePath()
     .optional()

@@ -2,6 +2,7 @@ import type { CommitSha, GitIdentity, GitPort, RepoSlug } from '../model/index.t
 import { OrchError, parseCommitSha } from '../model/index.ts';
 import { createCircuits } from '../platform/circuit.ts';
 import { systemClock, type Clock } from '../platform/clock.ts';
+import type { Network } from '../platform/network.ts';
 import type { Log } from '../platform/log.ts';
 import { retrying, retryPolicies } from '../platform/retry.ts';
 import { coalesce } from '../platform/coalesce.ts';
@@ -23,6 +24,8 @@ export interface GitOptions {
   secrets?: () => string[];
   identity: GitIdentity;
   timeouts: GitTimeouts;
+  /** Proxies and trusted authorities; default: what the environment says. */
+  network?: Network;
   clock?: Clock;
   log: Log;
 }
@@ -87,7 +90,10 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     const token = options.token();
     const basic = Buffer.from(`orch:${token}`).toString('base64');
     const { origin } = new URL(options.remoteUrl(repo));
-    const env = gitEnvironment([[`http.${origin}/.extraHeader`, `Authorization: Basic ${basic}`]]);
+    const env = {
+      ...gitEnvironment([[`http.${origin}/.extraHeader`, `Authorization: Basic ${basic}`]]),
+      ...options.network?.gitEnvironment(),
+    };
     const explain = explainRemote(repo, args[0] ?? '', [basic, token, ...(options.secrets?.() ?? [])]);
     return (await bare.run(repo, args, { env, timeoutMs, explain })).stdout;
   }

@@ -116,7 +116,21 @@ function refusal(repo: string, reason: string, remote: string[], secrets: string
   });
 }
 
+/** What git's curl says of a certificate, and of a proxy, in its versions and TLS libraries. */
+const certificate = /certificate|SSL: no alternative|unable to get local issuer/i;
+const proxy = /\bproxy\b|CONNECT tunnel failed/i;
+
 function unreachable(repo: string, said: string): OrchError {
+  if (proxy.test(said))
+    return new OrchError(`Gitea cannot be reached for ${repo}, the proxy does not help: ${said}`, {
+      code: 'git_unreachable',
+      hint: 'Check the proxy in https_proxy or http_proxy and its login, or name the server in no_proxy.',
+    });
+  if (certificate.test(said))
+    return new OrchError(`Gitea cannot be reached for ${repo}, its certificate is not trusted: ${said}`, {
+      code: 'git_unreachable',
+      hint: 'Give the file of the authority that signed it (PEM) as tls.caFile; see docs/network.md.',
+    });
   return new OrchError(`Gitea cannot be reached for ${repo}: ${said === '' ? 'no answer' : said}`, {
     code: 'git_unreachable',
     hint: 'Check that Gitea is running and that its configured address is right.',

@@ -127,6 +127,8 @@ export const errorCodes = {
   config_untrusted: setUp,
   missing_token: setUp,
   unreadable_token: setUp,
+  ca_unreadable: setUp,
+  proxy_unsupported: setUp,
   project_not_registered: setUp,
   repo_unknown: setUp,
   base_missing: setUp,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { address } from './parts.ts';
+import { address, filePath } from './parts.ts';
 
 export const planeSection = z
   .strictObject({
@@ -49,3 +49,14 @@ export const telegramSection = z
   })
   .prefault({})
   .describe('Optional messages to a Telegram chat. The token of the bot is a secret, see below.');
+
+export const tlsSection = z
+  .strictObject({
+    caFile: filePath()
+      .optional()
+      .describe(
+        'PEM file of certificate authorities to trust in addition to the usual ones, for Plane, Gitea, git and Telegram. Default: `$NODE_EXTRA_CA_CERTS`.',
+      ),
+  })
+  .prefault({})
+  .describe('Servers whose certificates are signed by an authority of your own, see `docs/network.md`.');

@@ -1,6 +1,7 @@
 import type { Forge } from '../../model/index.ts';
 import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
+import type { Network } from '../../platform/network.ts';
 import type { Log } from '../../platform/log.ts';
 import { createHttp, defaultTimeouts } from '../http/client.ts';
 import type { Timeouts } from '../http/client.ts';
@@ -26,6 +27,8 @@ export interface GiteaOptions {
   reviewerToken: (() => string) | null;
   /** Further secrets that no error may repeat: those of the other peers. */
   secrets?: () => string[];
+  /** Proxies and trusted authorities; default: what the environment says. */
+  network?: Network;
   timeouts?: Timeouts;
   /** Milliseconds; default 5 minutes: giving up on a merge tears the pull request (see `createMerge`). */
   mergeTimeoutMs?: number;
@@ -45,10 +48,10 @@ export function createGitea(options: GiteaOptions): Forge {
   const errors = createPeerErrors({ peer: 'gitea', label: 'Gitea', url, secrets, now: () => clock.now() });
   // The list of pull requests by itself: strangers can make it so large that it does not come in time.
   const circuit = { clock, placeOf: /\/repos\/[^/]+\/[^/]+(?:\/pulls$)?/ };
-  const http = createHttp({ errors, timeouts, circuit });
+  const shared = { errors, circuit, ...(options.network === undefined ? {} : { network: options.network }) };
+  const http = createHttp({ ...shared, timeouts });
   const patient = createHttp({
-    errors,
-    circuit,
+    ...shared,
     timeouts: { ...timeouts, writeMs: options.mergeTimeoutMs ?? defaultMergeTimeoutMs },
   });
   const api = createGiteaApi({ url, token, http, errors });

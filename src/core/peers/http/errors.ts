@@ -56,10 +56,10 @@ export function createPeerErrors(options: PeerErrorOptions): PeerErrors {
     });
   };
   return {
-    unreachable: (what, detail) =>
+    unreachable: (what, detail, hint) =>
       new OrchError(`${at} cannot be reached (${excerpt(what)}): ${excerpt(detail)}`, {
         code: code('unreachable'),
-        hint: `Check that ${options.label} is running and that its configured address is right.`,
+        hint: hint ?? `Check that ${options.label} is running and that its configured address is right.`,
       }),
     garbage,
     tooLarge: (what, bytes) =>

@@ -22,8 +22,8 @@ export interface HttpAnswer {
 
 /** Makes the errors of one peer. Texts of the peer are cut to one escaped line and redacted before they get in. */
 export interface PeerErrors {
-  /** `<peer>_unreachable`, to be tried again. */
-  unreachable(what: string, detail: string): OrchError;
+  /** `<peer>_unreachable`, to be tried again; `hint` where the reason is known. */
+  unreachable(what: string, detail: string, hint?: string): OrchError;
   /** `<peer>_garbage`: an answer that cannot be understood, to be tried again. */
   garbage(what: string, detail: string): OrchError;
   /** `<peer>_too_large`: an answer larger than orch reads. */

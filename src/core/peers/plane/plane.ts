@@ -1,5 +1,6 @@
 import type { Tracker } from '../../model/index.ts';
 import type { Clock } from '../../platform/clock.ts';
+import type { Network } from '../../platform/network.ts';
 import type { Log } from '../../platform/log.ts';
 import { createHttp } from '../http/client.ts';
 import type { Timeouts } from '../http/client.ts';
@@ -22,6 +23,8 @@ export interface PlaneOptions {
   /** Further secrets that no error may repeat: those of the other peers. */
   secrets?: () => string[];
   clock: Clock;
+  /** Proxies and trusted authorities; default: what the environment says. */
+  network?: Network;
   timeouts?: Timeouts;
   /** Replaces the transport; the budget is still spent. */
   http?: Http;
@@ -54,6 +57,7 @@ export function createPlane(options: PlaneOptions): Tracker {
       ? createHttp({
           errors,
           beforeTry,
+          ...(options.network === undefined ? {} : { network: options.network }),
           circuit: { clock, placeOf: /\/projects\/[^/]+\// },
           ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
         })

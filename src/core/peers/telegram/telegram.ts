@@ -2,6 +2,7 @@ import { OrchError } from '../../model/index.ts';
 import type { Chat } from '../../model/index.ts';
 import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
+import type { Network } from '../../platform/network.ts';
 import { createHttp } from '../http/client.ts';
 import { createPeerErrors } from '../http/errors.ts';
 import { jsonOf, messageOf, parseJson } from '../http/json.ts';
@@ -18,6 +19,8 @@ export interface TelegramOptions {
   secrets?: () => string[];
   /** Milliseconds until the message must be accepted; default 5 s (spec 10). */
   timeoutMs?: number;
+  /** Proxies and trusted authorities; default: what the environment says. */
+  network?: Network;
   clock?: Clock;
 }
 
@@ -37,6 +40,7 @@ export function createTelegram(options: TelegramOptions): Chat & { botName(): Pr
   const errors = createPeerErrors({ peer: 'telegram', label: 'Telegram', url, secrets, now: () => clock.now() });
   const http = createHttp({
     errors,
+    ...(options.network === undefined ? {} : { network: options.network }),
     timeouts: { readMs: timeoutMs, writeMs: timeoutMs },
     circuit: { clock, placeOf: /^/ },
   });
