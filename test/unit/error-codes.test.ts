@@ -32,7 +32,7 @@ const table: [kind: string, exit: number, retry: string, codes: string][] = [
     'configuration',
     6,
     'never',
-    'not_configured config_not_found config_unreadable config_invalid config_untrusted missing_token unreadable_token project_not_registered repo_unknown base_missing no_access git_missing repos_foreign sandbox_unavailable git_sha256',
+    'not_configured config_not_found config_unreadable config_invalid config_untrusted missing_token unreadable_token ca_unreadable proxy_unsupported project_not_registered repo_unknown base_missing no_access git_missing repos_foreign sandbox_unavailable git_sha256',
   ],
   ['configuration', 1, 'never', 'plane_state_missing plane_ids_taken'],
   [
@@ -119,8 +119,8 @@ describe('error codes', () => {
     const part =
       /\b(?:code|outcome\.cause)\.(?:startsWith|endsWith|includes|match|search|indexOf|slice|split|replace)\b/;
     const pattern = /\.(?:test|exec)\([^()]*\b(?:code|outcome\.cause)\)/;
-    // The codes of SQLite and of Node's HTTP parser form families by their spelling, and are mapped to codes of orch here.
-    const edges = ['src/core/store/sqlite/errors.ts', 'src/core/peers/http/client.ts'];
+    // The codes of SQLite and of Node's HTTP parser and TLS form families by their spelling, and are mapped to codes of orch here.
+    const edges = ['src/core/store/sqlite/errors.ts', 'src/core/peers/http/client.ts', 'src/core/platform/network.ts'];
     const found = sources.flatMap(({ file, text }) =>
       text
         .split('\n')
