@@ -65,12 +65,14 @@ export async function openApp(options: AppOptions): Promise<App> {
     const policy = projectOf(config, task.projectId);
     return policy === null ? null : { ...policy, links };
   };
+  const known = config.projects.map(({ projectId }) => projectId);
   const engine: RoundDeps = {
     store,
     git,
     forge,
     tracker,
     chat: chatOf(options, parts),
+    projects: known,
     policyOf,
     factsOf: async (projectId, item) =>
       factsFor((await store.project(projectId)).resolved.facts, item, [], { tracker, projectId, now: store.now() }),
@@ -127,6 +129,7 @@ function workerParts(
     monotonic: () => performance.now(),
     random: Math.random,
     host: hostname(),
+    projects: config.projects.map(({ projectId }) => projectId),
     // Without a project: an ad-hoc run of version 0.1.0, which knew its repository only.
     policyOf: ({ projectId, repo }) =>
       projectId === null

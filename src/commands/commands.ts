@@ -81,6 +81,12 @@ export const commands: CommandEntry[] = [
     load: () => import('./reopen/reopen.ts'),
   },
   {
+    name: 'project',
+    summary: 'drop the tasks of a project that is no longer configured',
+    group: 'Act:',
+    load: () => import('./project/project.ts'),
+  },
+  {
     name: 'recover',
     summary: 'repair what crashes and reboots left behind',
     group: 'Act:',

@@ -2,11 +2,17 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { enqueue } from '../../src/commands/enqueue/enqueue-run.ts';
+import { removeProject } from '../../src/commands/project/project.ts';
+import { readOverview } from '../../src/commands/shared/overview.ts';
+import { runRounds } from '../../src/core/engine/rounds.ts';
+import { recover } from '../../src/core/worker/repairs.ts';
 import type { RunRecord } from '../../src/core/launcher/run-folder.ts';
 import type { JobKind, ProjectId, RepoSlug, TaskId } from '../../src/core/model/index.ts';
 import { newJob, itemMirror, task } from '../store/bench.ts';
 import { commandContext } from '../support/command-context.ts';
 import { startLine, type Line } from '../support/line.ts';
+import { planeSide } from '../support/plane-side.ts';
+import { violations } from '../support/violations.ts';
 
 let line: Line | null = null;
 afterEach(async () => {
@@ -130,4 +136,63 @@ test('an ad-hoc run on a repository of two projects says for which one it is', a
   const [run] = await line.app.store.runs({ repo, limit: 1 });
   const record = JSON.parse(readFileSync(path.join(run?.folder ?? '', 'run.json'), 'utf8')) as RunRecord;
   expect(record).toMatchObject({ timeoutMs: 5_940_000, spec: { projectId: second } });
+}, 120_000);
+
+/** Writes the configuration again, with other projects, and opens orch on it, as after a restart. */
+async function restartWith(on: Line, projects: Record<string, unknown>[]): Promise<void> {
+  const file = path.join(on.root, 'orchestrator.config.json');
+  writeFileSync(file, JSON.stringify({ ...on.world.config, projects }));
+  await on.reopen();
+}
+
+test('a project that was taken out of the configuration rests until it is back, or is removed', async () => {
+  line = await startLine();
+  const { world } = line;
+  const side = planeSide(line);
+  const [mine = {}] = world.config['projects'] as Record<string, unknown>[];
+  const others = [{ ...mine, planeProject: second, prefix: 'AB', name: 'Second' }];
+  await side.tick();
+  const item = side.add('A discount for regular customers');
+  await side.tick(2);
+  const id = side.id(item);
+  expect((await side.row(item)).liveJob).toMatchObject({ role: 'analyst', state: 'queued' });
+
+  await restartWith(line, others);
+  const { store } = line.app;
+  await store.post({ taskId: id, sourceKey: 'command:pause:1', body: { kind: 'command', name: 'pause', by: 'op' } });
+  const before = await side.row(item);
+  // A worker, a poller's repairs and rounds, and an operator's shell: none of them knows the project.
+  await line.work();
+  await recover(
+    line.app.workerDeps(async () => {}),
+    { dryRun: false },
+  );
+  await runRounds({ decisions: 0, delivered: 0, problems: [] }, line.app.engine);
+  expect(await side.row(item)).toEqual(before);
+  expect(before).toMatchObject({ queuedMessages: 1, liveJob: { state: 'queued' } });
+  expect(side.calls(item, 'analyst')).toEqual([]);
+  const overview = await readOverview(store, line.app.config, false);
+  expect(overview.resting).toEqual([{ projectId: mine['planeProject'], tasks: [id] }]);
+  const said: string[] = [];
+  await expect(removeProject(commandContext(line), 'AB')).rejects.toMatchObject({ code: 'project_configured' });
+
+  // Back: what was said meanwhile is heard, and the agent runs.
+  await restartWith(line, [mine]);
+  await runRounds({ decisions: 0, delivered: 0, problems: [] }, line.app.engine);
+  expect((await side.row(item)).task.paused).toBe(true);
+  await line.app.store.post({ taskId: id, sourceKey: 'c:2', body: { kind: 'command', name: 'resume', by: 'op' } });
+  await runRounds({ decisions: 0, delivered: 0, problems: [] }, line.app.engine);
+  await line.work();
+  expect((await side.row(item)).task.hold).toMatchObject({ cause: 'approval' });
+
+  await restartWith(line, others);
+  await removeProject(commandContext(line, said), 'ET');
+  expect(said).toEqual([`project ${String(mine['planeProject'])} is removed; ended: ${id}`]);
+  expect((await side.row(item)).task).toMatchObject({ stage: 'cancelled', hold: null });
+  expect((await side.row(item)).pendingEffects).toBe(0);
+  // All that is wrong with it is that its project is gone.
+  expect(await violations(null, line.app.config.dbPath)).toEqual([
+    `${id} is of no registered project, or from before first contact`,
+  ]);
+  expect((await line.app.store.project(mine['planeProject'] as ProjectId)).firstNumber).toBeNull();
 }, 120_000);

@@ -6,6 +6,7 @@ import { leasedSuite } from './conformance/leased.ts';
 import { observeSuite } from './conformance/observe.ts';
 import { outboxSuite } from './conformance/outbox.ts';
 import { processSuite } from './conformance/processes.ts';
+import { projectsSuite } from './conformance/projects.ts';
 import { raceSuite } from './conformance/races.ts';
 import { readSuite } from './conformance/reads.ts';
 import { reconcileSuite } from './conformance/reconcile.ts';
@@ -23,6 +24,7 @@ export function storeConformance(name: string, makeBench: () => Promise<Bench>):
     observeSuite(get);
     reconcileSuite(get);
     claimSuite(get);
+    projectsSuite(get);
     leasedSuite(get);
     outboxSuite(get);
     processSuite(get);

@@ -25,7 +25,7 @@ const table: [kind: string, exit: number, retry: string, codes: string][] = [
     'command',
     1,
     'never',
-    'bad_sha bad_path task_final task_id_taken task_created not_held role_not_in_stage init_stopped report_unwritable demo_late',
+    'bad_sha bad_path task_final task_id_taken project_configured task_created not_held role_not_in_stage init_stopped report_unwritable demo_late',
   ],
   ['command', 75, 'never', 'not_queued'],
   [

@@ -3,6 +3,7 @@ import type {
   AgentBreaker,
   Effect,
   Job,
+  ProjectId,
   QueueCounts,
   RunningJob,
   Store,
@@ -31,6 +32,13 @@ export interface Overview {
   adhoc: Job[];
   troubles: Trouble[];
   polling: Polling[];
+  resting: Resting[];
+}
+
+/** Active tasks of a project that is not configured: nothing is done for them. */
+export interface Resting {
+  projectId: ProjectId;
+  tasks: TaskId[];
 }
 
 /** What the poller has still to read of a project, and the items that it cannot do justice to. Times in ms since the epoch. */
@@ -74,7 +82,17 @@ export async function readOverview(store: Store, config: Config, all: boolean): 
     adhoc: recent.filter((job) => job.taskId === null && (job.state === 'queued' || job.state === 'delayed')),
     troubles: troublesOf(effects, recent, running),
     polling: await readPolling(store, config),
+    resting: restingOf(tasks, config),
   };
+}
+
+function restingOf(rows: TaskRow[], config: Config): Resting[] {
+  const known = new Set(config.projects.map(({ projectId }) => projectId));
+  const found = new Map<ProjectId, TaskId[]>();
+  for (const { task } of rows)
+    if (!known.has(task.projectId) && !isFinal(task.stage))
+      found.set(task.projectId, [...(found.get(task.projectId) ?? []), task.id]);
+  return [...found].map(([projectId, tasks]) => ({ projectId, tasks }));
 }
 
 async function readPolling(store: Store, config: Config): Promise<Polling[]> {
@@ -102,16 +120,18 @@ function troublesOf(effects: Effect[], jobs: Job[], running: RunningJob[]): Trou
 }
 
 /** One word for where a task stands; what stops it most comes first. */
-export type TaskState = 'blocked' | 'running' | 'queued' | 'paused' | 'waiting' | 'deciding' | 'done' | 'cancelled';
+export type TaskState =
+  'resting' | 'blocked' | 'running' | 'queued' | 'paused' | 'waiting' | 'deciding' | 'done' | 'cancelled';
 
 /** Whether somebody has to act before the task moves: held, or a wait that the work item shows as blocked. */
 export function needsPerson({ task: { hold } }: TaskRow): boolean {
   return hold !== null && (hold.blocking || hold.phase === 'blocked');
 }
 
-export function taskState(row: TaskRow): TaskState {
+export function taskState(row: TaskRow, resting: Resting[] = []): TaskState {
   const { task, liveJob } = row;
   if (task.stage === 'done' || task.stage === 'cancelled') return task.stage;
+  if (resting.some(({ tasks }) => tasks.includes(task.id))) return 'resting';
   if (needsPerson(row)) return 'blocked';
   if (liveJob?.state === 'running') return 'running';
   if (task.paused) return 'paused';
@@ -158,7 +178,8 @@ export function overviewDocument(o: Overview): Record<string, unknown> {
       done: countTasks(o.totals, ({ stage }) => stage === 'done'),
       cancelled: countTasks(o.totals, ({ stage }) => stage === 'cancelled'),
     },
-    tasks: o.tasks.map((row) => ({ ...taskDocument(row), state: taskState(row) })),
+    resting: o.resting.map(({ projectId, tasks }) => ({ project_id: projectId, tasks })),
+    tasks: o.tasks.map((row) => ({ ...taskDocument(row), state: taskState(row, o.resting) })),
     adhoc_runs: [...o.running.filter(({ job }) => job.taskId === null).map(({ job }) => job), ...o.adhoc].map(
       jobDocument,
     ),

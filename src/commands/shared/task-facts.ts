@@ -1,4 +1,5 @@
 import type { Config } from '../../core/config/config.ts';
+import { isFinal } from '../../core/model/index.ts';
 import type { Links, ProjectPolicy, Run, Store, Task, TaskRow, Visit } from '../../core/model/index.ts';
 import { linksOf } from '../../core/peers/links.ts';
 import { rfc3339, rfc3339OrNull } from '../../ui/format.ts';
@@ -116,7 +117,11 @@ export function taskFactsDocument(facts: TaskFacts): Record<string, unknown> {
   const { row, now } = facts;
   return {
     now: rfc3339(now),
-    task: { ...taskDocument(row), state: taskState(row) },
+    task: {
+      ...taskDocument(row),
+      state: taskState(row),
+      rests: facts.policy === undefined && !isFinal(row.task.stage),
+    },
     links: { item: facts.links.item, branch: facts.links.branch, pull_request: facts.links.pullRequest },
     stages: facts.stages.map(({ stage, state, ms, visits }) => ({ stage, state, seconds: ms / 1000, visits })),
     budgets: facts.budgets.map(({ name, used, of }) => ({ name: name.replaceAll(' ', '_'), used, of })),

@@ -77,6 +77,11 @@ function facts(o: Overview): Fact[] {
   if (dead > 0)
     found.push({ tone: 'bad', about: 'outbox', text: `${dead} refused for good; see \`orch status --queue\`` });
   if (waiting > 0) found.push({ tone: 'warning', about: 'outbox', text: `${waiting} not delivered yet` });
+  for (const { projectId, tasks } of o.resting) {
+    const names = `${tasks.slice(0, maxNames).join(', ')}${tasks.length > maxNames ? ` and ${tasks.length - maxNames} more` : ''}`;
+    const text = `${names}: project ${projectId} is not configured; add it again, or \`orch project remove ${projectId}\``;
+    found.push({ tone: 'warning', about: 'resting', text });
+  }
   for (const [error, troubles] of byError(o.troubles))
     found.push({ tone: 'warning', about: 'tried', text: `again: ${namesOf(troubles)}: ${error}` });
   return found;
@@ -133,6 +138,7 @@ export function serviceRows(o: Overview): string[][] {
     ['poller', poller.state, rfc3339OrNull(poller.lastTick) ?? '', poller.host ?? '', trouble],
     ...workers.map((worker) => ['worker', worker.state, rfc3339(worker.seenAt), worker.host, worker.name]),
     ...pollingTexts(o).map(([about, text]) => ['trouble', about, '', '', text]),
+    ...o.resting.map(({ projectId, tasks }) => ['trouble', 'resting', '', tasks.join(','), projectId]),
     ...o.troubles.map(({ what, task, error }) => ['trouble', 'tried again', '', task ?? '', what, error]),
     ['agent_breaker', o.breaker.state, rfc3339OrNull(o.breaker.until) ?? '', o.breaker.reason ?? '', o.breaker.detail],
   ];

@@ -1,4 +1,4 @@
-import type { Run } from '../../core/model/index.ts';
+import { isFinal, type Run } from '../../core/model/index.ts';
 import type { Output } from '../../ui/output.ts';
 import type { Piece, Style } from '../../ui/pieces.ts';
 import type { Symbols } from '../../ui/symbols.ts';
@@ -49,7 +49,7 @@ export async function printTask(output: Output, facts: TaskFacts): Promise<void>
   printBudgets(output, facts);
 }
 
-function printState(output: Output, { row, now }: TaskFacts): void {
+function printState(output: Output, { row, now, policy }: TaskFacts): void {
   const { task, liveJob, run, meta } = row;
   const { out, symbols } = output.terminal;
   const say = (text: string, style: Style | null, indent = '  '): void => {
@@ -61,6 +61,8 @@ function printState(output: Output, { row, now }: TaskFacts): void {
     output.line({ text: `${symbols[symbol]} `, style }, first);
     for (const line of rest) output.line('  ', line);
   };
+  if (policy === undefined && !isFinal(task.stage))
+    head('warning', 'warning', `rests: its project ${task.projectId} is not configured`);
   if (task.paused) head('warning', 'warning', `paused: nothing new starts until \`orch resume ${task.id}\``);
   if (liveJob !== null && run !== null)
     head(

@@ -42,7 +42,17 @@ function taskRows(o: Overview): string[][] {
   return o.tasks.map((row) => {
     const { id, stage, hold } = row.task;
     const since = rfc3339(row.run?.startedAt ?? hold?.since ?? row.task.stageSince);
-    return ['task', taskState(row), since, id, stage, who(row), hold?.text ?? '', hold?.command ?? '', row.task.title];
+    return [
+      'task',
+      taskState(row, o.resting),
+      since,
+      id,
+      stage,
+      who(row),
+      hold?.text ?? '',
+      hold?.command ?? '',
+      row.task.title,
+    ];
   });
 }
 
@@ -130,7 +140,7 @@ function ownWork({ meta, pendingEffects, queuedMessages }: TaskRow, now: number)
 
 async function printWaits(output: Output, o: Overview): Promise<void> {
   const rows = o.tasks.filter((row) => {
-    const state = taskState(row);
+    const state = taskState(row, o.resting);
     return state === 'waiting' || state === 'deciding' || (state === 'queued' && row.task.hold !== null);
   });
   if (rows.length === 0) return;
@@ -165,7 +175,7 @@ async function printPaused(output: Output, tasks: TaskRow[]): Promise<void> {
 
 /** Tasks that somebody has to set going again: whole sentences and the exact command, never cut. */
 function printBlocked(output: Output, o: Overview): void {
-  const rows = o.tasks.filter((row) => taskState(row) === 'blocked');
+  const rows = o.tasks.filter((row) => taskState(row, o.resting) === 'blocked');
   if (rows.length === 0) return;
   const { out, symbols } = output.terminal;
   title(output, 'Blocked');

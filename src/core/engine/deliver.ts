@@ -8,6 +8,7 @@ import type {
   Forge,
   Tracker,
   Notice,
+  ProjectId,
   RecordedDelivery,
   Store,
   Chat,
@@ -27,6 +28,8 @@ export interface DeliverDeps extends RetryDeps, StateDeps {
   store: Store;
   git: GitPort;
   forge: Forge;
+  /** The projects that this process knows: what tasks of others want done is left to others. */
+  projects: readonly ProjectId[];
   tracker: Tracker;
   /** Null: no chat is configured; its messages count as delivered. */
   chat: Chat | null;
@@ -46,7 +49,7 @@ export const effectLeaseMs = 10 * 60_000;
 export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promise<number> {
   let settled = 0;
   while (signal?.aborted !== true) {
-    const claimed = await deps.store.claimEffect(deps.owner, effectLeaseMs);
+    const claimed = await deps.store.claimEffect(deps.owner, effectLeaseMs, deps.projects);
     if (claimed === null) return settled;
     const { kind } = claimed.effect.body;
     crashPoint('effect.claimed', kind);

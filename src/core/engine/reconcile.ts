@@ -1,6 +1,6 @@
 import type { Log } from '../platform/log.ts';
 import { errorText, isDatabaseError } from '../model/index.ts';
-import type { LinkedPolicy, Store, Task, TaskId } from '../model/index.ts';
+import type { LinkedPolicy, ProjectId, Store, Task, TaskId } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { backoffMs, type RetryDeps } from '../platform/retry.ts';
 import { decide, needs } from '../pipeline/decide.ts';
@@ -8,7 +8,7 @@ import { collect, type EvidenceDeps } from './evidence.ts';
 
 export interface DecideDeps extends EvidenceDeps {
   store: Store;
-  /** Policy of the project a task belongs to; null when the project is no longer registered: the task is left alone. */
+  /** Policy of the project a task belongs to; null when this process does not know it. */
   policyOf: (task: Pick<Task, 'projectId'>) => LinkedPolicy | null;
   log: Log;
 }
@@ -17,6 +17,8 @@ export interface DecideDeps extends EvidenceDeps {
 export interface ReconcileDeps extends DecideDeps, RetryDeps {
   /** Failed decisions in a row by task, in this process: after a restart, perhaps of a repaired version, all are tried soon. */
   failedDecisions: Map<TaskId, number>;
+  /** The projects that this process knows: tasks of others are left exactly as they are. */
+  projects: readonly ProjectId[];
 }
 
 /** More decisions than this in a row for one task are a defect of the rules, not work. */
@@ -33,10 +35,8 @@ export async function reconcile(taskId: TaskId, deps: DecideDeps): Promise<numbe
     const snapshot = await deps.store.load(taskId);
     if (snapshot === null) return committed;
     const policy = deps.policyOf(snapshot.task);
-    if (policy === null) {
-      await deps.store.rest(taskId, snapshot.meta.wakeSeq, null);
-      return committed;
-    }
+    // Put to rest, it would sleep through what woke it, also for the process that does know it.
+    if (policy === null) return committed;
     const evidence = await collect(needs(snapshot, policy), snapshot, policy, deps);
     const ruling = decide(snapshot, evidence, policy, deps.store.now());
     if (ruling.kind === 'rest') {
@@ -58,7 +58,7 @@ export async function reconcileDue(
   deps: ReconcileDeps,
   limit = 200,
 ): Promise<{ tasks: number; decisions: number; failed: { task: TaskId; error: string }[] }> {
-  const due = await deps.store.dueTasks(limit);
+  const due = await deps.store.dueTasks(limit, deps.projects);
   const failed: { task: TaskId; error: string }[] = [];
   let decisions = 0;
   for (const taskId of due) {

@@ -112,6 +112,7 @@ export const errorCodes = {
   bad_path: impossible,
   task_final: impossible,
   task_id_taken: impossible,
+  project_configured: impossible,
   task_created: impossible,
   not_held: impossible,
   role_not_in_stage: impossible,

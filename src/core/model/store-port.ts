@@ -133,6 +133,8 @@ export interface ClaimRequest {
   leaseMs: number;
   /** Most runs in `preparing` or `running` on this host. */
   maxConcurrency: number;
+  /** Only jobs of these projects, and of none; left out: of all. */
+  projects?: readonly ProjectId[];
 }
 
 /** What follows for the job when a run ends; computed by the pure budget rules, written with the outcome. */
@@ -233,8 +235,20 @@ export interface Store {
   addTask(task: Task, mirror: Mirror): Promise<boolean>;
 
   // reconcile
-  /** Tasks whose wake-up time has come, oldest first. */
-  dueTasks(limit: number): Promise<TaskId[]>;
+  /**
+   * Tasks whose wake-up time has come, oldest first.
+   * @param projects only tasks of these: who does not know a task's project leaves it exactly as it is; left out: of all
+   */
+  dueTasks(limit: number, projects?: readonly ProjectId[]): Promise<TaskId[]>;
+  /** Active tasks that nothing would ever look at again, although something is to be done for them. */
+  asleep(): Promise<TaskId[]>;
+  /** Makes a task due. */
+  wake(taskId: TaskId): Promise<void>;
+  /**
+   * Drops the tasks of a project that is no longer served: those that are active end as cancelled, nothing of any is done,
+   * sent or read any more, and the next contact with the project is its first. Answers the tasks that were ended.
+   */
+  dropProject(projectId: ProjectId, by: string): Promise<TaskId[]>;
   load(taskId: TaskId): Promise<Snapshot | null>;
   /** `stale`: the version moved, load again. */
   commit(taskId: TaskId, expectedVersion: number, decision: Decision): Promise<'ok' | 'stale'>;
@@ -246,7 +260,7 @@ export interface Store {
   enqueue(job: NewJob): Promise<{ job: Job; created: boolean }>;
   claim(request: ClaimRequest): Promise<Claim | null>;
   /** Whether a job is due, room or not: what an idle worker asks before anything that costs more. */
-  hasDueJob(): Promise<boolean>;
+  hasDueJob(projects?: readonly ProjectId[]): Promise<boolean>;
   renew(lease: Lease, leaseMs: number): Promise<{ cancelRequested: boolean } | 'lost'>;
   patchRun(lease: Lease, patch: RunPatch): Promise<'ok' | 'lost'>;
   settle(lease: Lease, settlement: Settlement): Promise<'ok' | 'lost'>;
@@ -258,8 +272,13 @@ export interface Store {
   /**
    * Hands out the next due effect. One that changes the repository only while its task is at rest, has no unhandled message
    * and still wants it: what is not wanted any more is withdrawn, and the task gets an `effect_settled` message of that.
+   * @param projects only what tasks of these asked for, besides chat messages and what belongs to no task; left out: all
    */
-  claimEffect(owner: string, leaseMs: number): Promise<{ effect: Effect; token: number } | null>;
+  claimEffect(
+    owner: string,
+    leaseMs: number,
+    projects?: readonly ProjectId[],
+  ): Promise<{ effect: Effect; token: number } | null>;
   settleEffect(effectId: EffectId, token: number, delivery: RecordedDelivery): Promise<'ok' | 'lost'>;
   /** Effects that some process is sending now, and who: a dead sender's are given back by a repair. */
   effectsInFlight(): Promise<{ effect: Effect; token: number; owner: string; expiresAt: number }[]>;

@@ -48,3 +48,14 @@ export function rowId(id: string): number {
 export function countsByTask(rows: { task_id: string; n: number }[]): Map<string, number> {
   return new Map(rows.map((row) => [row.task_id, row.n]));
 }
+
+/** A condition that a column has one of these values, which are any texts, with its parameters; without a list it holds always. */
+export function among(
+  column: string,
+  values: readonly string[] | undefined,
+): { text: string; params: Record<string, string> } {
+  if (values === undefined) return { text: '1 = 1', params: {} };
+  const params = Object.fromEntries(values.map((value, n) => [`among${n}`, value]));
+  const names = Object.keys(params).map((name) => `@${name}`);
+  return { text: names.length === 0 ? '1 = 0' : `${column} IN (${names.join(', ')})`, params };
+}

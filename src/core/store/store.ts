@@ -5,6 +5,7 @@ import { agentBreaker } from './statements/agent-breaker.ts';
 import { anyDue, claimJob, mayClaim } from './statements/claim.ts';
 import { applyDecision, queueEffect, queueJob } from './statements/commit.ts';
 import { claimEffect, reviveEffects, settleEffect } from './statements/deliver.ts';
+import { dropProject } from './statements/drop.ts';
 import { jobs } from './statements/jobs.ts';
 import { patchRun, renewLease, runningJobs, settleLease, takeOver } from './statements/leased.ts';
 import { followClock } from './statements/clock.ts';
@@ -72,7 +73,10 @@ function pollingMethods({ read, write }: Driver, now: Now) {
 
 function reconcileMethods({ read, write }: Driver, now: Now) {
   return {
-    dueTasks: (limit) => read(() => tasks.due(now(), limit)),
+    dueTasks: (limit, projects) => read(() => tasks.due(now(), limit, projects)),
+    asleep: () => read(() => tasks.asleep()),
+    wake: (taskId) => write(() => tasks.wake(taskId, now())),
+    dropProject: (projectId, by) => write(() => dropProject(projectId, by, now())),
     load: (taskId) => read(() => loadSnapshot(taskId)),
     commit: (taskId, expectedVersion, decision) => write(() => applyDecision(taskId, expectedVersion, decision, now())),
     rest: (taskId, seenWake, wakeAt) => write(() => tasks.rest(taskId, seenWake, wakeAt)),
@@ -84,7 +88,7 @@ function queueMethods({ read, write }: Driver, now: Now) {
     enqueue: (job) => write(() => queueJob(job, now())),
     claim: async (request) =>
       (await read(() => mayClaim(request, now()))) ? write(() => claimJob(request, now())) : null,
-    hasDueJob: () => read(() => anyDue(now())),
+    hasDueJob: (projects) => read(() => anyDue(now(), projects)),
     renew: (lease, leaseMs) => write(() => renewLease(lease, leaseMs, now())),
     patchRun: (lease, patch) => write(() => patchRun(lease, patch)),
     settle: (lease, settlement) => write(() => settleLease(lease, settlement, now())),
@@ -95,11 +99,11 @@ function queueMethods({ read, write }: Driver, now: Now) {
 
 function outboxMethods({ read, write }: Driver, now: Now) {
   return {
-    claimEffect: async (owner, leaseMs) => {
+    claimEffect: async (owner, leaseMs, projects) => {
       // Looked at first without the write lock: an empty outbox is the usual case.
       const due = await read(() => outbox.nextDue());
       if (due === null || due > now()) return null;
-      const row = await write(() => claimEffect(owner, leaseMs, now()));
+      const row = await write(() => claimEffect(owner, leaseMs, now(), projects));
       return row === null ? null : { effect: decodeEffect(row), token: row.lease_token };
     },
     settleEffect: (effectId, token, delivery) => write(() => settleEffect(effectId, token, delivery, now())),

@@ -1,5 +1,6 @@
 import type { Claim, ProcessRow, RunId, RunningJob } from '../model/index.ts';
 import { ownerState, parseOwner } from '../platform/processes.ts';
+import { isServed } from './context.ts';
 import type { WorkerConfig, WorkerDeps } from './deps.ts';
 
 /**
@@ -10,10 +11,10 @@ import type { WorkerConfig, WorkerDeps } from './deps.ts';
  * @param active runs that this process drives
  */
 export async function findAdoptable(
-  deps: Pick<WorkerDeps, 'store' | 'host' | 'owner'> & { config: Pick<WorkerConfig, 'leaseMs'> },
+  deps: Pick<WorkerDeps, 'store' | 'host' | 'owner' | 'projects'> & { config: Pick<WorkerConfig, 'leaseMs'> },
   active: ReadonlySet<RunId>,
 ): Promise<RunningJob[]> {
-  const running = await deps.store.runningJobs(null);
+  const running = (await deps.store.runningJobs(null)).filter((found) => !rests(found, deps));
   const states = running.map((job) => ({ job, state: ownerState(job.lease.owner, deps.host) }));
   const unseen = states.some(({ state }) => state === 'unseen');
   const processes = unseen ? await deps.store.processes() : [];
@@ -24,6 +25,11 @@ export async function findAdoptable(
       return state === 'dead' || (state === 'unseen' && hostSilent(job, running, processes, now, deps.config.leaseMs));
     })
     .map(({ job }) => job);
+}
+
+/** Work that only waits to be published for a project that this process does not know: it holds no slot, and can wait. */
+function rests({ job, run }: RunningJob, deps: Pick<WorkerDeps, 'projects'>): boolean {
+  return run.phase === 'publishing' && !job.cancelRequested && !isServed(job, deps);
 }
 
 /**

@@ -102,7 +102,7 @@ export function createSharedBreaker(deps: WorkerDeps): SharedBreaker {
       if (allowed.kind === 'go') return allowed;
       if (breaker.reason === 'authentication' && breaker.state === 'open' && (await checkLogin()))
         return { kind: 'go' };
-      if (allowed.kind !== 'probe' || !(await store.hasDueJob()))
+      if (allowed.kind !== 'probe' || !(await store.hasDueJob(deps.projects)))
         return { kind: 'wait', until: breaker.state === 'open' ? breaker.until : null };
       // Reserved before the claim: a claimed job could not be given back without spending one of the task's runs.
       const mine = await changeBreaker(deps, (now) =>

@@ -1,6 +1,7 @@
 import type { Claim, ClaimState } from '../model/index.ts';
 import { roleNames } from '../pipeline/stages/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
+import { isServed } from './context.ts';
 import type { WorkerDeps } from './deps.ts';
 import type { SharedBreaker } from './breaker.ts';
 
@@ -14,13 +15,15 @@ const ready = { kind: 'ready' } as const;
  * then the claim, which enforces the host's limit.
  */
 export async function claimNext(deps: WorkerDeps, breaker: SharedBreaker): Promise<Claiming> {
-  if (!(await deps.store.hasDueJob())) return ready;
+  if (!(await deps.store.hasDueJob(deps.projects))) return ready;
   const broken = await preflight(deps);
   if (broken !== null) return broken;
   const admitted = await breaker.admit();
   if (admitted.kind === 'wait') return { kind: 'paused', until: admitted.until };
-  const { host, owner, config } = deps;
-  const claim = await deps.store.claim({ host, owner, leaseMs: config.leaseMs, maxConcurrency: config.maxConcurrency });
+  const { host, owner, projects } = deps;
+  const { leaseMs, maxConcurrency } = deps.config;
+  const known = projects === undefined ? {} : { projects };
+  const claim = await deps.store.claim({ host, owner, leaseMs, maxConcurrency, ...known });
   if (claim !== null) crashPoint('claim.after');
   if (admitted.kind === 'probe')
     await breaker.assign(claim === null || claim.job.kind === 'check' ? null : claim.run.id);
@@ -36,7 +39,7 @@ const maxJobs = 200;
  */
 async function preflight(deps: WorkerDeps): Promise<Extract<ClaimState, { kind: 'preflight_failed' }> | null> {
   const jobs = await deps.store.recentJobs(maxJobs);
-  const waiting = jobs.filter((job) => job.state === 'queued' || job.state === 'delayed');
+  const waiting = jobs.filter((job) => (job.state === 'queued' || job.state === 'delayed') && isServed(job, deps));
   const agents = waiting.filter((job) => job.kind !== 'check');
   const asked =
     waiting.length > 0

@@ -1,4 +1,4 @@
-import type { Claim, Lease, ProjectId, RunCause, RunOutcome, RunPatch } from '../model/index.ts';
+import type { Claim, Job, Lease, ProjectId, RunCause, RunOutcome, RunPatch } from '../model/index.ts';
 import type { WorkerDeps } from './deps.ts';
 import type { SharedBreaker } from './breaker.ts';
 import type { LeaseRenewer } from './lease-renewer.ts';
@@ -57,6 +57,11 @@ const defaultBaseBranch = 'main';
 /** The branch that the run's branch is to be merged into. */
 export function baseBranchOf({ deps, claim }: RunContext): string {
   return claim.task?.baseBranch ?? deps.policyOf(claim.job)?.baseBranch ?? defaultBaseBranch;
+}
+
+/** Whether this process knows the project of a job: what belongs to one that it does not know is left to others. */
+export function isServed(job: Pick<Job, 'projectId'>, { projects }: Pick<WorkerDeps, 'projects'>): boolean {
+  return projects === undefined || job.projectId === null || projects.includes(job.projectId);
 }
 
 /** The project whose settings hold for the run. */

@@ -51,6 +51,8 @@ export interface WorkerDeps {
   host: string;
   /** `host|boot id|pid|start time` of this process. */
   owner: string;
+  /** The projects that this process knows; left out: it claims jobs of all. */
+  projects?: readonly ProjectId[];
   /** The project whose settings hold for a job; null when it is no longer configured. */
   policyOf: (job: Pick<Job, 'projectId' | 'repo'>) => ProjectPolicy | null;
   /** Time limit of a role in a project, for jobs that name none. */

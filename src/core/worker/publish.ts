@@ -11,7 +11,7 @@ import {
 import { roleFacts } from '../pipeline/stages/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { backoffMs, retryPolicies } from '../platform/retry.ts';
-import { baseBranchOf, LeaseLost, patchRun, projectOf, type RunContext } from './context.ts';
+import { baseBranchOf, isServed, LeaseLost, patchRun, projectOf, type RunContext } from './context.ts';
 
 /** Where changes outside the role's scope are saved. */
 export function patchFileOf(folder: string): string {
@@ -33,6 +33,11 @@ export async function publish(context: RunContext): Promise<Publication> {
   const { deps, renewer, signal } = context;
   let refused = 0;
   let reported: string | null = null;
+  // Pushed by whoever serves the project, when it is back.
+  if (!isServed(context.claim.job, deps) && renewer.state() !== 'cancel') {
+    await patchRun(context, { trouble: `its project ${context.claim.job.projectId} is not configured here` });
+    return { kind: 'detached' };
+  }
   for (let n = 1; ; n++) {
     if (renewer.state() === 'lost') throw new LeaseLost(context.lease.runId);
     if (renewer.state() === 'cancel')

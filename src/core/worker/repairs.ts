@@ -4,7 +4,7 @@ import { brokenCopies, leftovers } from './repairs/copies.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
 import { runFolders } from './repairs/run-folders.ts';
 import { deadOwners, orphans } from './repairs/runs.ts';
-import { lostProbe, oldWorkspaces, abandonedEffects } from './repairs/state.ts';
+import { lostProbe, oldWorkspaces, abandonedEffects, asleepTasks } from './repairs/state.ts';
 
 /** Everything `orch recover` and the start of a service look for, in this order: what runs need, runs, what depends on them. */
 const repairs: readonly Repair[] = [
@@ -12,6 +12,7 @@ const repairs: readonly Repair[] = [
   deadOwners,
   orphans,
   abandonedEffects,
+  asleepTasks,
   lostProbe,
   oldWorkspaces,
   runFolders,

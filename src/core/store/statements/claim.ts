@@ -1,6 +1,6 @@
-import type { Claim, ClaimRequest, Job, JobId, Lease, RunId, Task, TaskId } from '../../model/index.ts';
+import type { Claim, ClaimRequest, Job, JobId, Lease, ProjectId, RunId, Task, TaskId } from '../../model/index.ts';
 import { budgetOf, refusalMessage, refusalOf, sessionToResume, type Refusal } from '../../queue/claim.ts';
-import { idOf } from '../codec.ts';
+import { among, idOf } from '../codec.ts';
 import { one, run as change, type Query } from '../query.ts';
 import { decodeJob } from './jobs.ts';
 import type { JobColumns } from './jobs.ts';
@@ -13,8 +13,8 @@ import type { StoredTask } from './tasks.ts';
 const promote = `UPDATE jobs SET state = 'queued' WHERE state = 'delayed' AND available_at <= @now`;
 
 // No `available_at <= now` here: what was once due stays due when the clock is set back.
-const pick = `SELECT j.* FROM jobs AS j LEFT JOIN tasks AS t ON t.id = j.task_id
-  WHERE j.state = 'queued' AND coalesce(t.paused, 0) = 0 AND NOT EXISTS (
+const pick = (known: string): string => `SELECT j.* FROM jobs AS j LEFT JOIN tasks AS t ON t.id = j.task_id
+  WHERE j.state = 'queued' AND (j.project_id IS NULL OR ${known}) AND coalesce(t.paused, 0) = 0 AND NOT EXISTS (
     SELECT 1 FROM jobs AS r WHERE r.state = 'running' AND r.repo = j.repo AND r.branch = j.branch)
   ORDER BY j.available_at, j.id LIMIT 1`;
 
@@ -23,17 +23,21 @@ const take = `UPDATE jobs SET state = 'running', lease_token = lease_token + 1, 
 
 const refuse = `UPDATE jobs SET state = 'failed', last_error = @error, finished_at = @now WHERE id = @id AND state = 'queued'`;
 
-const delayedIsDue = `SELECT 1 FROM jobs WHERE state = 'delayed' AND available_at <= @now LIMIT 1`;
-
-/** Whether any job is due, were there room for it; two looks into partial indexes, however many jobs have finished. */
-export function* anyDue(now: number): Query<boolean> {
-  if ((yield* one(`SELECT 1 FROM jobs WHERE state = 'queued' LIMIT 1`)) !== null) return true;
-  return (yield* one(delayedIsDue, { now })) !== null;
+/**
+ * Whether any job is due, were there room for it; two looks into partial indexes, however many jobs have finished.
+ * @param projects only jobs of these, and of none; left out: of all
+ */
+export function* anyDue(now: number, projects?: readonly ProjectId[]): Query<boolean> {
+  const { text, params } = among('project_id', projects);
+  const known = `(project_id IS NULL OR ${text})`;
+  if ((yield* one(`SELECT 1 FROM jobs WHERE state = 'queued' AND ${known} LIMIT 1`, params)) !== null) return true;
+  const delayed = `SELECT 1 FROM jobs WHERE state = 'delayed' AND available_at <= @now AND ${known} LIMIT 1`;
+  return (yield* one(delayed, { now, ...params })) !== null;
 }
 
 /** Whether a claim could find anything: asked before the write lock is taken, so that an idle worker disturbs nobody. */
-export function* mayClaim({ host, maxConcurrency }: ClaimRequest, now: number): Query<boolean> {
-  return (yield* runs.slotsTaken(host)) < maxConcurrency && (yield* anyDue(now));
+export function* mayClaim({ host, maxConcurrency, projects }: ClaimRequest, now: number): Query<boolean> {
+  return (yield* runs.slotsTaken(host)) < maxConcurrency && (yield* anyDue(now, projects));
 }
 
 /**
@@ -44,8 +48,9 @@ export function* mayClaim({ host, maxConcurrency }: ClaimRequest, now: number): 
 export function* claimJob(request: ClaimRequest, now: number): Query<Claim | null> {
   yield* change(promote, { now });
   if ((yield* runs.slotsTaken(request.host)) >= request.maxConcurrency) return null;
+  const { text, params } = among('j.project_id', request.projects);
   for (;;) {
-    const row = yield* one<JobColumns>(pick);
+    const row = yield* one<JobColumns>(pick(text), params);
     if (row === null) return null;
     const job = decodeJob(row);
     const stored = job.taskId === null ? null : yield* tasks.find(job.taskId);

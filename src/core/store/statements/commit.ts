@@ -1,4 +1,4 @@
-import type { Decision, Job, NewEffect, NewJob, TaskId } from '../../model/index.ts';
+import type { Decision, Job, NewEffect, NewJob, Task, TaskId, Why } from '../../model/index.ts';
 import { refuseSecondJob } from '../../queue/claim.ts';
 import { supersedes, wishOf } from '../../queue/outbox.ts';
 import { run, type Query } from '../query.ts';
@@ -41,16 +41,27 @@ export function* applyDecision(
   for (const job of decision.jobs) yield* queueJob({ ...job, taskId }, now);
   for (const effect of decision.effects) yield* queueEffect(effect, taskId, now);
   yield* withdrawUnwanted(taskId, { task, visit: decision.visit ?? (yield* visits.find(taskId, task.visit)) }, now);
-  yield* run(insertDecision, {
-    taskId,
-    now,
-    from: before.task.stage,
-    to: task.stage,
-    version: version + 1,
-    holdCause: task.hold?.cause ?? null,
-    why: JSON.stringify(decision.why),
-  });
+  yield* recordDecision(before.task, task, version, now, decision.why);
   return 'ok';
+}
+
+/** Writes a row of the journal. @param version the one that the task had before */
+export function* recordDecision(
+  before: Pick<Task, 'id' | 'stage'>,
+  after: Pick<Task, 'stage' | 'hold'>,
+  version: number,
+  now: number,
+  why: Why,
+): Query<void> {
+  yield* run(insertDecision, {
+    taskId: before.id,
+    now,
+    from: before.stage,
+    to: after.stage,
+    version: version + 1,
+    holdCause: after.hold?.cause ?? null,
+    why: JSON.stringify(why),
+  });
 }
 
 /**

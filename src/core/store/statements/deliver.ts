@@ -1,4 +1,4 @@
-import type { EffectId, RecordedDelivery, TaskId } from '../../model/index.ts';
+import type { EffectId, ProjectId, RecordedDelivery, Task, TaskId } from '../../model/index.ts';
 import { fateOf, isWanted, reportOf, revivable, withdrawalOf, type Standing } from '../../queue/outbox.ts';
 import type { Query } from '../query.ts';
 import { messages } from './messages.ts';
@@ -8,13 +8,25 @@ import { visits } from './visits.ts';
 
 /**
  * Hands the next due effect to a sender. Its task is looked at in the same transaction: what it does not want any more is
- * withdrawn, what it has to look at first is passed over.
+ * withdrawn, what it has to look at first is passed over, and so is what a task of another project than these wants done.
  */
-export function* claimEffect(owner: string, leaseMs: number, now: number): Query<EffectColumns | null> {
+export function* claimEffect(
+  owner: string,
+  leaseMs: number,
+  now: number,
+  projects?: readonly ProjectId[],
+): Query<EffectColumns | null> {
   let row = yield* outbox.dueAfter(0, now);
   while (row !== null) {
     const standing = yield* standingOf(row);
-    const fate = standing === null ? 'send' : fateOf(decodeEffect(row), standing, standing.unseen);
+    const effect = decodeEffect(row);
+    // A chat message says what was decided; it needs no project.
+    const foreign = projects !== undefined && standing !== null && !projects.includes(standing.task.projectId);
+    if (foreign && effect.body.kind !== 'chat.message') {
+      row = yield* outbox.dueAfter(row.id, now);
+      continue;
+    }
+    const fate = standing === null ? 'send' : fateOf(effect, standing, standing.unseen);
     if (fate === 'send') return yield* outbox.claim(row.id, owner, leaseMs, now);
     if (standing !== null && fate === 'withdraw') yield* withdraw(row, standing, now);
     row = yield* outbox.dueAfter(row.id, now);
@@ -23,7 +35,7 @@ export function* claimEffect(owner: string, leaseMs: number, now: number): Query
 }
 
 /** Null for an effect of no task. */
-function* standingOf({ task_id: id }: EffectColumns): Query<(Standing & { unseen: boolean }) | null> {
+function* standingOf({ task_id: id }: EffectColumns): Query<(Standing & { unseen: boolean; task: Task }) | null> {
   const taskId = id as TaskId | null;
   const stored = taskId === null ? null : yield* tasks.find(taskId);
   if (taskId === null || stored === null) return null;

@@ -57,6 +57,10 @@ export const messages = {
     const text = 'SELECT task_id, count(*) AS n FROM messages WHERE handled_at IS NULL GROUP BY task_id';
     return countsByTask(yield* all(text));
   },
+  /** What waits is read no more. */
+  *allHandled(taskId: TaskId, now: number): Query<void> {
+    yield* run('UPDATE messages SET handled_at = @now WHERE task_id = @taskId AND handled_at IS NULL', { taskId, now });
+  },
   *handled(id: MessageId, now: number): Query<void> {
     yield* run('UPDATE messages SET handled_at = @now WHERE id = @id', { id: rowId(id), now });
   },

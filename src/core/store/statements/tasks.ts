@@ -1,6 +1,7 @@
 import type { ItemId, ProjectId, Stage, Task, TaskId, TaskMeta, WorkStage } from '../../model/index.ts';
 import { noProgress } from '../../model/index.ts';
-import { bit, decode, decodeOrNull, encodeOrNull, isSet } from '../codec.ts';
+import { liveStates } from '../../queue/claim.ts';
+import { among, bit, decode, decodeOrNull, encodeOrNull, inList, isSet } from '../codec.ts';
 import { all, one, run, type Query, type Value } from '../query.ts';
 import { asHoldCause, asPhase, asStage } from '../words.ts';
 
@@ -139,8 +140,18 @@ const wakeTask = `UPDATE tasks SET ${awaken} WHERE id = @id`;
 
 const restTask = 'UPDATE tasks SET awake = 0, wake_at = @wakeAt WHERE id = @id AND wake_seq = @seenWake';
 
-const dueTasks = `SELECT id, wake_at FROM tasks WHERE awake = 1
-  UNION ALL SELECT id, wake_at FROM tasks WHERE awake = 0 AND wake_at <= @now ORDER BY wake_at, id LIMIT @limit`;
+const dueTasks = (known: string): string => `SELECT id, wake_at FROM tasks WHERE awake = 1 AND ${known}
+  UNION ALL SELECT id, wake_at FROM tasks WHERE awake = 0 AND wake_at <= @now AND ${known} ORDER BY wake_at, id LIMIT @limit`;
+
+// Nobody looks at a task that neither is awake nor has a time to wake at, unless something else wakes it: the end of its job
+// or of an effect, a change outside that its hold waits for, or its resumption.
+const asleepTasks = `SELECT id FROM tasks AS t
+  WHERE awake = 0 AND wake_at IS NULL AND stage NOT IN ('done', 'cancelled') AND (
+    EXISTS (SELECT 1 FROM messages AS m WHERE m.task_id = t.id AND m.handled_at IS NULL)
+    OR (hold IS NULL AND paused = 0
+      AND NOT EXISTS (SELECT 1 FROM jobs AS j WHERE j.task_id = t.id AND j.state IN (${inList(liveStates)}))
+      AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.task_id = t.id AND e.state IN ('pending', 'in_flight'))))
+  ORDER BY id`;
 
 const filteredTasks = `SELECT * FROM tasks
   WHERE (@stage IS NULL OR stage = @stage) AND (@projectId IS NULL OR project_id = @projectId)
@@ -183,12 +194,20 @@ export const tasks = {
   *rest(id: TaskId, seenWake: number, wakeAt: number | null): Query<void> {
     yield* run(restTask, { id, seenWake, wakeAt });
   },
+  /** Whatever woke the task: it is not looked at any more until something else does. */
+  *sleep(id: TaskId): Query<void> {
+    yield* run('UPDATE tasks SET awake = 0, wake_at = NULL WHERE id = @id', { id });
+  },
   /** Whether something woke the task that no decision has looked at yet. */
   *isAwake(id: TaskId): Query<boolean> {
     return (yield* one('SELECT 1 FROM tasks WHERE id = @id AND awake = 1', { id })) !== null;
   },
-  *due(now: number, limit: number): Query<TaskId[]> {
-    return (yield* all<{ id: TaskId }>(dueTasks, { now, limit })).map((row) => row.id);
+  *due(now: number, limit: number, projects?: readonly ProjectId[]): Query<TaskId[]> {
+    const { text, params } = among('project_id', projects);
+    return (yield* all<{ id: TaskId }>(dueTasks(text), { now, limit, ...params })).map((row) => row.id);
+  },
+  *asleep(): Query<TaskId[]> {
+    return (yield* all<{ id: TaskId }>(asleepTasks)).map((row) => row.id);
   },
   /** A run starts: it is counted and its dollars are set aside before any process exists (spec 3.3). */
   *reserve(id: TaskId, micros: number): Query<void> {

@@ -45,6 +45,19 @@ export const abandonedEffects: Repair = {
   },
 };
 
+/** Tasks that a process which did not know their project put to sleep, as versions before 0.2 did: nothing would wake them. */
+export const asleepTasks: Repair = {
+  name: 'tasks that nothing wakes',
+  find: async ({ store }) =>
+    (await store.asleep()).map((taskId) => ({
+      line: `${taskId} sleeps, although something is to be done for it`,
+      fix: async () => {
+        await store.wake(taskId);
+        return `${taskId} is looked at again`;
+      },
+    })),
+};
+
 /** Workspaces of done tasks, after their retention: removed when everything in them is on the server. */
 export const oldWorkspaces: Repair = {
   name: 'workspaces of done tasks',
