@@ -5,7 +5,7 @@ import { databaseOf } from './core/config/database.ts';
 import { catalogueOf } from './core/engine/messages/render.ts';
 import type { DeliverDeps } from './core/engine/deliver.ts';
 import { factsFor } from './core/engine/project-facts.ts';
-import type { RoundDeps } from './core/engine/rounds.ts';
+import type { PollerParts } from './pollers/poll-once.ts';
 import type { LinkedPolicy, ProjectPolicy, Role, Store, Task } from './core/model/index.ts';
 import { OrchError } from './core/model/index.ts';
 import { linksOf } from './core/peers/links.ts';
@@ -30,7 +30,7 @@ export interface App extends Parts {
   log: Log;
   owner: string;
   /** What decides and delivers. */
-  engine: RoundDeps;
+  engine: PollerParts;
   /** What runs agents and repairs; `onTask` is what follows a settled run. */
   workerDeps: (onTask: RepairDeps['onTask']) => RepairDeps;
   close: () => Promise<void>;
@@ -66,7 +66,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     return policy === null ? null : { ...policy, links };
   };
   const known = config.projects.map(({ projectId }) => projectId);
-  const engine: RoundDeps = {
+  const engine: PollerParts = {
     store,
     git,
     forge,
@@ -81,6 +81,10 @@ export async function openApp(options: AppOptions): Promise<App> {
     backoff: config.worker.backoff,
     random: Math.random,
     failedDecisions: new Map(),
+    moveCopies: async (from, to) => {
+      await git.rename(from, to);
+      await workspaces.rename(from, to);
+    },
     log,
   };
   const workerDeps = (onTask: RepairDeps['onTask']): RepairDeps => ({

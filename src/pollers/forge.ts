@@ -8,18 +8,16 @@ import type {
   ProjectResolved,
   RepoPr,
   RepoSlug,
-  Store,
   Task,
   TaskId,
 } from '../core/model/index.ts';
 import { isFinal, OrchError } from '../core/model/index.ts';
 import { holds } from '../core/pipeline/rules/holds.ts';
 import { stageOfTask } from '../core/pipeline/stages/index.ts';
+import { followRepository, type RepositoryDeps } from './repository.ts';
 
-export interface ForgePollDeps {
-  store: Store;
+export interface ForgePollDeps extends RepositoryDeps {
   git: GitPort;
-  forge: Forge;
   leader: NamedLease;
 }
 
@@ -32,12 +30,19 @@ type Stamps = ProjectResolved['pulls'];
 export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Promise<void> {
   const { store, git, forge, leader } = deps;
   const rows = await store.tasks({ active: true, projectId: policy.projectId });
-  const tasks = rows
-    .map((row) => row.task)
-    .filter((task) => task.repo === policy.repo && task.visit > 0 && !isFinal(task.stage));
-  if (tasks.length === 0) return;
+  const active = rows.map((row) => row.task).filter(({ stage }) => !isFinal(stage));
+  if (active.every((task) => task.visit === 0 && task.repo === policy.repo)) return;
   const project = await store.project(policy.projectId);
   const heads = await git.lsRemoteHeads(policy.repo);
+  const { repository, lost, messages } = await followRepository(
+    policy,
+    project.resolved.repository,
+    active,
+    heads,
+    deps,
+  );
+  const moved = (await store.tasks({ active: true, projectId: policy.projectId })).map((row) => row.task);
+  const tasks = moved.filter((task) => task.repo === policy.repo && task.visit > 0 && !lost.has(task.id));
   const since = project.prWatermark === null ? null : project.prWatermark - forge.maxStampDelayMs;
   const withPr = tasks.some((task) => task.prNumber !== null);
   const list = withPr ? await listed(policy.repo, since, forge) : { pulls: [], complete: true };
@@ -71,10 +76,12 @@ export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Pro
   const recent = stampsOf(read, known, watermark - forge.maxStampDelayMs, now);
   await store.observe({
     leader,
-    project: withPr ? { ...project, prWatermark: watermark, resolved: { ...project.resolved, pulls: recent } } : null,
+    project: withPr
+      ? { ...project, prWatermark: watermark, resolved: { ...project.resolved, repository, pulls: recent } }
+      : { ...project, resolved: { ...project.resolved, repository } },
     newTasks: [],
     mirrors,
-    messages: [],
+    messages,
   });
   if (trouble !== null) throw trouble;
 }
@@ -104,7 +111,8 @@ async function pullOfTask(task: Task, { pulls, complete }: Listed, forge: Forge)
   if (task.prNumber === null) return null;
   const moved = pulls.find((other) => other.number === task.prNumber);
   const pull = moved ?? (complete ? null : await forge.pull(task.repo, task.prNumber));
-  return pull?.sameRepo === true ? pull : null;
+  // In another repository of the same name the number is somebody else's.
+  return pull?.sameRepo === true && pull.headBranch === task.branch ? pull : null;
 }
 
 /** Whether a failure is about what was asked for, not about the server, the account or the pace. */

@@ -5,9 +5,13 @@ import { chatLane } from '../core/pipeline/channels.ts';
 import { runRounds, type RoundDeps, type RoundReport } from '../core/engine/rounds.ts';
 import { pollForge } from './forge.ts';
 import { followOutages, type Poll } from './outages.ts';
+import type { RepositoryDeps } from './repository.ts';
 import { pollTracker } from './tracker.ts';
 
-export interface PollDeps extends RoundDeps {
+/** What a poller has besides the decisions and deliveries of everybody. */
+export type PollerParts = RoundDeps & Pick<RepositoryDeps, 'moveCopies'>;
+
+export interface PollDeps extends PollerParts {
   policies: ProjectPolicy[];
   /** Repairs that need no person, done first (architecture.md: a broken login never stops recovery). */
   repair: () => Promise<void>;

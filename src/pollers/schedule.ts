@@ -1,5 +1,3 @@
-import type { DeliverDeps } from '../core/engine/deliver.ts';
-import type { ReconcileDeps } from '../core/engine/reconcile.ts';
 import type { NamedLease, Outage, ProjectPolicy } from '../core/model/index.ts';
 import { OrchError, errorWithHint } from '../core/model/index.ts';
 import { systemClock } from '../core/platform/clock.ts';
@@ -7,7 +5,7 @@ import type { ServiceManager } from '../core/platform/sd-notify.ts';
 import { ownerAlive } from '../core/platform/processes.ts';
 import { pollerLease } from './lease.ts';
 import { knownOutages } from './outages.ts';
-import { pollOnce, type TickReport } from './poll-once.ts';
+import { pollOnce, type PollerParts, type TickReport } from './poll-once.ts';
 import { untilNextTick, type TickClock } from './ticks.ts';
 
 const { name: leaseName, ms: leaseMs } = pollerLease;
@@ -28,7 +26,7 @@ export interface Poller {
 }
 
 export function createPoller(
-  engine: ReconcileDeps & DeliverDeps,
+  engine: PollerParts,
   config: { projects: ProjectPolicy[]; poll: { schedule: string } },
   repair: () => Promise<void>,
 ): Poller {

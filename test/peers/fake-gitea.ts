@@ -55,6 +55,7 @@ export function notFound(response: ServerResponse): void {
 
 export function repository(more: Record<string, unknown> = {}) {
   return {
+    id: 1,
     full_name: 'acme/shop',
     default_branch: 'main',
     empty: false,

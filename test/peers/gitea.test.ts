@@ -283,6 +283,7 @@ describe('repository', () => {
       json(response, 200, repository({ allow_manual_merge: true })),
     );
     expect(await gitea.repo(slug)).toEqual({
+      id: 1,
       slug,
       defaultBranch: 'main',
       empty: false,
@@ -300,6 +301,21 @@ describe('repository', () => {
       json(response, 200, repository({ full_name: 'acme/../../etc' })),
     );
     expect(await failureOf(gitea.repo(slug), secrets)).toMatchObject({ code: 'gitea_garbage' });
+  });
+
+  it.each<[string, Answer, unknown]>([
+    ['its own', (response) => json(response, 200, repository()), { id: 1, slug }],
+    ['a former one', (response) => response.writeHead(301, { location: '/api/v1/repos/acme/new' }).end(), { id: 1 }],
+    ['one that leads out', (response) => response.writeHead(301, { location: 'https://x/login' }).end(), null],
+    ['one that nothing has', (response) => json(response, 404, missing), null],
+  ])('finds a repository by a name: %s', async (_name, answer, found) => {
+    const { gitea, server } = await againstGitea((seen, response) =>
+      seen.path === '/api/v1/repos/acme/new' ? json(response, 200, repository()) : answer(response),
+    );
+    const repo = await gitea.findRepo(slug);
+    if (found === null) expect(repo).toBeNull();
+    else expect(repo).toMatchObject(found as object);
+    expect(server.seen.every(({ path }) => path.startsWith('/api/v1/repos/acme/'))).toBe(true);
   });
 
   it('reads the protection of a branch whose name needs encoding', async () => {

@@ -98,6 +98,17 @@ realPart('a real Gitea through the adapter', missing, () => {
     await expect(nobody.me()).rejects.toMatchObject({ code: 'gitea_unreachable', retry: 'later' });
   });
 
+  it('a renamed repository keeps its id and is found by its former name; one made again is another', async () => {
+    const { slug } = await server.createRepo('moving', { 'README.md': '# Moving\n' });
+    const { id } = await gitea.repo(slug);
+    expect((await server.api('PATCH', `/repos/${slug}`, { name: 'moved' })).status).toBe(200);
+    expect(await gitea.findRepo(slug)).toMatchObject({ id, slug: 'acme/moved' });
+    await expect(gitea.repo(slug)).rejects.toMatchObject({ code: 'gitea_refused' });
+    await server.createRepo('moving', { 'README.md': '# Another\n' });
+    expect((await gitea.repo(slug)).id).not.toBe(id);
+    expect(await gitea.findRepo('acme/nowhere' as RepoSlug)).toBeNull();
+  });
+
   it('opens a pull request once, and adopts it the second time', async () => {
     const { head, sha, wanted, pr } = await openPull();
     expect(pr).toMatchObject({

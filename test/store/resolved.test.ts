@@ -10,6 +10,7 @@ const full: ProjectResolved = {
     members: [{ id: 'm', email: 'a@example.org', displayName: 'Ann', role: 'member' }],
   },
   recent: { i: 2 },
+  repository: { id: 3, slug: 'acme/shop' },
   pulls: { 7: { updatedAt: 3, seenAt: 4 } },
   sweptAt: 5,
   sweepFrom: 6,

@@ -105,6 +105,7 @@ const situations: Record<HoldCause, Situation> = {
   cost_cap: [{ message: refusedJob('cost_cap') }],
   pr_closed: [{ pr: pull({ state: 'closed' }) }],
   branch_deleted: [{ branch: { kind: 'branch', branch: 'feature/ET-012-cart-total', sha: null } }],
+  repository_replaced: [{ message: { kind: 'repository_replaced', text: 'acme/shop is another repository' } }],
   force_pushed: [{}, { lineage: seen({ intact: false, reference: sha('1') }) }],
   closed_by_hand: [{ item: item({ stateGroup: 'completed' }) }],
   item_unreadable: [{ item: item({ unreadable: 'more than 20 pages, 2000 rows' }) }],

@@ -113,6 +113,22 @@ describe('prepare', () => {
     expect(bench.bare('diff-tree', '-r', '--name-status', start, sha)).toBe('M\tsrc/a.txt\nA\tsrc/mine.txt');
   });
 
+  it('keeps what is not pushed when its repository gets another name, and what is there under that name', async () => {
+    const to = 'acme/store' as RepoSlug;
+    await bench.workspaces.prepare(slug, branch);
+    put('src/mine.txt', 'mine\n');
+    for (let times = 0; times < 2; times += 1) {
+      await bench.git.rename(slug, to);
+      await bench.workspaces.rename(slug, to);
+    }
+    expect(readFileSync(path.join(bench.workspaces.pathOf(to, branch), 'src/mine.txt'), 'utf8')).toBe('mine\n');
+    expect(existsSync(bench.workspaces.pathOf(slug, branch))).toBe(false);
+    expect(await bench.git.has(to, start)).toBe(true);
+    await bench.workspaces.prepare(slug, branch);
+    await bench.workspaces.rename(slug, to);
+    expect(existsSync(path.join(bench.workspaces.pathOf(to, branch), 'src/mine.txt'))).toBe(true);
+  });
+
   it('refuses when the server’s branch moved away from under unpublished work, and keeps that', async () => {
     await bench.workspaces.prepare(slug, branch);
     put('src/mine.txt', 'mine\n');

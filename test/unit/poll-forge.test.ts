@@ -48,15 +48,26 @@ async function look(over: Partial<Forge>, numbers = [7], watermark: number | nul
     pull: noted('pull', over.pull ?? (async (_repo, number) => of(number, merged))),
     reviews: noted('reviews', over.reviews ?? (async () => [review()])),
     statuses: async () => [],
+    repo: noted('repo', async () => ({ id: 3 }) as never),
   } as unknown as Forge;
   const store = {
     now: () => noon,
     tasks: async () => tasks.map((task) => ({ task })),
-    project: async () => ({ projectId: policy().projectId, prWatermark: watermark, resolved: nothingResolved }),
+    project: async () => ({
+      projectId: policy().projectId,
+      prWatermark: watermark,
+      resolved: { ...nothingResolved, repository: { id: 3, slug: repo } },
+    }),
     observe: async (seen: Observation) => void observed.push(seen),
   } as unknown as Store;
   const git = { lsRemoteHeads: async () => new Map([[branch, sha('2')]]) } as unknown as GitPort;
-  const error = await pollForge(policy(), { store, git, forge, leader: {} as NamedLease }).then(
+  const error = await pollForge(policy(), {
+    store,
+    git,
+    forge,
+    leader: {} as NamedLease,
+    moveCopies: async () => {},
+  }).then(
     () => null,
     (thrown: unknown) => (thrown as OrchError).code,
   );

@@ -6,6 +6,7 @@ import type { Network } from '../platform/network.ts';
 import type { Log } from '../platform/log.ts';
 import { retrying, retryPolicies } from '../platform/retry.ts';
 import { coalesce } from '../platform/coalesce.ts';
+import { renameFolder } from '../platform/files.ts';
 import { createBare, identityEnv, type Bare, type GitTimeouts } from './bare.ts';
 import { bareLeftovers, isBroken, moveBroken } from './leftovers.ts';
 import { isCrowded, packBare } from './packing.ts';
@@ -226,6 +227,7 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
     crowded: (repo, now) => isCrowded(bare.pathOf(repo), now),
     pack: (repo, needed, now) => packBare(bare, repo, needed, now),
     leftovers: (before) => Promise.resolve(bareLeftovers(options.reposDir, before)),
+    rename: (from, to) => Promise.resolve(renameFolder(bare.pathOf(from), bare.pathOf(to))),
     isBroken: (repo) => Promise.resolve(isBroken(bare.pathOf(repo))),
     moveBroken: (repo, now) => Promise.resolve(moveBroken(bare.pathOf(repo), now)),
     ...read,

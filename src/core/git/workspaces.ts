@@ -12,7 +12,7 @@ import type {
   WorkspacePort,
 } from '../model/index.ts';
 import { errorText, isCommitSha, OrchError, parseRepoSlug } from '../model/index.ts';
-import { removeTree, writeFileAtomic } from '../platform/files.ts';
+import { removeTree, renameFolder, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Bare } from './bare.ts';
 import { pushedRef, safeBranch } from './git.ts';
@@ -173,8 +173,10 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     for (const name of ['head', 'made'] as const) await rm(noteFile(folder, name), { force: true });
   }
 
+  const folderOf = (repo: RepoSlug): string => path.join(options.workspacesDir, parseRepoSlug(repo));
+
   async function commits(repo: RepoSlug): Promise<CommitSha[]> {
-    const folder = path.join(options.workspacesDir, parseRepoSlug(repo));
+    const folder = folderOf(repo);
     const names = (await readdir(folder).catch(() => [])).filter((name) => /^\..+\.(head|made)$/.test(name));
     const texts = await Promise.all(names.map((name) => readFile(path.join(folder, name), 'utf8').catch(() => '')));
     return texts.map((text) => text.trim()).filter(isCommitSha);
@@ -183,7 +185,9 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   const leftovers: WorkspacePort['leftovers'] = (before) =>
     Promise.resolve(workspaceLeftovers(options.workspacesDir, before));
 
-  return { pathOf, prepare, unpushed, commit, exportCommit, remove, commits, leftovers };
+  const rename: WorkspacePort['rename'] = (from, to) => Promise.resolve(renameFolder(folderOf(from), folderOf(to)));
+
+  return { pathOf, prepare, unpushed, commit, exportCommit, remove, rename, commits, leftovers };
 }
 
 /** A workspace that was exchanged for a link would have its target's files published, or reset. */

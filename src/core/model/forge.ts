@@ -3,6 +3,8 @@ import type { ReviewRow, RepoPr, StatusRow } from './mirror.ts';
 import type { MergeStyle, ReviewVerdict } from './policy.ts';
 
 export interface Repository {
+  /** The server's own number of it: stays when it is renamed or transferred, and is another when it is made again. */
+  id: number;
   slug: RepoSlug;
   defaultBranch: string;
   empty: boolean;
@@ -64,7 +66,10 @@ export interface Forge {
   readonly stampResolutionMs: number;
   me(): Promise<{ login: string }>;
   version(): Promise<string>;
+  /** @throws OrchError of kind `refusal` where there is none of this name, or only one that had it once */
   repo(repo: RepoSlug): Promise<Repository>;
+  /** Also by a name that it had once; null where there is none. */
+  findRepo(repo: RepoSlug): Promise<Repository | null>;
   /**
    * Most recently updated pull requests of any state, until one is older than `since` (ms since the epoch, null: all).
    * @param atMost ends the reading once it has so many: fewer are answered only where there are no more

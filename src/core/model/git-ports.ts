@@ -71,6 +71,8 @@ export interface GitPort {
    * loses what is not on the server.
    */
   pack(repo: RepoSlug, needed: CommitSha[], now: number): Promise<number>;
+  /** Gives the bare copy of a renamed repository its new name; a copy that is there already stays as it is. */
+  rename(from: RepoSlug, to: RepoSlug): Promise<void>;
   /** Temporary files and folders of killed processes, last changed before a moment, ms since the epoch. */
   leftovers(before: number): Promise<string[]>;
   /** Whether the bare copy lacks parts that every repository has. */
@@ -108,6 +110,8 @@ export interface WorkspacePort {
   /** Makes sure that a commit of `commit` is in the bare copy, so that it can be pushed from there. @throws OrchError `commit_missing` */
   exportCommit(repo: RepoSlug, branch: string, sha: CommitSha): Promise<void>;
   remove(repo: RepoSlug, branch: string): Promise<void>;
+  /** Gives the workspaces of a renamed repository its new name; those that are there already stay as they are. */
+  rename(from: RepoSlug, to: RepoSlug): Promise<void>;
   /** Commits that the workspaces of a repository begin from or were published as, those of removed ones left out. */
   commits(repo: RepoSlug): Promise<CommitSha[]>;
   /** Temporary files and folders of killed processes, last changed before a moment, ms since the epoch. */

@@ -43,6 +43,8 @@ export type MessageBody =
     }
   | ({ kind: 'effect_settled'; effectId: EffectId; key: string } & EffectEnd)
   | { kind: 'job_refused'; jobId: JobId; role: Role; reason: 'run_cap' | 'cost_cap' }
+  /** Another repository took the place of the one in which the task began; the text says which. */
+  | { kind: 'repository_replaced'; text: string }
   | { kind: 'command'; name: 'retry'; by: string }
   | { kind: 'command'; name: 'advance'; by: string; to: Stage | null; force: boolean }
   | { kind: 'command'; name: 'cancel'; by: string }

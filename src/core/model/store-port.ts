@@ -40,6 +40,8 @@ export interface ProjectResolved {
   recent: Record<string, number>;
   /** Pull requests near the watermark by number: their `updatedAt`, and when it was first seen. */
   pulls: Record<string, { updatedAt: number; seenAt: number }>;
+  /** The repository that the tasks are in, by the server's id and the name it had then; null: not asked yet. */
+  repository: { id: number; slug: string } | null;
   /** When tasks were looked at one by one last; 0: never. */
   sweptAt: number;
   /** Number of the work item at which the last sweep ended. */
@@ -84,6 +86,7 @@ export const nothingResolved: ProjectResolved = {
   facts: null,
   recent: {},
   pulls: {},
+  repository: null,
   sweptAt: 0,
   sweepFrom: 0,
   gap: null,
@@ -233,6 +236,12 @@ export interface Store {
   post(message: NewMessage): Promise<boolean>;
   /** Makes a task by command (`enqueue --work-item`); `false` when it exists. */
   addTask(task: Task, mirror: Mirror): Promise<boolean>;
+
+  /**
+   * A repository has another name: its project's tasks, their jobs that wait and their effects that are not delivered get it, and
+   * the tasks hear of it. Nothing is changed while a job of it runs.
+   */
+  moveRepository(projectId: ProjectId, from: RepoSlug, to: RepoSlug): Promise<'ok' | 'busy'>;
 
   // reconcile
   /**

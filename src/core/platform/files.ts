@@ -28,6 +28,13 @@ export function privateFolder(folder: string): string {
   return folder;
 }
 
+/** Gives a folder another place, unless something is there already; repeatable. The new place is made with its parents. */
+export function renameFolder(from: string, to: string): void {
+  if (!existsSync(from) || existsSync(to)) return;
+  privateFolder(path.dirname(to));
+  renameSync(from, to);
+}
+
 function isFolder(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -32,6 +32,7 @@ const resolved = z
     facts: facts.nullable().catch(null),
     recent: z.record(z.string(), z.number()).catch({}),
     pulls: z.record(z.string(), z.object({ updatedAt: z.number(), seenAt: z.number() })).catch({}),
+    repository: z.object({ id: z.number(), slug: z.string() }).nullable().catch(null),
     sweptAt: z.number().catch(0),
     sweepFrom: z.number().catch(0),
     gap: gap.nullable().catch(null),

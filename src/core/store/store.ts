@@ -17,6 +17,7 @@ import { applyObservation, differs } from './statements/observe.ts';
 import { decodeEffect, outbox } from './statements/outbox.ts';
 import { projects } from './statements/projects.ts';
 import { decisions, effects, taskRow, taskRows, totals } from './statements/read-models.ts';
+import { moveRepository } from './statements/repository.ts';
 import { runs } from './statements/runs.ts';
 import { tasks } from './statements/tasks.ts';
 import { visits } from './statements/visits.ts';
@@ -62,6 +63,7 @@ function pollingMethods({ read, write }: Driver, now: Now) {
     releaseLease: (lease) => write(() => leases.release(lease)),
     leases: () => read(() => leases.list()),
     post: (message) => write(() => messages.post(message, now())),
+    moveRepository: (projectId, from, to) => write(() => moveRepository(projectId, from, to, now())),
     addTask: (task, mirror) =>
       write(function* () {
         if (!(yield* tasks.insert(task, now()))) return false;

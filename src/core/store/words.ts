@@ -34,6 +34,7 @@ const messageKinds = {
   comment: true,
   effect_settled: true,
   job_refused: true,
+  repository_replaced: true,
   command: true,
 } satisfies Record<MessageBody['kind'], true>;
 const effectKinds = {

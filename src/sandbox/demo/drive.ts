@@ -1,11 +1,10 @@
-import type { DeliverDeps } from '../../core/engine/deliver.ts';
-import type { ReconcileDeps } from '../../core/engine/reconcile.ts';
 import { runRounds } from '../../core/engine/rounds.ts';
 import type { LauncherPort, ProjectPolicy, Store, TaskId } from '../../core/model/index.ts';
 import { isFinal, taskIdOf } from '../../core/model/index.ts';
 import type { Clock } from '../../core/platform/clock.ts';
 import type { RepairDeps } from '../../core/worker/repairs/repair.ts';
 import { createWorker } from '../../core/worker/worker.ts';
+import type { PollerParts } from '../../pollers/poll-once.ts';
 import { createPoller } from '../../pollers/schedule.ts';
 import type { WorkItem } from '../plane/state.ts';
 import { createSpectator, type DemoEvent } from './events.ts';
@@ -15,7 +14,7 @@ import type { DemoSite } from './site.ts';
 export interface DemoProgram {
   store: Store;
   launcher: LauncherPort;
-  engine: ReconcileDeps & DeliverDeps;
+  engine: PollerParts;
   config: { projects: ProjectPolicy[]; poll: { schedule: string } };
   workerDeps(onTask: RepairDeps['onTask']): RepairDeps;
 }

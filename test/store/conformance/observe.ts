@@ -1,14 +1,28 @@
 import { describe, expect, it } from 'vitest';
-import { nothingResolved, type TaskId } from '../../../src/core/model/index.ts';
+import {
+  noProgress,
+  nothingResolved,
+  type ItemId,
+  type NewEffect,
+  type ProjectId,
+  type RepoSlug,
+  type TaskId,
+} from '../../../src/core/model/index.ts';
 import type { Bench } from '../bench.ts';
 import {
   branchMirror,
+  claimOn,
+  comment,
+  commitNow,
+  decision,
   itemMirror,
   lead,
   message,
+  newJob,
   observation,
   present,
   projectId,
+  repo,
   sha,
   start,
   task,
@@ -134,6 +148,7 @@ export function observeSuite(get: () => Bench): void {
             members: [{ id: 'm', email: '', displayName: 'Ann', role: null }],
           },
           recent: { i: 4 },
+          repository: { id: 3, slug: 'acme/shop' },
           pulls: { 7: { updatedAt: 4, seenAt: 5 } },
           sweptAt: 6,
           sweepFrom: 12,
@@ -173,6 +188,50 @@ export function observeSuite(get: () => Bench): void {
       await store.rest(taskId, 2, null);
       expect(await store.post(message('m1'))).toBe(false);
       expect(await store.dueTasks(1)).toEqual([]);
+    });
+  });
+
+  describe('moveRepository', () => {
+    const to = 'acme/store' as RepoSlug;
+    const post: NewEffect = {
+      ...comment('r1'),
+      lane: `review:${repo}#b`,
+      body: { kind: 'forge.post_review', repo, number: 7, head: sha('1'), vote: 'approved', body: 'good' },
+    };
+
+    it('renames tasks, what waits for them, and nothing of another project; the tasks are woken and it is written down', async () => {
+      const { store } = get();
+      const other = { id: 'OT-001' as TaskId, projectId: 'p2' as ProjectId, itemId: 'item-2' as ItemId };
+      const postedVerdict = { verdict: 'approved', sha: sha('1') } as const;
+      await store.addTask(task({ progress: { ...noProgress(), postedVerdict } }), itemMirror());
+      await store.addTask(task(other), itemMirror({ itemId: other.itemId }));
+      await commitNow(store, { jobs: [newJob()], effects: [post, comment('c1')] });
+      const before = present(await store.load(taskId));
+      await store.rest(taskId, before.meta.wakeSeq, null);
+      expect(await store.moveRepository(projectId, repo, to)).toBe('ok');
+      const after = present(await store.load(taskId));
+      expect(after).toMatchObject({ task: { repo: to }, liveJob: { repo: to } });
+      expect(after.meta.version).toBe(before.meta.version + 1);
+      expect((await store.effects({ limit: 9 })).map(({ key, lane, body }) => [key, lane, 'repo' in body])).toEqual([
+        ['c1', comment('c1').lane, false],
+        ['r1', `review:${to}#b`, true],
+      ]);
+      expect(await store.dueTasks(9)).toContain(taskId);
+      expect((await store.decisions({ taskId, limit: 1 }))[0]).toMatchObject({
+        why: { rule: 'world.repository-renamed', sentence: 'the repository acme/shop is now called acme/store' },
+      });
+      expect(present(await store.load(other.id)).task.repo).toBe(repo);
+      // A decision that read the former name is late.
+      expect(await store.commit(taskId, before.meta.version, decision(before.task))).toBe('stale');
+    });
+
+    it('waits for the run that works in it', async () => {
+      const { store } = get();
+      await store.addTask(task(), itemMirror());
+      await commitNow(store, { jobs: [newJob()] });
+      present(await claimOn(store));
+      expect(await store.moveRepository(projectId, repo, to)).toBe('busy');
+      expect(present(await store.load(taskId)).task.repo).toBe(repo);
     });
   });
 }

@@ -2,13 +2,14 @@ import type { Branch, Repository as KnownRepository, ServerVersion, User } from 
 import { OrchError, parseRepoSlug } from '../../model/index.ts';
 import type { Forge, Repository, RepoSlug } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
+import type { HttpAnswer } from '../http/types.ts';
 import { segment, slashed } from '../http/paths.ts';
 import type { GiteaApi } from './api.ts';
 
 /** gitea-js does not know every field that the servers answer. */
 type GiteaRepository = KnownRepository & { allow_manual_merge?: boolean; object_format_name?: string };
 
-type RepoPort = Pick<Forge, 'me' | 'version' | 'repo' | 'protection'>;
+type RepoPort = Pick<Forge, 'me' | 'version' | 'repo' | 'findRepo' | 'protection'>;
 
 /** Owner and name, encoded: gitea-js puts path parameters in as they are. */
 export function ownerAndName(repo: RepoSlug): [owner: string, name: string] {
@@ -31,6 +32,12 @@ export function createRepos(api: GiteaApi): RepoPort {
   };
   return {
     repo,
+    findRepo: async (slug) => {
+      const answer = await api.send((client) => client.repos.repoGet(...ownerAndName(slug)));
+      const now = answer.status === 301 || answer.status === 307 ? renamedTo(answer) : slug;
+      if (now === null || isMissing(api, answer)) return null;
+      return repo(now);
+    },
     me: async () => {
       const answer = await api.send((client) => client.user.userGetCurrent());
       return { login: api.decoder(answer).record<User>(api.accept(answer), 'user').id('login') };
@@ -53,6 +60,20 @@ export function createRepos(api: GiteaApi): RepoPort {
       };
     },
   };
+}
+
+/** The name in a redirect, which is not followed: only the name is taken from it, and asked for at the configured address. */
+function renamedTo({ headers }: HttpAnswer): RepoSlug | null {
+  const match = /\/api\/v1\/repos\/([^/?#]+)\/([^/?#]+)$/.exec(headers['location'] ?? '');
+  try {
+    return match === null ? null : parseRepoSlug(`${match[1]}/${match[2]}`);
+  } catch {
+    return null;
+  }
+}
+
+function isMissing(api: GiteaApi, answer: HttpAnswer): boolean {
+  return answer.status === 404 && api.failure(answer).code === 'gitea_not_found';
 }
 
 /**
@@ -82,6 +103,7 @@ function repoOf(fields: Fields<GiteaRepository>): Repository {
     ['allow_fast_forward_only_merge', 'fast-forward-only'],
   ];
   return {
+    id: fields.integer('id'),
     slug: slugOf(fields),
     defaultBranch: fields.textOrNull('default_branch') ?? '',
     empty: fields.flag('empty'),

@@ -120,6 +120,10 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
 
 /** What lifting a hold resets, by its cause; half a sentence for the journal. */
 const resets: Record<HoldCause, (draft: Draft) => string> = {
+  repository_replaced: ({ task, policy }) => {
+    task.repo = policy.repo;
+    return `the task goes on in ${policy.repo}`;
+  },
   developer_budget: ({ task }) => {
     task.counters.developerReruns = 0;
     return 'the budget of developer reruns starts again';

@@ -1,6 +1,7 @@
 import type { Message } from '../../model/index.ts';
 import { assertNever, isFinal } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
+import { stopJob } from '../draft.ts';
 import { holds, holdTask } from '../rules/holds.ts';
 import { commit, type Step } from '../step.ts';
 import { decideCommand } from './command.ts';
@@ -30,11 +31,31 @@ export function decideMessage(draft: Draft, message: Message): Step {
       return decideEffect(draft, body);
     case 'command':
       return decideCommand(draft, body);
+    case 'repository_replaced':
+      return decideReplaced(draft, body.text);
     case 'job_refused':
       return decideRefused(draft, body.reason);
     default:
       return assertNever(body);
   }
+}
+
+/** Nothing of a task is in a repository that took the place of its own. */
+function decideReplaced(draft: Draft, text: string): Step {
+  const { task } = draft;
+  if (draft.visit === null) {
+    // Nothing of it is in either of them yet.
+    task.repo = draft.policy.repo;
+    task.progress.branchEffect = null;
+    return commit(draft, 'world.repository-replaced', text, 'mirror');
+  }
+  stopJob(draft);
+  // The numbers and reviews of the other repository are somebody else's.
+  task.prNumber = null;
+  task.progress.pullEffect = null;
+  task.progress.postedVerdict = null;
+  holdTask(draft, holds.repositoryReplaced, text);
+  return commit(draft, 'world.repository-replaced', text, 'mirror');
 }
 
 function decideRefused(draft: Draft, reason: 'run_cap' | 'cost_cap'): Step {

@@ -144,6 +144,16 @@ export const holds = {
     { en: 'restoring the branch' },
     { en: 'The branch was deleted', ru: 'Ветка удалена' },
   ),
+  repositoryReplaced: blocking(
+    'repository_replaced',
+    'operator',
+    'rejudge',
+    {
+      en: 'pushing the branch to the repository, or cancelling the task',
+      ru: 'отправка ветки в репозиторий или отмена задачи',
+    },
+    { en: 'The repository is another one', ru: 'Репозиторий теперь другой' },
+  ),
   forcePushed: blocking(
     'force_pushed',
     'operator',

@@ -94,6 +94,10 @@ export const outbox = {
     const rows = yield* all<{ id: number; body: string }>(waitingBefore, { lane, id });
     return rows.map((row) => ({ id: row.id, body: decode<EffectBody>(row.body) }));
   },
+  /** Its repository has another name. */
+  *rename(id: number, lane: string, body: string): Query<void> {
+    yield* run('UPDATE outbox SET lane = @lane, body = @body WHERE id = @id', { id, lane, body });
+  },
   *supersede(id: number, now: number): Query<void> {
     yield* run(`UPDATE outbox SET state = 'superseded', settled_at = @now WHERE id = @id`, { id, now });
   },

@@ -1,4 +1,4 @@
-import type { ItemId, ProjectId, Stage, Task, TaskId, TaskMeta, WorkStage } from '../../model/index.ts';
+import type { ItemId, ProjectId, RepoSlug, Stage, Task, TaskId, TaskMeta, WorkStage } from '../../model/index.ts';
 import { noProgress } from '../../model/index.ts';
 import { liveStates } from '../../queue/claim.ts';
 import { among, bit, decode, decodeOrNull, encodeOrNull, inList, isSet } from '../codec.ts';
@@ -185,6 +185,10 @@ export const tasks = {
   /** Writes the task under the version it was read at, raises it, and leaves the task due. */
   *update(task: Task, version: number, now: number): Query<boolean> {
     return (yield* run(updateTask, { ...encodeTask(task), version, now })) === 1;
+  },
+  /** Its repository has another name; a decision that read the former one is stale. */
+  *rename(id: TaskId, repo: RepoSlug, now: number): Query<void> {
+    yield* run(`UPDATE tasks SET repo = @repo, version = version + 1, ${awaken} WHERE id = @id`, { id, repo, now });
   },
   /** Makes the task due. */
   *wake(id: TaskId, now: number): Query<void> {
