@@ -4,6 +4,7 @@ import { stopSignal } from './commands/shared/signals.ts';
 import type { Settings } from './core/config/schema.ts';
 import { createSecrets } from './core/config/secrets.ts';
 import type { ExitName } from './core/model/index.ts';
+import { workingFolder } from './core/platform/files.ts';
 import { Redactor } from './core/platform/redact.ts';
 import { createOutput, type Output } from './ui/output.ts';
 import { createTerminal } from './ui/terminal.ts';
@@ -43,15 +44,6 @@ export interface Session {
   /** `--config` as commander read it. */
   file: string | undefined;
   output: Output;
-}
-
-/** The working folder, or the root where it was deleted under the shell: no reason not to print an error properly. */
-function workingFolder(): string {
-  try {
-    return process.cwd();
-  } catch {
-    return '/';
-  }
 }
 
 /** Names of variables that agents get and that hold a secret, going by the name. */

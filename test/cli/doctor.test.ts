@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { runCommand } from '../../src/core/platform/command.ts';
 import { systemClock } from '../../src/core/platform/clock.ts';
 import { openStore } from '../../src/core/store/open.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
@@ -331,4 +332,22 @@ describe('this machine', () => {
     const { wrong } = await found({ configure });
     expect(wrong).toMatchObject([{ name: 'database', text: expect.stringContaining('another program') as unknown }]);
   });
+});
+
+test('runs in a folder that was removed under it', async () => {
+  const gone = path.join(folder, 'gone');
+  mkdirSync(gone);
+  const bin = path.resolve(import.meta.dirname, '../../bin/orch.js');
+  const script = 'cd "$1" && rmdir "$1" && exec "$2" "$3" doctor --json';
+  const { stdout } = await runCommand({
+    file: '/bin/sh',
+    args: ['-c', script, 'sh', gone, process.execPath, bin],
+    env: { PATH: process.env['PATH'] ?? '', HOME: folder },
+    timeoutMs: 60_000,
+    maxBytes: 1_000_000,
+    encoding: 'utf8',
+  });
+  const { checks } = JSON.parse(stdout) as { checks: Check[] };
+  expect(checks.find(({ name }) => name === 'git')).toMatchObject({ level: 'good' });
+  expect(stdout).not.toMatch(/uv_cwd|defect|cannot be part of an address/);
 });

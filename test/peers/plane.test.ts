@@ -570,6 +570,39 @@ describe('projects', () => {
     expect(await failureOf(plane.members(project), [token])).toMatchObject({ code: 'plane_garbage' });
   });
 
+  it('takes the roles from the workspace where the project has none, and lives without where it may not see them', async () => {
+    let workspace: [number, unknown] = [
+      200,
+      [
+        { id: 'a', role: 15 },
+        { id: 'g', role: 5 },
+        { id: 'x', role: 20 },
+      ],
+    ];
+    const { plane, server } = await against((seen, response) =>
+      seen.path.includes('/projects/')
+        ? json(response, 200, [{ id: 'a' }, { id: 'g' }, { id: 'n' }])
+        : json(response, ...workspace),
+    );
+    const roles = async (): Promise<unknown> => (await plane.members(project)).map(({ id, role }) => [id, role]);
+    expect(await roles()).toEqual([
+      ['a', 'member'],
+      ['g', 'guest'],
+      ['n', null],
+    ]);
+    expect(server.seen.at(-1)?.path).toBe('/api/v1/workspaces/acme/members/');
+    for (const status of [403, 404]) {
+      workspace = [status, { detail: 'You do not have permission to perform this action.' }];
+      expect(await roles()).toEqual([
+        ['a', null],
+        ['g', null],
+        ['n', null],
+      ]);
+    }
+    workspace = [500, { error: 'Something went wrong please try again later' }];
+    expect(await failureOf(plane.members(project), [token])).toMatchObject({ code: 'plane_server_error' });
+  });
+
   it.each<[number | undefined, string | null]>([
     [20, 'admin'],
     [15, 'member'],

@@ -53,6 +53,19 @@ describe('telegram', () => {
     expect(await failureOf(telegram.send('x'), [token])).toMatchObject({ code, retry, retryAfterMs });
   });
 
+  it('says the new number of a group that became a supergroup', async () => {
+    const body = {
+      ok: false,
+      error_code: 400,
+      description: 'Bad Request: group chat was upgraded to a supergroup chat',
+      parameters: { migrate_to_chat_id: -1002233445566 },
+    };
+    const { telegram } = await against((_seen, response) => json(response, 400, body));
+    const error = await failureOf(telegram.send('x'), [token]);
+    expect(error).toMatchObject({ code: 'telegram_refused', retry: 'never' });
+    expect(error.hint).toContain('set telegram.chatId to "-1002233445566"');
+  });
+
   it.each([
     ['a page', (response: Parameters<Handler>[1]) => html(response, 200), 'telegram_garbage'],
     ['a page with 404', (response: Parameters<Handler>[1]) => html(response, 404), 'telegram_garbage'],

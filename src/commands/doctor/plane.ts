@@ -63,7 +63,7 @@ function states(tracker: Tracker, found: ItemState[], policy: ProjectPolicy): Fi
   return findings.length > 0 ? findings : [good('states', 'all are there')];
 }
 
-/** The community edition does not report roles, so there a list is required (spec 4.3). */
+/** Without a list the roles decide, which orch's account may not see everywhere (spec 4.3). */
 function approvers(members: Person[], policy: ProjectPolicy, own: string): Finding[] {
   const name = 'approvers';
   const facts: ProjectFacts = { at: 0, states: [], labels: {}, members };

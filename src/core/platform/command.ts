@@ -1,3 +1,5 @@
+import { workingFolder } from './files.ts';
+
 /** One program run to its end: arguments as an array, so that no shell ever sees a value. */
 export interface Command {
   file: string;
@@ -37,7 +39,7 @@ export interface CommandEnd {
 export async function runCommand(command: Command): Promise<CommandEnd> {
   const { execa } = await import('execa');
   const child = execa(command.file, command.args, {
-    ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
+    cwd: command.cwd ?? workingFolder(),
     ...(command.input === undefined ? { stdin: 'ignore' as const } : { input: command.input }),
     env: command.env,
     extendEnv: false,

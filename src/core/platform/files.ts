@@ -126,3 +126,12 @@ export function packageRoot(): string {
   }
   return folder;
 }
+
+/** The working folder, or the root where it was deleted under the shell or the service: no reason for anything to fail. */
+export function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return '/';
+  }
+}

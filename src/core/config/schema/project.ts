@@ -117,7 +117,7 @@ export const projectSection = z
     approvers: names
       .default([])
       .describe(
-        'Plane user ids or e-mail addresses of people who may approve; empty: every member with the role Member or higher.',
+        'Plane user ids or e-mail addresses of people who may approve; empty: every member of the project with the role Member or higher (in the workspace, where Plane reports no other).',
       ),
     intake,
     pipelines: z

@@ -56,7 +56,8 @@ export function isUnknownRoute(answer: HttpAnswer): boolean {
 export function createPlaneApi(options: PlaneApiOptions): PlaneApi {
   const { errors, budget } = options;
   const base = baseAddress(options.url);
-  const workspace = `${base}/api/v1/workspaces/${segment(options.workspace)}/`;
+  // When it is asked for: a configuration without projects has no workspace.
+  const workspace = (): string => `${base}/api/v1/workspaces/${segment(options.workspace)}/`;
   let itemRoute = 'work-items';
 
   const send = async (request: PlaneRequest): Promise<HttpAnswer> => {
@@ -64,7 +65,7 @@ export function createPlaneApi(options: PlaneApiOptions): PlaneApi {
     const anonymous = request.path.startsWith('/api/instances/');
     const answer = await options.http({
       method: request.method,
-      url: `${request.path.startsWith('/') ? base : workspace}${request.path}${query}`,
+      url: `${request.path.startsWith('/') ? base : workspace()}${request.path}${query}`,
       headers: {
         ...(anonymous ? {} : { 'x-api-key': options.token() }),
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -1,6 +1,7 @@
 import { itemStateGroups, OrchError } from '../../model/index.ts';
 import type { Person, Tracker, ItemState, ProjectFacts, ProjectId } from '../../model/index.ts';
 import type { Fields } from '../http/decode.ts';
+import type { HttpAnswer } from '../http/types.ts';
 import { segment } from '../http/paths.ts';
 import type { PlaneApi } from './api.ts';
 import { pageQuery, readAll } from './pages.ts';
@@ -27,12 +28,20 @@ export function createProjects(api: PlaneApi): ProjectPort {
   const states: Tracker['states'] = (project) => list(project, 'states', (fields) => stateOf(fields));
   const labels: Tracker['labels'] = (project) =>
     list(project, 'labels', (fields) => ({ id: fields.id('id'), name: fields.text('name') }));
-  const members: Tracker['members'] = async (project) => {
-    // The one list without an envelope.
-    const answer = await api.send({ method: 'GET', path: `projects/${segment(project)}/members/` });
+  // The one kind of list without an envelope.
+  const peopleOf = (answer: HttpAnswer): Person[] => {
     const value = api.accept(answer);
     if (!Array.isArray(value)) throw api.garbage(answer, 'members are no list');
     return api.decoder(answer).rows(value, 'members', memberOf);
+  };
+  const members: Tracker['members'] = async (project) => {
+    const people = peopleOf(await api.send({ method: 'GET', path: `projects/${segment(project)}/members/` }));
+    if (people.every(({ role }) => role !== null)) return people;
+    // The community edition reports roles with the workspace only, and to those who may see its members.
+    const answer = await api.send({ method: 'GET', path: 'members/' });
+    if (answer.status === 403 || answer.status === 404) return people;
+    const roles = new Map(peopleOf(answer).map(({ id, role }) => [id, role]));
+    return people.map((person) => ({ ...person, role: person.role ?? roles.get(person.id) ?? null }));
   };
   return {
     states,
@@ -106,7 +115,7 @@ function roleOf(number: number | null): Person['role'] {
   return number >= 15 ? 'member' : 'guest';
 }
 
-/** The community edition reports neither role nor, to guests, the e-mail address. */
+/** With a project the community edition reports no role and, to guests, no e-mail address. */
 function memberOf(fields: Fields): Person {
   return {
     id: fields.id('id'),

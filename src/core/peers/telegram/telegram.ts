@@ -85,18 +85,31 @@ function failure(answer: HttpAnswer, errors: PeerErrors): OrchError {
       hint: 'Give orch a valid bot token (ORCH_TELEGRAM_BOT_TOKEN).',
     });
   }
+  const moved = parameterOf(answer, 'migrate_to_chat_id');
+  if (moved !== null) {
+    return errors.refusal(answer, message, {
+      code: 'telegram_refused',
+      hint: `The group is a supergroup now and has another number: set telegram.chatId to "${moved}" and restart the services.`,
+    });
+  }
   const error = errors.ofStatus(answer, message);
   const wait = retryAfterOf(answer);
   if (answer.status !== 429 || wait === null) return error;
   return new OrchError(error.message, { code: error.code, retryAfterMs: wait });
 }
 
-/** Telegram writes the wait into the body: `parameters.retry_after`, seconds. */
+/** Telegram writes the wait into the body, seconds. */
 function retryAfterOf(answer: HttpAnswer): number | null {
+  const seconds = parameterOf(answer, 'retry_after');
+  return seconds !== null && seconds >= 0 && seconds <= 3_600 ? Math.ceil(seconds * 1000) : null;
+}
+
+/** A number of `parameters` (Bot API, ResponseParameters); null when it is not there. */
+function parameterOf(answer: HttpAnswer, name: 'retry_after' | 'migrate_to_chat_id'): number | null {
   const parsed = parseJson(answer.text);
   if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null) return null;
   const parameters = (parsed.value as Record<string, unknown>)['parameters'];
   if (typeof parameters !== 'object' || parameters === null) return null;
-  const seconds = (parameters as Record<string, unknown>)['retry_after'];
-  return typeof seconds === 'number' && seconds >= 0 && seconds <= 3_600 ? Math.ceil(seconds * 1000) : null;
+  const value = (parameters as Record<string, unknown>)[name];
+  return typeof value === 'number' && Number.isSafeInteger(Math.trunc(value)) ? value : null;
 }
