@@ -252,7 +252,8 @@ describe(':rejected:', () => {
 
   it('counts for nothing from somebody who may not approve', () => {
     const decision = go({ message: { ...no, allowed: false }, rest: { liveJob: job() } });
-    expect(decision).toMatchObject({ cancelJobs: [], jobs: [], effects: [], visit: null });
+    expect(decision).toMatchObject({ cancelJobs: [], jobs: [], visit: { order: null } });
+    expect(noticesOf(decision)).toEqual(['may_not_approve@comment']);
   });
 });
 

@@ -153,6 +153,19 @@ describe('approvals', () => {
     expect(noticesOf(mustDecide(snapshot({ ...waiting, message: { ...no, marker: null } })))).toEqual([]);
   });
 
+  it.each<[string, Partial<typeof yes>, string]>([
+    ['of a guest', { actorName: 'Guest' }, 'an approval of Guest counts for nothing: they may not approve'],
+    [
+      'that a guest wrote into the comment of somebody else',
+      { actorName: 'Lead', rewrittenBy: 'Guest' },
+      'an approval in the name of Lead counts for nothing: Guest, who may not approve, has rewritten the comment',
+    ],
+  ])('`orch why` says what happened to one %s', (_what, over, sentence) => {
+    const decision = mustDecide(snapshot({ ...waiting, message: { ...yes, allowed: false, ...over } }));
+    expect(decision.why.sentence).toBe(sentence);
+    expect(noticeOf(decision, 'may_not_approve').by).toBe('Guest');
+  });
+
   it('misspelt is answered, and counts as an ordinary comment', () => {
     const near = { ...yes, marker: null, nearMiss: ':aproved:' };
     const decision = mustDecide(snapshot({ ...waiting, message: near }));
@@ -348,6 +361,16 @@ describe('comments as messages', () => {
     expect(allowed({ actor: 'guest' })).toBe(false);
     expect(allowed({ updatedBy: 'guest' })).toBe(false);
     expect(allowed({ updatedBy: 'stranger' })).toBe(false);
+    const rewrittenBy = (over: Partial<ItemComment>) =>
+      messagesOf([written(over)], taskId, policy(), facts).map(
+        ({ body }) => body.kind === 'comment' && body.rewrittenBy,
+      )[0];
+    expect([{ updatedBy: 'guest' }, { updatedBy: 'x' }, { actor: 'guest' }, {}].map(rewrittenBy)).toEqual([
+      person('guest', 'guest').displayName,
+      'x',
+      undefined,
+      undefined,
+    ]);
   });
 
   it('the text is Markdown, with the names of people', () => {

@@ -24,7 +24,8 @@ export function messagesOf(
       const byAllowed = mayApprove(comment.actor, policy, facts);
       const allowed = byAllowed && mayApprove(editor, policy, facts);
       const kind = marker === null ? '' : `:${marker.kind}`;
-      const rewritten = byAllowed && !allowed ? `:by:${editor}` : '';
+      const isRewritten = byAllowed && !allowed;
+      const rewritten = isRewritten ? `:by:${editor}` : '';
       return {
         taskId,
         sourceKey: `comment:${comment.id}${kind}${rewritten}`,
@@ -35,6 +36,7 @@ export function messagesOf(
           actorName: nameOf(comment.actor) ?? comment.actor,
           updatedBy: comment.updatedBy,
           allowed,
+          ...(isRewritten ? { rewrittenBy: nameOf(editor) ?? editor } : {}),
           marker,
           ...(nearMiss === undefined ? {} : { nearMiss }),
           text: markdownOf(comment.html, { nameOf }),

@@ -33,6 +33,8 @@ export type MessageBody =
       updatedBy: string | null;
       /** Both the author and the last editor may approve (spec 4.3). */
       allowed: boolean;
+      /** Who rewrote a comment of somebody who may approve without being allowed to; absent otherwise. */
+      rewrittenBy?: string;
       marker: Marker | null;
       /** What was probably meant as a marker and is none, cut; absent where there is a marker or nothing like it. */
       nearMiss?: string;

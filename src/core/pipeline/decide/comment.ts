@@ -13,8 +13,7 @@ export function decideComment(draft: Draft, comment: Comment): Step {
   const { visit, task } = draft;
   if (!comment.allowed) {
     if (comment.marker !== null) answerRefused(draft, comment);
-    const sentence = `a comment of ${comment.actorName} counts for nothing: they may not approve`;
-    return commit(draft, 'comment.not-allowed', sentence, cause);
+    return commit(draft, 'comment.not-allowed', whyNothing(comment), cause);
   }
   const { marker } = comment;
   if (visit === null || !isWorkStage(task.stage)) {
@@ -24,7 +23,8 @@ export function decideComment(draft: Draft, comment: Comment): Step {
   if (marker === null) {
     if (comment.nearMiss !== undefined) notify(draft, { event: 'marker_unclear', said: comment.nearMiss });
     visit.answers.push({ commentId: comment.commentId, by: comment.actorName, text: comment.text });
-    return commit(draft, 'comment.noted', `a comment of ${comment.actorName} was noted`, cause);
+    const near = comment.nearMiss === undefined ? '' : `; "${comment.nearMiss}" in it is no marker`;
+    return commit(draft, 'comment.noted', `a comment of ${comment.actorName} was noted${near}`, cause);
   }
   if (marker.kind === 'rejected') {
     const reason = marker.reason === '' ? 'no reason given' : marker.reason;
@@ -38,13 +38,21 @@ export function decideComment(draft: Draft, comment: Comment): Step {
   return approved(draft, comment, cause);
 }
 
+/** What happened to a comment that counts for nothing, for `orch why`. */
+function whyNothing({ actorName, rewrittenBy, marker }: Comment): string {
+  const what = marker === null ? 'a comment' : marker.kind === 'approved' ? 'an approval' : 'a rejection';
+  return rewrittenBy === undefined
+    ? `${what} of ${actorName} counts for nothing: they may not approve`
+    : `${what} in the name of ${actorName} counts for nothing: ${rewrittenBy}, who may not approve, has rewritten the comment`;
+}
+
 /** Once for each person and visit: anybody may comment, as often as they like. */
 function answerRefused(draft: Draft, comment: Comment): void {
   const { visit } = draft;
   const writer = comment.updatedBy ?? comment.actor;
   if (visit === null || visit.refused?.includes(writer) === true) return;
   visit.refused = [...(visit.refused ?? []), writer];
-  notify(draft, { event: 'may_not_approve', by: comment.actorName });
+  notify(draft, { event: 'may_not_approve', by: comment.rewrittenBy ?? comment.actorName });
 }
 
 function approved(draft: Draft, comment: Comment, cause: string): Step {
