@@ -57,6 +57,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   requireProject(options.config);
   const { config, clock, log } = options;
   const store = await openStore({ database: databaseOf(config), clock, mode: options.mode });
+  const identity = await store.identity();
   const owner = ownerId();
   const parts = connectParts(options);
   const { git, workspaces, tracker, forge, launcher } = parts;
@@ -72,6 +73,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     forge,
     tracker,
     chat: chatOf(options, parts),
+    database: identity,
     projects: known,
     policyOf,
     factsOf: async (projectId, item) =>
@@ -88,7 +90,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     log,
   };
   const workerDeps = (onTask: RepairDeps['onTask']): RepairDeps => ({
-    ...workerParts(config, { store, launcher, git, workspaces, clock, log, owner }),
+    ...workerParts(config, { database: identity, store, launcher, git, workspaces, clock, log, owner }),
     onTask,
     runsDir: config.runsDir,
     repos: [...new Set(config.projects.map((project) => project.repo))],
@@ -121,7 +123,10 @@ function chatOf({ config, secrets, clock }: AppOptions, { network }: Pick<Parts,
   });
 }
 
-type WorkerParts = Pick<RepairDeps, 'store' | 'launcher' | 'git' | 'workspaces' | 'clock' | 'log' | 'owner'>;
+type WorkerParts = Pick<
+  RepairDeps,
+  'database' | 'store' | 'launcher' | 'git' | 'workspaces' | 'clock' | 'log' | 'owner'
+>;
 
 function workerParts(
   config: Config,

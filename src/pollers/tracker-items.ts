@@ -3,6 +3,7 @@ import type {
   ItemId,
   ItemMirror,
   NewEffect,
+  NewMessage,
   NoticeEvent,
   TaskId,
   TroubledItem,
@@ -11,7 +12,7 @@ import type {
 import { OrchError, errorText, taskIdOf } from '../core/model/index.ts';
 import { channels, chatLane } from '../core/pipeline/channels.ts';
 import { admits, newTask } from '../core/pipeline/intake.ts';
-import { messagesOf } from '../core/engine/comments.ts';
+import { messagesOf, otherDatabasesIn } from '../core/engine/comments.ts';
 import { areFresh, knows, mirrorOf, readFacts } from '../core/engine/project-facts.ts';
 import type { Look, TrackerPollDeps } from './tracker-look.ts';
 
@@ -92,8 +93,7 @@ async function read({ id, number }: Listed, listed: WorkItem | null, look: Look,
   const said = await commentsOf(item, look, deps);
   const last = (look.troubled[id]?.tries ?? 0) + 1 >= quietTries;
   const shown: ItemMirror = said instanceof Error && last ? { ...mirror, unreadable: errorText(said) } : mirror;
-  const heard =
-    said instanceof Error ? [] : messagesOf(said, taskId ?? taskIdOf(policy.prefix, number), policy, look.facts);
+  const heard = said instanceof Error ? [] : messagesIn(said, taskId ?? taskIdOf(policy.prefix, number), look, deps);
   if (taskId !== null) {
     // Until it is known whether the trouble lasts, the mirror says what it said before.
     if (!(said instanceof Error) || last || (await store.load(taskId))?.item?.unreadable === undefined)
@@ -104,6 +104,10 @@ async function read({ id, number }: Listed, listed: WorkItem | null, look: Look,
     observation.newTasks.push({ task: newTask(mirror, policy, store.now()), mirror: shown, messages: heard });
   }
   if (said instanceof Error) throw said;
+}
+
+function messagesIn(comments: ItemComment[], taskId: TaskId, look: Look, { database }: TrackerPollDeps): NewMessage[] {
+  return [...otherDatabasesIn(comments, taskId, database), ...messagesOf(comments, taskId, look.policy, look.facts)];
 }
 
 async function mayEnter(listed: WorkItem, look: Look, deps: TrackerPollDeps): Promise<boolean> {

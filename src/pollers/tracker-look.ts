@@ -14,6 +14,8 @@ export interface TrackerPollDeps {
   store: Store;
   tracker: Tracker;
   leader: NamedLease;
+  /** Identity of the database. */
+  database: string;
   policyOf: (project: Pick<ProjectPolicy, 'projectId'>) => LinkedPolicy | null;
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { enqueue } from '../../src/commands/enqueue/enqueue-run.ts';
@@ -10,7 +10,7 @@ import type { RunRecord } from '../../src/core/launcher/run-folder.ts';
 import type { JobKind, ProjectId, RepoSlug, TaskId } from '../../src/core/model/index.ts';
 import { newJob, itemMirror, task } from '../store/bench.ts';
 import { commandContext } from '../support/command-context.ts';
-import { startLine, type Line } from '../support/line.ts';
+import { drive, startLine, type Line } from '../support/line.ts';
 import { planeSide } from '../support/plane-side.ts';
 import { violations } from '../support/violations.ts';
 
@@ -195,4 +195,39 @@ test('a project that was taken out of the configuration rests until it is back, 
     `${id} is of no registered project, or from before first contact`,
   ]);
   expect((await line.app.store.project(mine['planeProject'] as ProjectId)).firstNumber).toBeNull();
+}, 120_000);
+
+test('two databases on one project: the second one holds the item, says so, and runs nothing', async () => {
+  line = await startLine();
+  const { world } = line;
+  const side = planeSide(line);
+  await side.tick();
+  // A forgotten container: the same configuration and tokens, a state folder of its own.
+  const folder = path.join(line.root, 'other');
+  mkdirSync(folder);
+  const config = { ...world.config, stateDir: path.join(folder, 'state') };
+  const other = await drive(folder, config, world.env);
+  try {
+    await other.tick();
+    const item = side.add('A discount for regular customers');
+    const id = side.id(item);
+    await side.tick(2);
+    expect((await side.row(item)).task).toMatchObject({ stage: 'analysis', hold: null });
+    await other.tick();
+    await other.tick();
+    await other.work();
+    const theirs = await other.task(id);
+    const mine = await line.app.store.identity();
+    expect(theirs).toMatchObject({ task: { stage: 'created', hold: { cause: 'other_database' } }, liveJob: null });
+    expect(theirs.task.hold?.text).toContain(`another database of orch (${mine})`);
+    expect(side.noticesWith(item, 'Another orch works on this item', mine)).toHaveLength(1);
+    // The first one hears of the second by that comment.
+    await side.tick(2);
+    expect((await side.row(item)).task.hold).toMatchObject({ cause: 'other_database' });
+    await side.tick(2);
+    await other.tick();
+    expect(side.noticesWith(item, 'Another orch works on this item')).toHaveLength(2);
+  } finally {
+    await other.close();
+  }
 }, 120_000);

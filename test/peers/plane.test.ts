@@ -444,6 +444,20 @@ describe('comments', () => {
     expect(methods()).toBe('POST GET');
   });
 
+  it('finds one that an earlier version sent under its own id, and believes no answer about another comment', async () => {
+    let saved = [comment('old', { external_source: 'orch', external_id: 'ET-1:1' })];
+    const { plane } = await against((seen, response) => {
+      if (seen.path === '/api/v1/users/me/') return json(response, 200, { id: 'u1', display_name: 'orch' });
+      if (seen.method === 'GET') return json(response, 200, page(seen, saved));
+      return json(response, 201, comment('cached', { external_source: 'orch', external_id: 'other' }));
+    });
+    const send = (look: boolean) =>
+      plane.comment(project, item, { html: '<p>hi</p>', externalId: 'beef0001:ET-1:1', formerId: 'ET-1:1', look });
+    expect(await send(true)).toMatchObject({ id: 'old' });
+    saved = [];
+    expect(await failureOf(send(false), [token])).toMatchObject({ code: 'plane_garbage' });
+  });
+
   it('adopts the comment a 409 names', async () => {
     const conflict = { error: 'Comment with the same external id and external source already exists', id: 'new' };
     const { send } = await sending(true, (response) => json(response, 409, conflict));

@@ -66,7 +66,8 @@ function comments({ plane, people }: World, rows: Rows, say: Say): void {
   const wanted = new Set(sent(rows, 'tracker.comment').map((effect) => effect.key));
   const seen = new Set<string>();
   for (const { externalId, externalSource } of mine) {
-    const key = externalSource === 'orch' ? (externalId ?? '') : '';
+    // Behind the identity of the database that wrote it.
+    const key = externalSource === 'orch' ? (externalId ?? '').replace(/^[0-9a-f]{8}:/, '') : '';
     if (seen.has(key)) say(`comment ${key} stands twice`);
     if (!wanted.has(key)) say(`comment ${key} belongs to no effect`);
     seen.add(key);

@@ -127,6 +127,7 @@ export async function workerWorld(
       monotonic: () => performance.now(),
       random: () => 0,
       log: silentLog,
+      database: '0123abcd',
       host,
       owner: ownerId(host),
       policyOf: () => null,

@@ -440,3 +440,28 @@ function deepFreeze<T>(value: T): T {
   }
   return value;
 }
+
+describe('another database of orch', () => {
+  const created = { stage: 'created', visit: 0, prNumber: null } as const;
+  const begun = evidence({ intake: seen({ folderOnBase: false, branchOwner: { database: 'beef0001' } }) });
+
+  it('began the branch: held by its name, and taken over once an operator says so', () => {
+    const first = mustDecide(snapshot({ task: created }), begun);
+    expect(first.task.hold).toMatchObject({ cause: 'other_database', detail: { database: 'beef0001' } });
+    const lifted = mustDecide(
+      snapshot({ task: first.task, message: { kind: 'command', name: 'retry', by: 'op' } }),
+      begun,
+    );
+    expect(lifted.task).toMatchObject({ hold: null, progress: { acceptedDatabase: 'beef0001' } });
+    expect(mustDecide(snapshot({ task: lifted.task }), begun).why.rule).toBe('created.accepted');
+    const third = evidence({ intake: seen({ folderOnBase: false, branchOwner: { database: 'beef0002' } }) });
+    expect(mustDecide(snapshot({ task: lifted.task }), third).task.hold).toMatchObject({ cause: 'other_database' });
+  });
+
+  it('does not take the place of a hold that blocks already', () => {
+    const message = { kind: 'other_database', database: 'beef0001', commentId: 'c-7' } as const;
+    const decision = mustDecide(snapshot({ task: { hold: held('no_verdict') }, message }));
+    expect(decision.task.hold).toMatchObject({ cause: 'no_verdict' });
+    expect(decision.why.rule).toBe('message.other-database');
+  });
+});

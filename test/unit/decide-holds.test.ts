@@ -109,6 +109,7 @@ const situations: Record<HoldCause, Situation> = {
   force_pushed: [{}, { lineage: seen({ intact: false, reference: sha('1') }) }],
   closed_by_hand: [{ item: item({ stateGroup: 'completed' }) }],
   item_unreadable: [{ item: item({ unreadable: 'more than 20 pages, 2000 rows' }) }],
+  other_database: [{ message: { kind: 'other_database', database: 'beef0001', commentId: 'c-7' } }],
   effect_refused: [{ message: settled('tracker.comment', { ok: false, error: 'HTTP 400' }) }],
   unpushed: [{ message: ran({ published: null, notPublished: 'the branch moved' }) }],
   left_out: [

@@ -54,7 +54,7 @@ async function settle(game: Game, data: MemoryStore, around: Around = {}): Promi
   const { git, forge } = peersOf(() => game.world);
   const store = watched(data.store, around);
   try {
-    await reconcile(taskId, { store, git, forge, policyOf: () => game.policy, log: silentLog });
+    await reconcile(taskId, { database: '0123abcd', store, git, forge, policyOf: () => game.policy, log: silentLog });
   } catch (error) {
     if (error instanceof Crash) throw error;
     throw new Error(await stuck(data), { cause: error });

@@ -53,7 +53,13 @@ async function tick(of = project, over: Partial<ProjectPolicy> = {}): Promise<{ 
   clock.ahead += 60_000;
   await lease();
   const policy = policyOf(of, over);
-  const seen = await pollTracker(policy, { store: data.store, tracker, leader, policyOf: () => policy });
+  const seen = await pollTracker(policy, {
+    database: '0123abcd',
+    store: data.store,
+    tracker,
+    leader,
+    policyOf: () => policy,
+  });
   return seen;
 }
 

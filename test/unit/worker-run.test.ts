@@ -26,7 +26,7 @@ describe('one run', () => {
     expect(await createWorker(world.deps()).runOnce()).toBe('ran');
     const [run] = await world.runsOf(job);
     expect(await world.git.message(branchOf(task))).toBe(
-      `feat(ET-012): developer, run ${run?.id}\n\nOrch-Task: ET-012\nOrch-Run: ${run?.id}\nOrch-Item: item-ET-012`,
+      `feat(ET-012): developer, run ${run?.id}\n\nOrch-Task: ET-012\nOrch-Run: ${run?.id}\nOrch-Item: item-ET-012\nOrch-Database: 0123abcd`,
     );
     const message = await world.finished(task);
     expect(message).toMatchObject({
@@ -140,7 +140,9 @@ describe('one run', () => {
     });
     await createWorker(world.deps()).runOnce();
     expect((await world.job(job.id)).state).toBe('done');
-    expect(await world.git.message(branchOf(task))).toMatch(/^feat: developer, run \d+\n\nOrch-Run: \d+$/);
+    expect(await world.git.message(branchOf(task))).toMatch(
+      /^feat: developer, run \d+\n\nOrch-Run: \d+\nOrch-Database: 0123abcd$/,
+    );
   });
 
   it('starts nothing while the agent is not installed', async () => {

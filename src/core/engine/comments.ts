@@ -45,3 +45,20 @@ export function messagesOf(
       };
     });
 }
+
+/** External id of a comment of orch: the database that sends it, and the key of its effect. */
+export function externalIdOf(database: string, key: string): string {
+  return `${database}:${key}`;
+}
+
+/**
+ * Comments of other databases of orch, which work on the same item, as messages; each is one. Earlier versions named none.
+ * @param database identity of this one
+ */
+export function otherDatabasesIn(comments: ItemComment[], taskId: TaskId, database: string): NewMessage[] {
+  return comments.flatMap(({ id, externalSource, externalId }) => {
+    const other = externalSource === 'orch' ? /^([0-9a-f]{8}):/.exec(externalId ?? '')?.[1] : undefined;
+    if (other === undefined || other === database) return [];
+    return [{ taskId, sourceKey: `database:${id}`, body: { kind: 'other_database', database: other, commentId: id } }];
+  });
+}

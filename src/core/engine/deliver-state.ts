@@ -13,11 +13,13 @@ import type {
   WorkItem,
 } from '../model/index.ts';
 import { OrchError } from '../model/index.ts';
-import { messagesOf } from './comments.ts';
+import { messagesOf, otherDatabasesIn } from './comments.ts';
 import { seeItem } from './item-look.ts';
 import { mirrorOf } from './project-facts.ts';
 
 export interface StateDeps {
+  /** Identity of the database. */
+  database: string;
   store: Store;
   tracker: Tracker;
   /** Facts of a project that know this item's state, labels and last editor. */
@@ -59,13 +61,10 @@ export async function deliverState(
     return done;
   }
   if (known !== null && known.stateId !== item.stateId) {
-    const said = messagesOf(
-      await tracker.comments(body.projectId, item.id),
-      snapshot?.task.id as TaskId,
-      policy,
-      facts,
-    );
-    await see(mirrorOf(item, policy, facts), said);
+    const comments = await tracker.comments(body.projectId, item.id);
+    const taskId = snapshot?.task.id as TaskId;
+    const others = otherDatabasesIn(comments, taskId, deps.database);
+    await see(mirrorOf(item, policy, facts), [...others, ...messagesOf(comments, taskId, policy, facts)]);
     return { kind: 'retry', error: 'a person has moved the card: that is looked at first', afterMs: 0 };
   }
   const current = facts.states.find(({ id }) => id === item.stateId);

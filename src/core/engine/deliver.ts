@@ -22,6 +22,7 @@ import { deliverState, type StateDeps } from './deliver-state.ts';
 import { approverNames } from './project-facts.ts';
 import { startBranch } from './start-branch.ts';
 import type { Catalogue } from './messages/catalogue.ts';
+import { externalIdOf } from './comments.ts';
 import { commentHtml, chatHtml } from './messages/render.ts';
 
 export interface DeliverDeps extends RetryDeps, StateDeps {
@@ -108,7 +109,8 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
       const html = commentHtml(await withApprovers(body, deps), deps.catalogue);
       const sent = await deps.tracker.comment(body.projectId, body.itemId, {
         html,
-        externalId: effect.key,
+        externalId: externalIdOf(deps.database, effect.key),
+        formerId: effect.key,
         look: effect.attempts > 1,
       });
       return { kind: 'done', result: { id: sent.id, at: sent.at } };

@@ -18,6 +18,8 @@ import { frontMatter } from '../pipeline/front-matter.ts';
 import { documentsRead, stageOfTask } from '../pipeline/stages/index.ts';
 
 export interface EvidenceDeps {
+  /** Identity of the database. */
+  database: string;
   git: GitPort;
   forge: Forge;
 }
@@ -32,6 +34,11 @@ export function itemTrailer(itemId: string): string {
   return `Orch-Item: ${itemId}`;
 }
 
+/** Trailer of orch's commits: which database it was. */
+export function databaseTrailer(database: string): string {
+  return `Orch-Database: ${database}`;
+}
+
 /** Fetches what a judgement needs: the only I/O of a decision. What cannot be had is `seen: false` with the reason. */
 export async function collect(
   needs: EvidenceNeed[],
@@ -42,7 +49,7 @@ export async function collect(
   const evidence: Evidence = {};
   if (needs.length === 0) return evidence;
   const { task } = s;
-  if (needs.includes('intake')) evidence.intake = await seen(() => intake(task, deps.git));
+  if (needs.includes('intake')) evidence.intake = await seen(() => intake(task, deps));
   if (!needs.includes('head')) return evidence;
   evidence.head = await seen(() => headOf(s, deps.git));
   if (!evidence.head.seen) return evidence;
@@ -75,11 +82,14 @@ async function seen<T>(look: () => Promise<T>): Promise<Seen<T>> {
   }
 }
 
+type BranchOwner =
+  NonNullable<Evidence['intake']> extends Seen<infer V extends { branchOwner: unknown }> ? V['branchOwner'] : never;
+
 /** Whether somebody else's documents or branch stand where this task's would (spec 4.1). */
 async function intake(
   task: Task,
-  git: GitPort,
-): Promise<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' }> {
+  { git, database }: Pick<EvidenceDeps, 'git' | 'database'>,
+): Promise<{ folderOnBase: boolean; branchOwner: BranchOwner }> {
   await git.fetch(task.repo);
   const base = await git.head(task.repo, task.baseBranch);
   if (base === null) throw new Error(`${task.repo} has no branch ${task.baseBranch}`);
@@ -87,19 +97,25 @@ async function intake(
   const branch = await git.head(task.repo, task.branch);
   return {
     folderOnBase: folder.length > 0,
-    branchOwner: branch === null ? 'none' : await branchOwner(task, base, branch, git),
+    branchOwner: branch === null ? 'none' : await branchOwner(task, base, branch, git, database),
   };
 }
 
-/** An existing branch is this task's only when its first commit carries the item's trailer. */
+/**
+ * An existing branch is this task's only when its first commit carries the item's trailer; one that another database of orch
+ * began for the item is named with that.
+ */
 export async function branchOwner(
   task: { repo: RepoSlug; itemId: string },
   base: CommitSha,
   branch: CommitSha,
   git: GitPort,
-): Promise<'this' | 'other'> {
-  const commits = await git.commitsSince(task.repo, base, branch);
-  return hasLine(commits.at(-1)?.message ?? '', itemTrailer(task.itemId)) ? 'this' : 'other';
+  database: string,
+): Promise<Exclude<BranchOwner, 'none'>> {
+  const first = (await git.commitsSince(task.repo, base, branch)).at(-1)?.message ?? '';
+  if (!hasLine(first, itemTrailer(task.itemId))) return 'other';
+  const writer = /^Orch-Database: ([0-9a-f]{8})$/m.exec(first)?.[1];
+  return writer === undefined || writer === database ? 'this' : { database: writer };
 }
 
 /**

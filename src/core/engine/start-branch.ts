@@ -1,10 +1,12 @@
 import type { DeliveryOf, EffectOf, GitPort, LinkedPolicy, ProjectId, Tracker } from '../model/index.ts';
 import { retryPolicies } from '../platform/retry.ts';
-import { branchOwner, itemTrailer } from './evidence.ts';
+import { branchOwner, databaseTrailer, itemTrailer } from './evidence.ts';
 import { markdownOf } from '../pipeline/html/markdown.ts';
 import { businessRequest as requestFile } from '../pipeline/artifacts.ts';
 
 export interface StartBranchDeps {
+  /** Identity of the database. */
+  database: string;
   git: GitPort;
   tracker: Tracker;
   policyOf: (effect: { projectId: ProjectId }) => Pick<LinkedPolicy, 'links'> | null;
@@ -24,7 +26,7 @@ export async function startBranch(
   if (base === null) return { kind: 'dead', error: `${body.repo} has no branch ${body.baseBranch}` };
   const existing = await git.head(body.repo, body.branch);
   if (existing !== null) {
-    if ((await branchOwner(body, base, existing, git)) === 'other') {
+    if ((await branchOwner(body, base, existing, git, deps.database)) === 'other') {
       return {
         kind: 'dead',
         error: `branch ${body.branch} exists and was not begun for this work item`,
@@ -37,7 +39,7 @@ export async function startBranch(
   if (item === null) return { kind: 'dead', error: 'the work item is gone' };
   const url = deps.policyOf(body)?.links.item(body.projectId, body.itemId) ?? '';
   const content = businessRequest(body.taskId, item.name, url, item.descriptionHtml ?? '');
-  const message = `docs(${body.taskId}): business request\n\nOrch-Task: ${body.taskId}\n${itemTrailer(body.itemId)}\n`;
+  const message = `docs(${body.taskId}): business request\n\nOrch-Task: ${body.taskId}\n${itemTrailer(body.itemId)}\n${databaseTrailer(deps.database)}\n`;
   const sha = await git.commitFiles(body.repo, base, [{ path: `${body.folder}/${requestFile}`, content }], message);
   const pushed = await git.push(body.repo, sha, body.branch, null);
   if (pushed === 'moved')

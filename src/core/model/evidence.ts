@@ -40,7 +40,7 @@ export interface Evidence {
   /** What the base branch demands of a merge, and the head's own statuses where it demands any. */
   protection?: Seen<{ rule: Protection | null; statuses: StatusRow[] }>;
   /** Whether the document folder already exists on the base branch, and whose branch stands there (intake). */
-  intake?: Seen<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' }>;
+  intake?: Seen<{ folderOnBase: boolean; branchOwner: 'none' | 'this' | 'other' | { database: string } }>;
 }
 
 export type EvidenceNeed = keyof Evidence;

@@ -44,6 +44,8 @@ export interface HoldDetail {
   bounce?: string;
   /** Head of the rewritten branch; lifting the hold accepts it. */
   head?: CommitSha;
+  /** Identity of the other database that works on the item. */
+  database?: string;
   /** Effect that was refused. */
   effect?: string;
   /** Last lines of what was seen: a report, a log, an agent's questions. Shown to people, and given to the next run. */

@@ -43,6 +43,8 @@ export type MessageBody =
       /** When the tracker last changed it, ms since the epoch. */
       updatedAt: number;
     }
+  /** Another database of orch has commented on the item. */
+  | { kind: 'other_database'; database: string; commentId: string }
   | ({ kind: 'effect_settled'; effectId: EffectId; key: string } & EffectEnd)
   | { kind: 'job_refused'; jobId: JobId; role: Role; reason: 'run_cap' | 'cost_cap' }
   /** Another repository took the place of the one in which the task began; the text says which. */

@@ -219,6 +219,8 @@ export interface Totals {
  */
 export interface Store {
   now(): number;
+  /** Name of this database, eight hexadecimal digits that no other one has: stands in what orch writes outside. */
+  identity(): Promise<string>;
   /**
    * Calls the listener soon after any process has written, several times for one write; answers the function that ends it.
    * Only a hint: calls may be missing, or come from this process's own writes, so a slow poll stands behind it.

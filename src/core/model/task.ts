@@ -25,6 +25,8 @@ export interface TaskProgress {
   postedVerdict: { verdict: ReviewVerdict; sha: CommitSha } | null;
   /** Rewritten head that an operator accepted. */
   acceptedHead: CommitSha | null;
+  /** Another database of orch, whose branch an operator has taken over. */
+  acceptedDatabase: string | null;
   /** Commit that the developer published last. */
   codeSha: CommitSha | null;
   /** Stage in which the task was cancelled, and whether the item was seen cancelled or gone. */
@@ -98,6 +100,7 @@ export function noProgress(): TaskProgress {
     fails: {},
     postedVerdict: null,
     acceptedHead: null,
+    acceptedDatabase: null,
     codeSha: null,
     cancelled: null,
     overruled: null,

@@ -87,12 +87,13 @@ export interface Tracker {
   /**
    * Sends a comment under an external id, safely repeatable: unless the answer clearly says that it was saved, the comments
    * are listed for that id before anything is sent again (spec 4.3). `look`: list before the first try, too. `at`: the
-   * server's own time of the comment, ms since the epoch; null where it names none.
+   * server's own time of the comment, ms since the epoch; null where it names none. `formerId`: what an earlier version of orch
+   * would have sent it under; one that stands under it is this comment.
    */
   comment(
     projectId: ProjectId,
     itemId: ItemId,
-    comment: { html: string; externalId: string; look: boolean },
+    comment: { html: string; externalId: string; formerId?: string; look: boolean },
   ): Promise<{ id: string; at: number | null }>;
   /**
    * Moves an item to a state. Answers the item as it is then.

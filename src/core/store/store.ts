@@ -6,6 +6,7 @@ import { anyDue, claimJob, mayClaim } from './statements/claim.ts';
 import { applyDecision, queueEffect, queueJob } from './statements/commit.ts';
 import { claimEffect, reviveEffects, settleEffect } from './statements/deliver.ts';
 import { dropProject } from './statements/drop.ts';
+import { identity } from './statements/identity.ts';
 import { jobs } from './statements/jobs.ts';
 import { patchRun, renewLease, runningJobs, settleLease, takeOver } from './statements/leased.ts';
 import { followClock } from './statements/clock.ts';
@@ -31,6 +32,7 @@ export function createStore(driver: Driver, clock: Clock): Store {
     now,
     onChange: (listener) => driver.onChange(listener),
     close: () => driver.close(),
+    identity: () => driver.read(() => identity()),
     ...pollingMethods(driver, now),
     ...reconcileMethods(driver, now),
     ...queueMethods(driver, now),

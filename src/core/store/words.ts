@@ -33,6 +33,7 @@ const messageKinds = {
   run_finished: true,
   comment: true,
   effect_settled: true,
+  other_database: true,
   job_refused: true,
   repository_replaced: true,
   command: true,

@@ -48,6 +48,8 @@ export interface WorkerDeps {
   /** 0 ≤ random < 1 */
   random: () => number;
   log: Log;
+  /** Identity of the database, for the trailers of commits. */
+  database: string;
   host: string;
   /** `host|boot id|pid|start time` of this process. */
   owner: string;

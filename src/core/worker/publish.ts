@@ -79,7 +79,7 @@ async function publishOnce(context: RunContext): Promise<Publication> {
     base,
     baseBranch: baseBranchOf(context),
     allowed: deps.launcher.scope(job.role, job.taskId, projectOf(context)),
-    message: commitMessage(claim),
+    message: commitMessage(claim, deps.database),
     patchFile: patchFileOf(run.folder),
   });
   crashPoint('publish.committed');
@@ -110,7 +110,7 @@ async function pushWork(context: RunContext, sha: CommitSha, base: CommitSha): P
 }
 
 /** `docs(ET-012): analyst, run 47`, `feat` for the developer, with trailers that say whose work it is (spec 7). */
-function commitMessage(claim: Pick<Claim, 'job' | 'run' | 'task'>): string {
+function commitMessage(claim: Pick<Claim, 'job' | 'run' | 'task'>, database: string): string {
   const { job, run, task } = claim;
   const type = roleFacts(job.role).writesCode ? 'feat' : 'docs';
   const scope = job.taskId === null ? '' : `(${job.taskId})`;
@@ -118,6 +118,7 @@ function commitMessage(claim: Pick<Claim, 'job' | 'run' | 'task'>): string {
     ...(job.taskId === null ? [] : [`Orch-Task: ${job.taskId}`]),
     `Orch-Run: ${run.id}`,
     ...(task === null ? [] : [`Orch-Item: ${task.itemId}`]),
+    `Orch-Database: ${database}`,
   ];
   return `${type}${scope}: ${job.role}, run ${run.id}\n\n${trailers.join('\n')}\n`;
 }

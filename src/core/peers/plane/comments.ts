@@ -53,9 +53,10 @@ export function createComments(
   };
   return {
     comments: (project, item) => list(project, item, commentOf),
-    comment: async (project, item, { html, externalId, look }) => {
+    comment: async (project, item, { html, externalId, formerId, look }) => {
       const ids = Array.from({ length: maxIds }, (_, n) => (n === 0 ? externalId : `${externalId}~${n + 1}`));
-      const before = look ? await find(project, item, ids) : null;
+      const known = formerId === undefined ? ids : [...ids, formerId];
+      const before = look ? await find(project, item, known) : null;
       if (before?.own != null) return before.own;
       for (const id of ids) {
         const body = { comment_html: html, external_source: externalSource, external_id: id };
@@ -100,6 +101,10 @@ async function post(api: PlaneApi, path: (route: string) => string, body: Record
     const answer = await api.sendItem((route) => ({ method: 'POST', path: path(route), body }));
     if (answer.status === 201) {
       const fields = api.decoder(answer).record(api.accept(answer), 'comment');
+      // An answer about something else, of a cache or of a rule that rewrote the comment, says nothing about this one.
+      const under = fields.textOrNull('external_id');
+      if (under !== null && under !== body['external_id'])
+        throw api.garbage(answer, 'another comment than the new one');
       return { kind: 'saved', sent: { id: fields.id('id'), at: timeOf(fields) } };
     }
     if (answer.status === 409) {

@@ -78,7 +78,11 @@ async function createState(
   state: { name: string; group: string; color: string },
 ): Promise<ItemState> {
   const answer = await api.send({ method: 'POST', path: `projects/${segment(project)}/states/`, body: { ...state } });
-  if (answer.status !== 409) return stateOf(api.decoder(answer).record(api.accept(answer), 'state'));
+  if (answer.status !== 409) {
+    const made = stateOf(api.decoder(answer).record(api.accept(answer), 'state'));
+    if (made.name !== state.name) throw api.garbage(answer, `the state "${made.name}" in place of "${state.name}"`);
+    return made;
+  }
   // The name is taken: somebody else made it, or an earlier try did.
   const found = (await states(project)).find((existing) => existing.name === state.name);
   if (found === undefined) throw api.failure(answer);

@@ -88,6 +88,8 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
   // A rewritten branch is accepted as it was when the hold named it.
   if (held.cause === holds.forcePushed.cause && held.detail.head !== undefined)
     task.progress.acceptedHead = held.detail.head;
+  if (held.cause === holds.otherDatabase.cause && held.detail.database !== undefined)
+    task.progress.acceptedDatabase = held.detail.database;
   // Lifted by a command while the item still shows its end: that counts no more.
   if (held.cause === holds.closedByHand.cause && draft.from.item !== null && isEnded(draft.from.item))
     task.progress.overruled = draft.from.item.stateId;

@@ -1,8 +1,8 @@
-import type { Message } from '../../model/index.ts';
+import type { Message, MessageOf } from '../../model/index.ts';
 import { assertNever, isFinal } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { stopJob } from '../draft.ts';
-import { holds, holdTask } from '../rules/holds.ts';
+import { holds, holdTask, otherDatabaseText } from '../rules/holds.ts';
 import { commit, type Step } from '../step.ts';
 import { decideCommand } from './command.ts';
 import { decideComment } from './comment.ts';
@@ -29,6 +29,8 @@ export function decideMessage(draft: Draft, message: Message): Step {
       return decideComment(draft, body);
     case 'effect_settled':
       return decideEffect(draft, body);
+    case 'other_database':
+      return decideOtherDatabase(draft, body);
     case 'command':
       return decideCommand(draft, body);
     case 'repository_replaced':
@@ -66,4 +68,11 @@ function decideRefused(draft: Draft, reason: 'run_cap' | 'cost_cap'): Step {
       : `the task has used its $${((caps.costMicros ?? 0) / 1e6).toFixed(2)}`;
   holdTask(draft, reason === 'run_cap' ? holds.runCap : holds.costCap, text);
   return commit(draft, `message.${reason}`, text, 'queue');
+}
+
+/** Two databases on one item run two agents for everything. A hold that blocks already is enough. */
+function decideOtherDatabase(draft: Draft, { database, commentId }: MessageOf<'other_database'>): Step {
+  const text = otherDatabaseText(database);
+  if (draft.task.hold?.blocking !== true) holdTask(draft, holds.otherDatabase, text, { database });
+  return commit(draft, 'message.other-database', text, `comment:${commentId}`, { database });
 }

@@ -175,6 +175,13 @@ export const holds = {
     { en: 'making the work item readable: fewer or shorter comments', ru: 'меньше комментариев или более короткие' },
     { en: 'The work item cannot be read', ru: 'Задачу не удаётся прочитать' },
   ),
+  otherDatabase: blocking(
+    'other_database',
+    'operator',
+    'rejudge',
+    { en: 'stopping one of the two: orch must serve a project from one database only' },
+    { en: 'Another orch works on this item', ru: 'Над этой задачей работает другой orch' },
+  ),
   effectRefused: blocking(
     'effect_refused',
     'administrator',
@@ -255,4 +262,8 @@ function sameValue(a: HoldDetail[keyof HoldDetail], b: HoldDetail[keyof HoldDeta
 
 export function isHeldFor(draft: Draft, kind: HoldKind): boolean {
   return draft.task.hold?.cause === kind.cause;
+}
+
+export function otherDatabaseText(database: string): string {
+  return `another database of orch (${database}) works on this work item: a forgotten container, or another machine with the same tokens`;
 }

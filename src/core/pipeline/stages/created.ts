@@ -4,7 +4,7 @@ import { branchName, titleOf } from '../intake.ts';
 import type { Draft } from '../draft.ts';
 import { effect, forgeLane, notify } from '../draft.ts';
 import { htmlText } from '../markers.ts';
-import { holds, holdTask, isHeldFor } from '../rules/holds.ts';
+import { holds, holdTask, isHeldFor, otherDatabaseText } from '../rules/holds.ts';
 import { cannotSee, commit, hold, rest, type Step } from '../step.ts';
 import { blocking, waiting } from './stage.ts';
 
@@ -87,6 +87,11 @@ export function decideCreated(draft: Draft, evidence: Evidence): Step {
       `branch ${task.branch} exists and was not begun for this work item`,
     );
   }
+  const { branchOwner: owner } = seen.value;
+  if (typeof owner === 'object' && task.progress.acceptedDatabase !== owner.database)
+    return hold(draft, holds.otherDatabase, 'created.other-database', otherDatabaseText(owner.database), {
+      detail: { database: owner.database },
+    });
   return startBranch(draft, item);
 }
 
