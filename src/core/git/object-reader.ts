@@ -5,7 +5,7 @@ import type { OrchError } from '../model/index.ts';
 import { failed, gitEnvironment, killed, missing, timedOut } from './run.ts';
 
 /** Where an object is: its id, kind and size in bytes. */
-export interface ObjectInfo {
+interface ObjectInfo {
   id: string;
   type: string;
   size: number;
@@ -90,7 +90,7 @@ export function createObjectReader(gitDir: string, timeoutMs: number): ObjectRea
       child,
       said: '',
       ended: false,
-      packs: packsAt(),
+      packs,
       waiting: [],
       chunks: [],
       length: 0,
