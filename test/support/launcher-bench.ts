@@ -88,6 +88,7 @@ export function launcherBench(): LauncherBench {
       priority: 'high',
       itemUrl: 'https://plane.example.org/acme/ET-12',
       workspace,
+      readPaths: [],
       baseSha: 'a'.repeat(40) as CommitSha,
       attempt: 1,
       maxAttempts: 2,

@@ -68,6 +68,7 @@ export function analystRun(workspace: string, change: Partial<RunSpec> = {}): Ru
     priority: 'high',
     itemUrl: null,
     workspace,
+    readPaths: [],
     baseSha: '0'.repeat(40) as CommitSha,
     attempt: 1,
     maxAttempts: 2,

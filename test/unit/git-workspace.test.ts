@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CommitSha, Published, RepoSlug } from '../../src/core/model/index.ts';
@@ -53,14 +53,17 @@ describe('where workspaces are', () => {
 });
 
 describe('prepare', () => {
-  it('checks the branch out in a clone of its own that leads nowhere', async () => {
+  it('checks the branch out in a repository of its own that leads nowhere and copies no object', async () => {
     const made = await bench.workspaces.prepare(slug, branch);
     expect(made).toEqual({ path: bench.workspaces.pathOf(slug, branch), head: start, state: 'clean' });
     expect(agent('status', '--porcelain', '--branch')).toBe(`## ${branch}`);
     expect(agent('rev-parse', 'HEAD')).toBe(start);
     expect(agent('rev-parse', 'origin/main')).toBe(bench.serverHead('main'));
     expect(() => agent('config', 'remote.origin.url')).toThrow();
-    expect(existsSync(path.join(made.path, '.git', 'objects', 'info', 'alternates'))).toBe(false);
+    // Objects are borrowed, not copied.
+    const [objects = ''] = bench.workspaces.readPaths(slug);
+    expect(readFileSync(path.join(made.path, '.git', 'objects', 'info', 'alternates'), 'utf8')).toBe(`${objects}\n`);
+    expect(readdirSync(path.join(made.path, '.git', 'objects'))).toEqual(['info', 'pack']);
     expect(statSync(made.path).mode & 0o077).toBe(0);
     put('.orch/task.md', 'orders');
     expect(agent('status', '--porcelain')).toBe('');

@@ -1,14 +1,14 @@
+import { existsSync } from 'node:fs';
 import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, GitIdentity, RepoSlug } from '../model/index.ts';
-import { privateFolder, removeTree } from '../platform/files.ts';
+import { privateFolder, removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Bare } from './bare.ts';
 import { runGit } from './run.ts';
+import { copyIndex } from './scratch.ts';
 
 /** Orders and results of runs are never committed. */
 const excluded = '/.orch/\n';
-/** The bare copy may belong to another account than the one orch runs as now; settings do not reach this process otherwise. */
-const uploadPack = 'git -c "safe.directory=*" -c uploadpack.allowAnySHA1InWant=true upload-pack';
 
 export interface GitFolderOptions {
   repo: RepoSlug;
@@ -17,73 +17,138 @@ export interface GitFolderOptions {
   head: CommitSha;
 }
 
+/** The objects of a bare copy, which a workspace reads but never writes. */
+export function objectsOf(bare: Bare, repo: RepoSlug): string {
+  return path.join(bare.pathOf(repo), 'objects');
+}
+
+/** Orch's own index of a working folder, next to it, where no agent writes: what a file looked like when it was checked out. */
+export function indexOf(folder: string): string {
+  return path.join(path.dirname(folder), `.${path.basename(folder)}.index`);
+}
+
 /**
- * Gives a working folder a new `.git` made from the bare copy, with the branch at `head`: what an agent wrote into the old
- * one (hooks, configuration, refs) is gone. Files stay as they are.
+ * Gives a working folder a new `.git` with the branch at `head` and the server's branches below `origin/`: what an agent
+ * wrote into the old one (hooks, configuration, refs) is gone. Objects stay in the bare copy and are borrowed from there.
+ * Files stay as they are.
  */
 export async function renewGitFolder(bare: Bare, identity: GitIdentity, options: GitFolderOptions): Promise<void> {
   const { repo, branch, folder, head } = options;
-  const timeoutMs = bare.timeouts.transferMs;
   privateFolder(path.dirname(folder));
   const aside = `${folder}.git-${process.pid}`;
   await rm(aside, { recursive: true, force: true });
-  const source = await bare.ensure(repo);
-  const how = ['--quiet', '--no-checkout', '--no-hardlinks', '--no-tags', '--template=', '--upload-pack', uploadPack];
-  await runGit({ args: ['clone', ...how, '--', source, aside], timeoutMs });
-  const gitFolder = path.join(aside, '.git');
-  const inClone = (...args: string[]): Promise<unknown> =>
-    runGit({ args: ['--git-dir', gitFolder, ...args], timeoutMs });
-  // By its id: the branch may be gone from the server when its last commit is still worked on (spec 7, deployer).
-  const fetch = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--upload-pack', uploadPack];
-  await inClone(...fetch, '--update-head-ok', '--', source, `+${head}:refs/heads/${branch}`);
-  await inClone('symbolic-ref', 'HEAD', `refs/heads/${branch}`);
-  await settle(gitFolder, identity, timeoutMs);
+  await bare.ensure(repo);
+  for (const name of ['objects/pack', 'refs/heads', 'refs/tags'])
+    await mkdir(path.join(aside, name), { recursive: true, mode: 0o700 });
+  await writeFile(path.join(aside, 'HEAD'), `ref: refs/heads/${branch}\n`);
+  await writeFile(path.join(aside, 'packed-refs'), `${head} refs/heads/${branch}\n${await remoteBranches(bare, repo)}`);
+  await settle(bare, repo, aside, folder, identity);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   removeTree(path.join(folder, '.git'));
-  await rename(gitFolder, path.join(folder, '.git'));
-  await rm(aside, { recursive: true, force: true });
-  await runGit({ args: ['-C', folder, 'read-tree', head], timeoutMs });
+  await rename(aside, path.join(folder, '.git'));
+}
+
+/** The server's branches as the agent sees them. */
+async function remoteBranches(bare: Bare, repo: RepoSlug): Promise<string> {
+  const format = '--format=%(objectname) refs/remotes/origin/%(refname:lstrip=2)';
+  return Buffer.from((await bare.run(repo, ['for-each-ref', format, 'refs/heads/'])).stdout, 'latin1').toString('utf8');
 }
 
 /**
  * Leaves an agent's `.git` as it is, commits, stashes and merges included, but for its configuration and hooks, by file
  * operations alone: git is not run on it. Answers false when it cannot be one that git works with.
  */
-export async function keepGitFolder(bare: Bare, identity: GitIdentity, folder: string): Promise<boolean> {
+export async function keepGitFolder(
+  bare: Bare,
+  identity: GitIdentity,
+  repo: RepoSlug,
+  folder: string,
+): Promise<boolean> {
   const gitFolder = path.join(folder, '.git');
   const isA = async (name: string, kind: 'folder' | 'file'): Promise<boolean> => {
-    const stat = await lstat(path.join(gitFolder, name)).catch(() => null);
-    return stat !== null && (kind === 'folder' ? stat.isDirectory() : stat.isFile());
+    const found = await lstat(path.join(gitFolder, name)).catch(() => null);
+    return found !== null && (kind === 'folder' ? found.isDirectory() : found.isFile());
   };
   if (!(await isA('.', 'folder')) || !(await isA('HEAD', 'file'))) return false;
   if (!(await isA('objects', 'folder')) || !(await isA('refs', 'folder'))) return false;
-  // What would lead to another repository's objects or settings.
-  for (const name of ['commondir', 'gitdir', 'objects/info/alternates'])
+  // What would lead to another repository's refs or settings.
+  for (const name of ['commondir', 'gitdir'])
     if ((await lstat(path.join(gitFolder, name)).catch(() => null)) !== null) return false;
-  await settle(gitFolder, identity, bare.timeouts.gitMs);
+  await settle(bare, repo, gitFolder, folder, identity);
   return true;
 }
 
-/** Makes the files of a working folder those of its branch; ignored ones stay. Its `.git` has just been renewed. */
+/**
+ * Makes the files of a working folder those of its branch; ignored ones stay. Its `.git` has just been renewed. Only what
+ * differs from the last checkout is read or written: a file whose size, times and inode are those of orch's own index.
+ */
 export async function checkOut(bare: Bare, folder: string, head: CommitSha): Promise<void> {
-  const timeoutMs = bare.timeouts.transferMs;
-  await runGit({ args: ['-C', folder, 'reset', '--quiet', '--hard', head], timeoutMs });
-  await runGit({ args: ['-C', folder, 'clean', '--quiet', '-fd', '-e', '/.orch/'], timeoutMs });
+  const index = indexOf(folder);
+  const made = `${index}.${process.pid}.tmp`;
+  await copyIndex(index, made);
+  try {
+    await makeFiles(bare, folder, head, made);
+  } catch (error) {
+    if (!existsSync(index)) throw error;
+    // The disk may have damaged it; without one, every file is read.
+    await rm(index, { force: true });
+    await rm(made, { force: true });
+    await makeFiles(bare, folder, head, made);
+  }
+  await copyIndex(made, path.join(folder, '.git', 'index'));
+  await rename(made, index);
 }
 
-/** Configuration and excludes as orch wants them, no hooks. Links in their places are removed, not followed. */
-async function settle(gitFolder: string, identity: GitIdentity, timeoutMs: number): Promise<void> {
+async function makeFiles(bare: Bare, folder: string, head: CommitSha, index: string): Promise<void> {
+  const timeoutMs = bare.timeouts.transferMs;
+  const env = { GIT_INDEX_FILE: index };
+  await rm(`${index}.lock`, { force: true });
+  await runGit({ args: ['-C', folder, 'reset', '--quiet', '--hard', head], env, timeoutMs });
+  await runGit({ args: ['-C', folder, 'clean', '--quiet', '-fd', '-e', '/.orch/'], env, timeoutMs });
+}
+
+/** The index of a kept `.git`, at the commit its files began from: what the agent did shows as changes. */
+export async function resetIndex(bare: Bare, folder: string, head: CommitSha): Promise<void> {
+  await runGit({ args: ['-C', folder, 'read-tree', head], timeoutMs: bare.timeouts.transferMs });
+}
+
+/** Configuration, excludes and borrowed objects as orch wants them, no hooks. Links in their places are removed, not followed. */
+async function settle(
+  bare: Bare,
+  repo: RepoSlug,
+  gitFolder: string,
+  folder: string,
+  identity: GitIdentity,
+): Promise<void> {
   // Next to the workspace: a crash must leave nothing in it that would be taken for work.
-  const owner = path.dirname(gitFolder);
-  const made = path.join(path.dirname(owner), `.${path.basename(owner)}.config`);
+  const made = path.join(path.dirname(folder), `.${path.basename(folder)}.config`);
   await rm(made, { recursive: true, force: true });
-  const basics = { 'core.repositoryformatversion': '0', 'core.bare': 'false', 'core.logAllRefUpdates': 'true' };
-  const person = { 'user.name': identity.name, 'user.email': identity.email, 'gc.auto': '0' };
-  await writeFile(made, '', { mode: 0o600, flag: 'wx' });
-  for (const [key, value] of Object.entries({ ...basics, ...person }))
-    await runGit({ args: ['config', '--file', made, key, value], timeoutMs });
-  for (const name of ['config', 'config.worktree', 'hooks', 'info']) removeTree(path.join(gitFolder, name));
+  await writeFile(made, configuration(identity), { mode: 0o600, flag: 'wx' });
+  for (const name of ['config', 'config.worktree', 'hooks', 'info', 'objects/info'])
+    removeTree(path.join(gitFolder, name));
   await rename(made, path.join(gitFolder, 'config'));
   await mkdir(path.join(gitFolder, 'info'));
   await writeFile(path.join(gitFolder, 'info', 'exclude'), excluded, { flag: 'wx' });
+  await mkdir(path.join(gitFolder, 'objects', 'info'));
+  writeFileAtomic(path.join(gitFolder, 'objects', 'info', 'alternates'), `${objectsOf(bare, repo)}\n`);
+}
+
+function configuration({ name, email }: GitIdentity): string {
+  return [
+    '[core]',
+    '\trepositoryformatversion = 0',
+    '\tbare = false',
+    '\tlogAllRefUpdates = true',
+    '[user]',
+    `\tname = ${quoted(name)}`,
+    `\temail = ${quoted(email)}`,
+    '[gc]',
+    '\tauto = 0',
+    '',
+  ].join('\n');
+}
+
+/** A value as git's configuration files quote it. */
+function quoted(value: string): string {
+  return `"${value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\t', '\\t')}"`;
 }

@@ -182,9 +182,14 @@ export function createGit(options: GitOptions): GitPort & { bare: Bare } {
 
   /** Remembers that the server has it, so that a branch deleted or rewritten later does not make it look unpushed. */
   async function pushed(repo: RepoSlug, sha: CommitSha, branch: string, isNew: boolean): Promise<'ok'> {
-    await bare.run(repo, ['update-ref', pushedRef(sha), sha]);
-    // The next fetch does the same, should an outdated branch of the bare copy be in the way here.
-    if (isNew) await bare.run(repo, ['update-ref', `refs/heads/${branch}`, sha], { answers: [0, 1, 128] });
+    const record = `update ${pushedRef(sha)} ${sha}\n`;
+    const both = isNew ? `${record}update refs/heads/${branch} ${sha}\n` : record;
+    const { code } = await bare.run(repo, ['update-ref', '--stdin'], {
+      input: both,
+      answers: isNew ? [0, 1, 128] : [0],
+    });
+    // An outdated branch of the bare copy may be in the way; the next fetch moves both.
+    if (code !== 0) await bare.run(repo, ['update-ref', '--stdin'], { input: record });
     return 'ok';
   }
 

@@ -29,7 +29,12 @@ export async function foreignParents(
   const gitFolder = path.join(folder, '.git');
   if ((await lstat(gitFolder).catch(() => null))?.isDirectory() !== true) return [];
   const head = headOf(gitFolder);
-  if (head !== null && (await onServer(bare, repo, head)) && !(await isAncestor(bare, repo, base, head))) {
+  if (
+    head !== null &&
+    head !== base &&
+    (await onServer(bare, repo, head)) &&
+    !(await isAncestor(bare, repo, base, head))
+  ) {
     throw new OrchError(
       `${folder} has ${head.slice(0, 12)} checked out, which the work of ${base.slice(0, 12)} is not in`,
       {
@@ -41,6 +46,8 @@ export async function foreignParents(
   const merging = (readSmall(path.join(gitFolder, 'MERGE_HEAD'), maxMergeHeadBytes) ?? '')
     .split('\n')
     .filter(isCommitSha);
+  // Nothing was committed, moved or merged.
+  if (head === base && merging.length === 0) return [];
   const hints = new Set<CommitSha>();
   for (const tip of new Set([...(head === null ? [] : [head]), ...merging])) {
     const found = (await onServer(bare, repo, tip)) ? [tip] : await leftServerAt(bare, repo, gitFolder, tip, log);

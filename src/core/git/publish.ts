@@ -6,10 +6,11 @@ import { parseCommitSha } from '../model/index.ts';
 import { privateFolder, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
+import { indexOf } from './git-folder.ts';
 import { committedPaths, foreignParents, mergedBase, ofBranch } from './merge-parents.ts';
 import { commitOf, treeOf } from './reads.ts';
-import { withIndex } from './scratch.ts';
-import { changesBetween, gitlinkMode, treeOfFolder, treeWith, type Change } from './snapshot.ts';
+import { withIndex, type IndexEnv } from './scratch.ts';
+import { beginFrom, changesBetween, gitlinkMode, treeOfFolder, treeWith, type Change } from './snapshot.ts';
 
 type Request = Parameters<WorkspacePort['commit']>[0];
 
@@ -33,9 +34,18 @@ export async function commitFolder(
     tree: whole,
     repositories,
     leftOut,
-  } = await withIndex(bare, repo, (env) => treeOfFolder(bare, repo, folder, judged.tree, env, { forced, limits }));
-  const { inside, outside } = sortByScope(await changesBetween(bare, repo, judged.tree, whole), request.allowed);
-  const tree = await withIndex(bare, repo, (env) => treeWith(bare, repo, env, judged.tree, inside));
+  } = await withIndex(
+    bare,
+    repo,
+    (env) => treeOfFolder(bare, repo, folder, judged.tree, env, { forced, limits }),
+    indexOf(folder),
+  );
+  const changes = await changesBetween(bare, repo, judged.tree, whole);
+  const { inside, outside } = sortByScope(changes, request.allowed);
+  const tree =
+    inside.length === changes.length
+      ? whole
+      : await withIndex(bare, repo, (env) => treeWith(bare, repo, env, judged.tree, inside));
   const listed = await savePatch(bare, request, judged.tree, outside);
   if (outside.length > 0) await takeBack(bare, repo, folder, whole, tree);
   const reported = { outOfScope: [...listed, ...repositories], ...(leftOut.length === 0 ? {} : { leftOut }) };
@@ -103,12 +113,13 @@ async function flush(file: string): Promise<void> {
 
 /** Makes the working files those of the cleaned tree; git itself sees to it that no link leads the way out. */
 async function takeBack(bare: Bare, repo: RepoSlug, folder: string, from: string, to: string): Promise<void> {
-  await withIndex(bare, repo, async (env) => {
+  const takeOut = async (env: IndexEnv): Promise<void> => {
     const there = { cwd: folder, env: { ...env, GIT_WORK_TREE: folder }, timeoutMs: bare.timeouts.transferMs };
-    await bare.run(repo, ['read-tree', from], { env });
+    await beginFrom(bare, repo, from, there);
     await bare.run(repo, ['update-index', '-q', '--refresh'], { ...there, answers: [0, 1] });
     await bare.run(repo, ['read-tree', '--reset', '-u', to], there);
-  });
+  };
+  await withIndex(bare, repo, takeOut, indexOf(folder));
 }
 
 /** The same work under the same message is the same commit: a second call after a crash finds the first one's. */

@@ -1,6 +1,7 @@
 import type { CommitSha, GitPort, RepoSlug, TreeEntry } from '../model/index.ts';
 import { hasLine, OrchError, parseCommitSha } from '../model/index.ts';
 import type { Bare } from './bare.ts';
+import { nearAncestor } from './history.ts';
 import { readRef } from './refs.ts';
 import { latin1, utf8 } from './run.ts';
 import { everything, folderMode, lookUp, treeWithout } from './trees.ts';
@@ -40,6 +41,8 @@ async function ancestry(
   ancestor: CommitSha,
   descendant: CommitSha,
 ): Promise<boolean | null> {
+  const near = await nearAncestor(await bare.objects(repo), ancestor, descendant);
+  if (near !== null) return near;
   const args = ['merge-base', '--is-ancestor', ancestor, descendant];
   const { code } = await bare.run(repo, args, { answers: [0, 1, 128] });
   return code === 128 ? null : code === 0;

@@ -1,9 +1,10 @@
+import { rm } from 'node:fs/promises';
 import type { CommitLimits, RepoSlug } from '../model/index.ts';
 import { asCheckedOut, filteredFiles } from './attributes.ts';
 import type { Bare } from './bare.ts';
 import { linkedOutside, sortOut, tooLarge, type Looking } from './candidates.ts';
 import { utf8 } from './run.ts';
-import { removeFromIndex } from './scratch.ts';
+import { removeFromIndex, type IndexEnv } from './scratch.ts';
 
 /** Mode and blob of a path in a tree. */
 export interface Entry {
@@ -18,6 +19,12 @@ export interface Change {
   path: string;
   before: Entry | null;
   after: Entry | null;
+}
+
+/** Where a call looks at working files by an index. */
+export interface IndexPlace {
+  cwd: string;
+  env: IndexEnv & { GIT_WORK_TREE: string };
 }
 
 /** A submodule's commit in a tree. */
@@ -45,17 +52,21 @@ export async function treeOfFolder(
   repo: RepoSlug,
   folder: string,
   base: string,
-  env: Record<string, string>,
+  env: IndexEnv,
   { forced = [], limits }: { forced?: string[]; limits: CommitLimits },
 ): Promise<Snapshot> {
   const there = { cwd: folder, env: { ...env, GIT_WORK_TREE: folder }, timeoutMs: bare.timeouts.transferMs };
   const look: Looking = { bare, repo, folder, there };
-  await bare.run(repo, ['read-tree', base], { env });
-  const listed = records((await bare.run(repo, ['ls-files', '-z', '--stage', '--modified'], there)).stdout);
-  const tracked = new Map(listed.map((line) => [line.slice(line.indexOf('\t') + 1), entryInIndex(line)]));
-  const others = records((await bare.run(repo, ['ls-files', '-z', '--others', '--exclude-standard'], there)).stdout);
+  await beginFrom(bare, repo, base, there);
+  const how = ['ls-files', '-z', '-t', '--stage', '--modified', '--others', '--exclude-standard'];
+  // `H <mode> <blob> 0<tab>path` is in the tree, `C …` the same line again for one that has changed, `? path` is new.
+  const listed = records((await bare.run(repo, how, there)).stdout).map((line) => [line[0], line.slice(2)] as const);
+  const tagged = (tag: string): string[] => listed.flatMap(([of, rest]) => (of === tag ? [rest] : []));
+  const tracked = new Map(tagged('H').map((line) => [pathInIndex(line), entryInIndex(line)]));
+  const changed = tagged('C').map(pathInIndex);
+  const others = tagged('?');
   const ours = others.filter(isPublishable);
-  const found = [...tracked.keys(), ...ours.filter((raw) => !raw.endsWith('/')), ...forced].filter(isPublishable);
+  const found = [...changed, ...ours.filter((raw) => !raw.endsWith('/')), ...forced].filter(isPublishable);
   const gitlinks = new Set([...tracked].flatMap(([raw, { mode }]) => (mode === gitlinkMode ? [raw] : [])));
   const { files, remove } = await sortOut(folder, found, gitlinks);
   const left = new Map([
@@ -79,8 +90,25 @@ export async function treeOfFolder(
   };
 }
 
+/**
+ * Puts a tree into the index; what is there already keeps what is known of its files.
+ * @param there the call's place: within the working folder, since git looks at files that changed in the moment when the index
+ * was last written
+ */
+export async function beginFrom(bare: Bare, repo: RepoSlug, tree: string, there: IndexPlace): Promise<void> {
+  const { code } = await bare.run(repo, ['read-tree', '-m', '-i', tree], { ...there, answers: [0, 128] });
+  if (code === 0) return;
+  // The disk has damaged it.
+  await rm(there.env.GIT_INDEX_FILE, { force: true });
+  await bare.run(repo, ['read-tree', tree], there);
+}
+
 function records(output: string): string[] {
   return output.split('\0').filter((text) => text !== '');
+}
+
+function pathInIndex(line: string): string {
+  return line.slice(line.indexOf('\t') + 1);
 }
 
 /** `<mode> <blob> <stage>\t<path>` of `ls-files --stage`. */
@@ -100,6 +128,7 @@ async function writeTree(bare: Bare, repo: RepoSlug, env: Record<string, string>
 }
 
 export async function changesBetween(bare: Bare, repo: RepoSlug, before: string, after: string): Promise<Change[]> {
+  if (before === after) return [];
   const args = ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--full-index', before, after];
   const parts = (await bare.run(repo, args)).stdout.split('\0');
   const changes: Change[] = [];
@@ -121,7 +150,7 @@ function entryOf(mode: string, blob: string): Entry | null {
 export async function treeWith(
   bare: Bare,
   repo: RepoSlug,
-  env: Record<string, string>,
+  env: IndexEnv,
   tree: string,
   changes: Change[],
 ): Promise<string> {

@@ -16,7 +16,7 @@ import { removeTree, renameFolder, writeFileAtomic } from '../platform/files.ts'
 import type { Log } from '../platform/log.ts';
 import type { Bare } from './bare.ts';
 import { pushedRef, safeBranch } from './git.ts';
-import { checkOut, keepGitFolder, renewGitFolder } from './git-folder.ts';
+import { checkOut, indexOf, keepGitFolder, objectsOf, renewGitFolder, resetIndex } from './git-folder.ts';
 import { workspaceLeftovers } from './leftovers.ts';
 import { foreignParents } from './merge-parents.ts';
 import { commitFolder } from './publish.ts';
@@ -98,7 +98,12 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     const known = [...anchors, ...(head === null ? [] : [head])];
     const base = known[0];
     if (base === undefined) return { clean: false, anchors };
-    const { tree } = await withIndex(bare, repo, (env) => treeOfFolder(bare, repo, folder, base, env, { limits }));
+    const { tree } = await withIndex(
+      bare,
+      repo,
+      (env) => treeOfFolder(bare, repo, folder, base, env, { limits }),
+      indexOf(folder),
+    );
     const trees = await Promise.all(known.map((sha) => treeOf(bare, repo, sha)));
     return { clean: trees.includes(tree), anchors };
   }
@@ -127,8 +132,10 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
       );
     }
     await foreignParents(bare, repo, folder, head, log);
-    if (!(await keepGitFolder(bare, identity, folder)))
+    if (!(await keepGitFolder(bare, identity, repo, folder))) {
       await renewGitFolder(bare, identity, { repo, branch, folder, head });
+      await resetIndex(bare, folder, head);
+    }
     return { path: folder, head, state: 'dirty' };
   }
 
@@ -170,7 +177,8 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   async function remove(repo: RepoSlug, branch: string): Promise<void> {
     const folder = pathOf(repo, branch);
     await rm(folder, { recursive: true, force: true }).catch(() => removeTree(folder));
-    for (const name of ['head', 'made'] as const) await rm(noteFile(folder, name), { force: true });
+    for (const file of [indexOf(folder), noteFile(folder, 'head'), noteFile(folder, 'made')])
+      await rm(file, { force: true });
   }
 
   const folderOf = (repo: RepoSlug): string => path.join(options.workspacesDir, parseRepoSlug(repo));
@@ -186,8 +194,9 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     Promise.resolve(workspaceLeftovers(options.workspacesDir, before));
 
   const rename: WorkspacePort['rename'] = (from, to) => Promise.resolve(renameFolder(folderOf(from), folderOf(to)));
+  const readPaths: WorkspacePort['readPaths'] = (repo) => [objectsOf(bare, repo)];
 
-  return { pathOf, prepare, unpushed, commit, exportCommit, remove, rename, commits, leftovers };
+  return { pathOf, prepare, readPaths, unpushed, commit, exportCommit, remove, rename, commits, leftovers };
 }
 
 /** A workspace that was exchanged for a link would have its target's files published, or reset. */

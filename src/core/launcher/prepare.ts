@@ -31,7 +31,7 @@ export async function prepareRun(context: Context, given: RunSpec): Promise<{ fo
   const session = agentKind === 'claude' ? (spec.resumeSession ?? randomUUID()) : null;
   const command = commandOf(settings, spec, session, promptFile);
   const env = environmentOf(context, settings, sandbox, files.tmp, spec);
-  const shown = { workspace: spec.workspace, tmp: files.tmp, readPaths: [promptFile] };
+  const shown = { workspace: spec.workspace, tmp: files.tmp, readPaths: [promptFile, ...spec.readPaths] };
   const { prompt: _prompt, orders: _orders, ...facts } = spec;
   writeRecord(folder, {
     spec: facts,

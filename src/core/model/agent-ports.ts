@@ -18,6 +18,8 @@ export interface RunSpec {
   priority: string;
   itemUrl: string | null;
   workspace: string;
+  /** Folders outside the workspace that git reads from within it. */
+  readPaths: string[];
   baseSha: CommitSha;
   attempt: number;
   maxAttempts: number;

@@ -90,6 +90,8 @@ export interface WorkspacePort {
    * `diverged` when the server's branch moved away from under it.
    */
   prepare(repo: RepoSlug, branch: string): Promise<{ path: string; head: CommitSha; state: 'clean' | 'dirty' }>;
+  /** Folders outside a workspace that git reads from within it: the objects of the bare copy. */
+  readPaths(repo: RepoSlug): string[];
   /** Whether the workspace holds changes or commits that are not on the server. */
   unpushed(repo: RepoSlug, branch: string): Promise<boolean>;
   /**

@@ -82,6 +82,7 @@ async function specOf(context: RunContext, workspace: string, baseSha: CommitSha
     priority: snapshot?.item?.priority ?? 'none',
     itemUrl: task === null ? null : deps.itemUrlOf(task),
     workspace,
+    readPaths: deps.workspaces.readPaths(job.repo),
     baseSha,
     attempt: job.attempts + 1,
     maxAttempts: job.maxAttempts,
