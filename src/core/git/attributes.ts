@@ -4,6 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { below, sizesOf, unchanged, type Files, type LeftOut, type Looking } from './candidates.ts';
 import type { Change, Entry } from './snapshot.ts';
 
+/** What git knows of paths by `.gitattributes`. */
+export type Attributes = Map<string, Record<string, string>>;
+
+/** Attributes by which a checkout makes other bytes of a blob. */
+const conversions = ['ident', 'eol', 'working-tree-encoding'];
 /** No pointer of Git LFS is larger, bytes (its specification). */
 const maxPointerBytes = 1024;
 
@@ -24,9 +29,9 @@ export async function filteredFiles(
   look: Looking,
   files: Files,
   tracked: ReadonlyMap<string, Entry>,
+  attributes: Attributes,
 ): Promise<LeftOut> {
-  const regular = [...files].filter(([, stat]) => stat.isFile()).map(([raw]) => raw);
-  const filters = await attributesOf(look, regular, ['filter']);
+  const filters = new Map([...attributes].filter(([raw, { filter }]) => files.get(raw)?.isFile() === true && filter));
   const known = [...filters.keys()].filter((raw) => tracked.has(raw));
   const blobOf = (raw: string): string => tracked.get(raw)?.blob ?? '';
   const sizeOf = (raw: string): number => files.get(raw)?.size ?? 0;
@@ -55,17 +60,12 @@ async function isObjectOf(look: Looking, raw: string, size: number, blob: string
 
 /** Contents of small blobs, as Latin-1. */
 async function blobsOf({ bare, repo }: Looking, blobs: string[]): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  if (blobs.length === 0) return found;
-  const input = blobs.map((blob) => `${blob}\n`).join('');
-  const { stdout } = await bare.run(repo, ['cat-file', '--batch'], { input });
-  for (let at = 0; at < stdout.length;) {
-    const end = stdout.indexOf('\n', at);
-    const [blob = '', , size = ''] = stdout.slice(at, end).split(' ');
-    found.set(blob, stdout.slice(end + 1, end + 1 + Number(size)));
-    at = end + 1 + Number(size) + 1;
-  }
-  return found;
+  const objects = await bare.objects(repo);
+  const read = async (blob: string): Promise<[string, string]> => [
+    blob,
+    (await objects.contents(blob))?.toString('latin1') ?? '',
+  ];
+  return new Map(await Promise.all([...new Set(blobs)].map(read)));
 }
 
 async function text({ folder }: Looking, raw: string): Promise<string> {
@@ -76,7 +76,11 @@ async function text({ folder }: Looking, raw: string): Promise<string> {
  * Changed files that are byte for byte what the branch has, or what a checkout makes of it: git's conversions (`eol`, `text`,
  * `ident`, an encoding) would make another blob of them, although nobody touched them. Their blobs stay; a mode may change.
  */
-export async function asCheckedOut(look: Looking, changes: Change[]): Promise<(Entry & { raw: string })[]> {
+export async function asCheckedOut(
+  look: Looking,
+  changes: Change[],
+  attributes: Attributes,
+): Promise<(Entry & { raw: string })[]> {
   const before = new Map<string, Entry>();
   const after = new Map<string, Entry>();
   for (const change of changes) {
@@ -86,8 +90,8 @@ export async function asCheckedOut(look: Looking, changes: Change[]): Promise<(E
   }
   const same = new Set(await unchanged(look, [...before.keys()], before));
   const rest = [...before.keys()].filter((raw) => !same.has(raw));
-  const converted = await attributesOf(look, rest, ['ident', 'eol', 'working-tree-encoding']);
-  for (const raw of converted.keys()) if (await isSmudged(look, raw, before.get(raw)?.blob ?? '')) same.add(raw);
+  const converted = rest.filter((raw) => conversions.some((name) => attributes.get(raw)?.[name] !== undefined));
+  for (const raw of converted) if (await isSmudged(look, raw, before.get(raw)?.blob ?? '')) same.add(raw);
   return [...same].map((raw) => ({ raw, mode: after.get(raw)?.mode ?? '', blob: before.get(raw)?.blob ?? '' }));
 }
 
@@ -101,13 +105,10 @@ async function isSmudged(look: Looking, raw: string, blob: string): Promise<bool
   return stdout === (await text(look, raw));
 }
 
-/** Attributes that are set, for the paths that have one of them. */
-async function attributesOf(
-  { bare, repo, there }: Looking,
-  paths: string[],
-  names: string[],
-): Promise<Map<string, Record<string, string>>> {
-  const set = new Map<string, Record<string, string>>();
+/** The attributes that matter and are set, for the paths that have one of them. */
+export async function attributesOf({ bare, repo, there }: Looking, paths: string[]): Promise<Attributes> {
+  const set: Attributes = new Map();
+  const names = ['filter', ...conversions];
   if (paths.length === 0) return set;
   const input = Buffer.from(paths.map((raw) => `${raw}\0`).join(''), 'latin1');
   const parts = (await bare.run(repo, ['check-attr', '-z', '--stdin', ...names], { ...there, input })).stdout.split(

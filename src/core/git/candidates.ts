@@ -93,12 +93,9 @@ function megabytes(bytes: number): string {
 
 /** Sizes of blobs in the bare copy, bytes. */
 export async function sizesOf({ bare, repo }: Looking, blobs: string[]): Promise<Map<string, number>> {
-  if (blobs.length === 0) return new Map();
-  const input = blobs.map((blob) => `${blob}\n`).join('');
-  const { stdout } = await bare.run(repo, ['cat-file', '--batch-check=%(objectname) %(objectsize)'], { input });
-  return new Map(
-    stdout.split('\n').flatMap((line) => (line === '' ? [] : [[line.slice(0, 40), Number(line.slice(41))] as const])),
-  );
+  const objects = await bare.objects(repo);
+  const found = await Promise.all([...new Set(blobs)].map((blob) => objects.info(blob)));
+  return new Map(found.flatMap((info) => (info === null ? [] : [[info.id, info.size] as const])));
 }
 
 /**
@@ -120,16 +117,25 @@ export async function linkedOutside(
 
 /** Those of the paths whose bytes are those of their blob, without any conversion. */
 export async function unchanged(
-  { bare, repo, there }: Looking,
+  look: Looking,
   paths: string[],
   tracked: ReadonlyMap<string, Entry>,
 ): Promise<string[]> {
-  const known = paths.filter((raw) => tracked.has(raw));
+  const blobOf = (raw: string): string => tracked.get(raw)?.blob ?? '';
+  const sizes = await sizesOf(
+    look,
+    paths.map(blobOf).filter((blob) => blob !== ''),
+  );
+  const sizeNow = await Promise.all(
+    paths.map(async (raw) => (await lstat(below(look.folder, raw)).catch(() => null))?.size),
+  );
+  const known = paths.filter((raw, at) => sizeNow[at] !== undefined && sizes.get(blobOf(raw)) === sizeNow[at]);
   if (known.length === 0) return [];
   const input = known.map((raw) => `${quoted(raw)}\n`).join('');
-  const { stdout } = await bare.run(repo, ['hash-object', '--no-filters', '--stdin-paths'], { ...there, input });
+  const how = ['hash-object', '--no-filters', '--stdin-paths'];
+  const { stdout } = await look.bare.run(look.repo, how, { ...look.there, input });
   const hashes = stdout.split('\n');
-  return known.filter((raw, at) => hashes[at] === tracked.get(raw)?.blob);
+  return known.filter((raw, at) => hashes[at] === blobOf(raw));
 }
 
 /** A path as git reads it back from a line: in C's quotes, other bytes than plain ones in octal. */

@@ -52,8 +52,8 @@ export async function isAncestor(bare: Bare, ...of: [RepoSlug, CommitSha, Commit
   return (await ancestry(bare, ...of)) ?? false;
 }
 
-/** The tree of a commit. @throws OrchError `git_failed` when the bare copy does not have it */
-export async function treeOf(bare: Bare, repo: RepoSlug, sha: CommitSha): Promise<string> {
+/** The tree of a commit, or a tree itself. @throws OrchError `git_failed` when the bare copy does not have it */
+export async function treeOf(bare: Bare, repo: RepoSlug, sha: string): Promise<string> {
   const found = await (await bare.objects(repo)).info(`${sha}^{tree}`);
   if (found === null) throw new OrchError(`the bare copy of ${repo} has no commit ${sha}`, { code: 'git_failed' });
   return found.id;

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { CommitLimits, RepoSlug } from '../model/index.ts';
-import { asCheckedOut, filteredFiles } from './attributes.ts';
+import { asCheckedOut, attributesOf, filteredFiles } from './attributes.ts';
 import type { Bare } from './bare.ts';
 import { linkedOutside, sortOut, tooLarge, type Looking } from './candidates.ts';
+import { treeOf } from './reads.ts';
 import { utf8 } from './run.ts';
 import { removeFromIndex, type IndexEnv } from './scratch.ts';
 
@@ -68,12 +69,16 @@ export async function treeOfFolder(
   const ours = others.filter(isPublishable);
   const found = [...changed, ...ours.filter((raw) => !raw.endsWith('/')), ...forced].filter(isPublishable);
   const gitlinks = new Set([...tracked].flatMap(([raw, { mode }]) => (mode === gitlinkMode ? [raw] : [])));
+  const repositories = ours.filter((raw) => raw.endsWith('/')).map(utf8);
   const { files, remove } = await sortOut(folder, found, gitlinks);
+  const attributes = await attributesOf(look, [...files.keys()]);
   const left = new Map([
-    ...(await filteredFiles(look, files, tracked)),
+    ...(await filteredFiles(look, files, tracked, attributes)),
     ...(await tooLarge(look, files, tracked, limits)),
     ...(await linkedOutside(look, files, tracked)),
   ]);
+  if (files.size === 0 && remove.length === 0)
+    return { tree: await treeOf(bare, repo, base), repositories, leftOut: [] };
   await removeFromIndex(bare, repo, env, remove);
   const add = [...files.keys()].filter((raw) => !left.has(raw));
   if (add.length > 0) {
@@ -81,11 +86,11 @@ export async function treeOfFolder(
     await bare.run(repo, ['update-index', '-z', '--add', '--replace', '--stdin'], { ...there, input });
   }
   const tree = await writeTree(bare, repo, env);
-  const untouched = await asCheckedOut(look, await changesBetween(bare, repo, base, tree));
+  const untouched = await asCheckedOut(look, await changesBetween(bare, repo, base, tree), attributes);
   await setInIndex(bare, repo, env, untouched);
   return {
     tree: untouched.length === 0 ? tree : await writeTree(bare, repo, env),
-    repositories: ours.filter((raw) => raw.endsWith('/')).map(utf8),
+    repositories,
     leftOut: [...left].flatMap(([raw, why]) => (why === null ? [] : [`${utf8(raw)}: ${why}`])).sort(),
   };
 }
