@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { below, sizesOf, unchanged, type Files, type LeftOut, type Looking } from './candidates.ts';
-import type { Change, Entry } from './snapshot.ts';
+import type { Change, Entry } from './trees.ts';
 
 /** What git knows of paths by `.gitattributes`. */
 export type Attributes = Map<string, Record<string, string>>;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { CommitLimits, RepoSlug } from '../model/index.ts';
 import type { Bare } from './bare.ts';
 import type { GitCall } from './run.ts';
-import type { Entry } from './snapshot.ts';
+import type { Entry } from './trees.ts';
 
 /** A working folder that is looked at with the bare copy's git and an index of its own. */
 export interface Looking {

@@ -10,7 +10,8 @@ import { indexOf } from './git-folder.ts';
 import { committedPaths, foreignParents, mergedBase, ofBranch } from './merge-parents.ts';
 import { commitOf, treeOf } from './reads.ts';
 import { withIndex, type IndexEnv } from './scratch.ts';
-import { beginFrom, changesBetween, gitlinkMode, treeOfFolder, treeWith, type Change } from './snapshot.ts';
+import { beginFrom, changesBetween, treeOfFolder, treeWith } from './snapshot.ts';
+import { gitlinkMode, type Change } from './trees.ts';
 
 type Request = Parameters<WorkspacePort['commit']>[0];
 

@@ -5,31 +5,14 @@ import type { Bare } from './bare.ts';
 import { linkedOutside, sortOut, tooLarge, type Looking } from './candidates.ts';
 import { treeOf } from './reads.ts';
 import { utf8 } from './run.ts';
+import { gitlinkMode, type Change, type Entry } from './trees.ts';
 import { removeFromIndex, type IndexEnv } from './scratch.ts';
-
-/** Mode and blob of a path in a tree. */
-export interface Entry {
-  mode: string;
-  blob: string;
-}
-
-/** One path that differs between two trees; null: it is not there. */
-export interface Change {
-  /** Bytes of the path as Latin-1. */
-  raw: string;
-  path: string;
-  before: Entry | null;
-  after: Entry | null;
-}
 
 /** Where a call looks at working files by an index. */
 export interface IndexPlace {
   cwd: string;
   env: IndexEnv & { GIT_WORK_TREE: string };
 }
-
-/** A submodule's commit in a tree. */
-export const gitlinkMode = '160000';
 
 /** What a snapshot came to. */
 export interface Snapshot {

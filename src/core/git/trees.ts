@@ -11,6 +11,24 @@ export interface TreeLine {
   id: string;
 }
 
+/** Mode and blob of a path in a tree. */
+export interface Entry {
+  mode: string;
+  blob: string;
+}
+
+/** One path that differs between two trees; null: it is not there. */
+export interface Change {
+  /** Bytes of the path as Latin-1. */
+  raw: string;
+  path: string;
+  before: Entry | null;
+  after: Entry | null;
+}
+
+/** A submodule's commit in a tree. */
+export const gitlinkMode = '160000';
+
 export const folderMode = '40000';
 const idBytes = 20;
 
