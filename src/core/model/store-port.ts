@@ -293,7 +293,7 @@ export interface Store {
   settleEffect(effectId: EffectId, token: number, delivery: RecordedDelivery): Promise<'ok' | 'lost'>;
   /** Effects that some process is sending now, and who: a dead sender's are given back by a repair. */
   effectsInFlight(): Promise<{ effect: Effect; token: number; owner: string; expiresAt: number }[]>;
-  /** Makes a dead effect of a task deliverable again (`orch retry`). Returns how many. */
+  /** Makes dead effects of a task deliverable again, and due at once what waits for its next try (`orch retry`). Returns how many. */
   reviveEffects(taskId: TaskId): Promise<number>;
 
   // circuit breaker of the agents

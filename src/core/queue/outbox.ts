@@ -116,6 +116,11 @@ export function withdrawalOf(effect: Effect, standing: Standing): NewMessage | n
 /** What was refused of these kinds is asked for again by a new decision, which looks at the repository first. */
 const neverRevived: readonly EffectKind[] = ['git.start_branch', 'forge.open_pull', 'forge.merge_pull'];
 
+/** Whether asking for this makes moot what was refused of its kind: such a refusal is answered by a new decision. */
+export function replacesRefused({ kind }: EffectBody): boolean {
+  return neverRevived.includes(kind);
+}
+
 /**
  * Which refused effects of a task may be sent again. A wish that has a younger one in its lane must not come back after it,
  * whatever became of the younger one.

@@ -111,7 +111,7 @@ function outboxMethods({ read, write }: Driver, now: Now) {
       return row === null ? null : { effect: decodeEffect(row), token: row.lease_token };
     },
     settleEffect: (effectId, token, delivery) => write(() => settleEffect(effectId, token, delivery, now())),
-    reviveEffects: (taskId) => write(() => reviveEffects(taskId)),
+    reviveEffects: (taskId) => write(() => reviveEffects(taskId, now())),
     effectsInFlight: async () =>
       (await read(() => outbox.onTheirWay())).map((row) => ({
         effect: decodeEffect(row),

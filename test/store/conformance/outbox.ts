@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EffectBody, NewEffect } from '../../../src/core/model/index.ts';
+import { noProgress, type EffectBody, type NewEffect, type Task } from '../../../src/core/model/index.ts';
 import type { Bench } from '../bench.ts';
 import {
   comment,
@@ -102,6 +102,57 @@ export function outboxSuite(get: () => Bench): void {
         if (round === 1) expect(await store.reviveEffects(taskId)).toBe(1);
       }
       expect(await key()).toBe('a2');
+    });
+
+    const refuse = async (): Promise<void> => {
+      const { effect, token } = present(await take());
+      await get().store.settleEffect(effect.id, token, { kind: 'dead', error: 'no' });
+    };
+    const refused = async (): Promise<string[]> =>
+      (await get().store.effects({ state: 'dead', limit: 9 })).map((e) => e.key).sort();
+
+    it('what was refused is moot when a new decision asks for it, and when the task ends', async () => {
+      const { store } = await withEffects(comment('c1'));
+      const opening = (pullEffect: string): Partial<Task> => ({ progress: { ...noProgress(), pullEffect } });
+      const pull = (name: string): NewEffect => ({
+        ...comment(name),
+        lane: 'forge',
+        body: { kind: 'forge.open_pull' } as EffectBody,
+      });
+      await refuse();
+      await commitNow(store, { handled: present(present(await store.load(taskId)).message).id });
+      await commitNow(store, { task: task(opening('p1')), effects: [pull('p1')] });
+      await goToRest();
+      await refuse();
+      expect(await refused()).toEqual(['c1', 'p1']);
+      await commitNow(store, { handled: present(present(await store.load(taskId)).message).id });
+      await commitNow(store, { task: task(opening('p2')), effects: [pull('p2')] });
+      expect(await refused()).toEqual(['c1']);
+      await commitNow(store, { task: task({ stage: 'cancelled', phase: 'cancelled' }) });
+      expect(await refused()).toEqual([]);
+      expect(await store.reviveEffects(taskId)).toBe(0);
+    });
+
+    it('a chat message that gets through ends the trouble with those before it', async () => {
+      const { store } = get();
+      const said = comment('x').body;
+      await store.announce(['n1', 'n2', 'n3'].map((name) => ({ key: name, lane: 'chat', body: said })));
+      await refuse();
+      await refuse();
+      expect(await refused()).toEqual(['n1', 'n2']);
+      const { effect, token } = present(await take());
+      await store.settleEffect(effect.id, token, { kind: 'done', result: {} });
+      expect(await refused()).toEqual([]);
+    });
+
+    it('a retry makes due at once what waits for its next try', async () => {
+      const { store, clock } = await withEffects(comment('a1'));
+      const a1 = present(await take());
+      await store.settleEffect(a1.effect.id, a1.token, { kind: 'retry', error: 'no right', afterMs: 600_000 });
+      clock.at += 1000;
+      expect(await key()).toBeNull();
+      expect(await store.reviveEffects(taskId)).toBe(1);
+      expect(await key()).toBe('a1');
     });
 
     it('does not revive a wanted state that a younger one has replaced', async () => {

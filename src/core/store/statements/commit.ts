@@ -1,6 +1,7 @@
 import type { Decision, Job, NewEffect, NewJob, Task, TaskId, Why } from '../../model/index.ts';
+import { isFinal } from '../../model/index.ts';
 import { refuseSecondJob } from '../../queue/claim.ts';
-import { supersedes, wishOf } from '../../queue/outbox.ts';
+import { replacesRefused, supersedes, wishOf } from '../../queue/outbox.ts';
 import { run, type Query } from '../query.ts';
 import { withdrawUnwanted } from './deliver.ts';
 import { jobs } from './jobs.ts';
@@ -40,6 +41,9 @@ export function* applyDecision(
   }
   for (const job of decision.jobs) yield* queueJob({ ...job, taskId }, now);
   for (const effect of decision.effects) yield* queueEffect(effect, taskId, now);
+  for (const { body } of decision.effects) if (replacesRefused(body)) yield* outbox.dropDead(taskId, body.kind, now);
+  // Nobody waits any more for what was refused of a task that has ended.
+  if (isFinal(task.stage)) yield* outbox.dropDead(taskId, null, now);
   yield* withdrawUnwanted(taskId, { task, visit: decision.visit ?? (yield* visits.find(taskId, task.visit)) }, now);
   yield* recordDecision(before.task, task, version, now, decision.why);
   return 'ok';

@@ -1,4 +1,5 @@
 import type { EffectId, ProjectId, RecordedDelivery, Task, TaskId } from '../../model/index.ts';
+import { chatLane } from '../../pipeline/channels.ts';
 import { fateOf, isWanted, reportOf, revivable, withdrawalOf, type Standing } from '../../queue/outbox.ts';
 import type { Query } from '../query.ts';
 import { messages } from './messages.ts';
@@ -74,15 +75,18 @@ export function* settleEffect(
   }
   const error = delivery.kind === 'dead' ? delivery.error : null;
   yield* outbox.finish(row.id, delivery.kind, JSON.stringify(delivery.result ?? {}), error, now);
+  // A chat that takes messages again: nobody sends the former ones, and the trouble is over.
+  if (delivery.kind === 'done' && row.lane === chatLane) yield* outbox.dropDeadBefore(row.lane, row.id, now);
   const report = reportOf(decodeEffect(row), token, delivery);
   if (report !== null) yield* messages.post(report, now);
   return 'ok';
 }
 
-/** Makes the refused effects of a task deliverable again; answers how many. */
-export function* reviveEffects(taskId: TaskId): Query<number> {
+/** Makes the refused effects of a task deliverable again, and due at once what waits for its next try; answers how many. */
+export function* reviveEffects(taskId: TaskId, now: number): Query<number> {
+  const hurried = yield* outbox.hurry(taskId, now);
   const rows = yield* outbox.ofTask(taskId);
   const ids = revivable(rows.map((row) => ({ ...decodeEffect(row), state: row.state })));
   for (const id of ids) yield* outbox.revive(id);
-  return ids.length;
+  return hurried + ids.length;
 }

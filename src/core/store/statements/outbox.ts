@@ -1,4 +1,4 @@
-import type { Effect, EffectBody, EffectId, NewEffect, TaskId } from '../../model/index.ts';
+import type { Effect, EffectBody, EffectId, EffectKind, NewEffect, TaskId } from '../../model/index.ts';
 import { bit, countsByTask, decode, idOf, isSet, rowId } from '../codec.ts';
 import { all, one, run, type Query } from '../query.ts';
 import { asEffectKind } from '../words.ts';
@@ -72,6 +72,15 @@ const finish = `UPDATE outbox SET state = @state, result = @result, error = @err
 
 const retry = `UPDATE outbox SET state = 'pending', available_at = @availableAt, error = @error, lease_owner = NULL,
     lease_expires_at = NULL WHERE id = @id`;
+
+const dropDead = `UPDATE outbox SET state = 'superseded', settled_at = @now
+  WHERE state = 'dead' AND task_id = @taskId AND (@kind IS NULL OR kind = @kind)`;
+
+const dropDeadBefore = `UPDATE outbox SET state = 'superseded', settled_at = @now
+  WHERE state = 'dead' AND lane = @lane AND id < @id`;
+
+const hurry = `UPDATE outbox SET available_at = 0
+  WHERE task_id = @taskId AND state IN ('pending', 'in_flight') AND state = 'pending' AND available_at > @now`;
 
 // For a reader an effect on its way is still pending.
 const filtered = `SELECT * FROM outbox WHERE (@taskId IS NULL OR task_id = @taskId)
@@ -149,6 +158,18 @@ export const outbox = {
   *revive(id: EffectId): Query<void> {
     const text = `UPDATE outbox SET state = 'pending', available_at = 0, error = NULL, settled_at = NULL WHERE id = @id`;
     yield* run(text, { id: rowId(id) });
+  },
+  /** What was refused of a task, of one kind or of all, is moot now. */
+  *dropDead(taskId: TaskId, kind: EffectKind | null, now: number): Query<void> {
+    yield* run(dropDead, { taskId, kind, now });
+  },
+  /** What was refused earlier in a lane is moot now. */
+  *dropDeadBefore(lane: string, id: number, now: number): Query<void> {
+    yield* run(dropDeadBefore, { lane, id, now });
+  },
+  /** What waits for its next try is due at once; answers how many. */
+  *hurry(taskId: TaskId, now: number): Query<number> {
+    return yield* run(hurry, { taskId, now });
   },
   /** Newest first. */
   *list({ taskId, state, limit }: EffectFilter): Query<EffectColumns[]> {
