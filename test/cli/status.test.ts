@@ -248,6 +248,14 @@ describe('exit codes', () => {
       expect(code()).toBe(7);
       const lease = present(await idle.store.acquireLease('poller', ownerId(), 120_000));
       expect(code()).toBe(7);
+      // One-shot workers that have ended, as cron starts them, are no fault: one line stands for all.
+      for (const pid of [4_000_001, 4_000_002]) {
+        const owner = ownerId().replace(`|${process.pid}|`, `|${pid}|`);
+        await idle.store.heartbeat({ name: `once-${pid}`, owner, kind: 'worker', detail: workerDetail() });
+      }
+      const text = idle.screen(['status'], 200, plain);
+      expect(text.match(/once-/g)).toHaveLength(1);
+      expect(text).toMatch(/^! worker {2}none runs now; the last, once-400000\d on /m);
       await idle.store.heartbeat({ name: 'worker@h', owner: ownerId(), kind: 'worker', detail: workerDetail() });
       expect(code()).toBe(0);
       await idle.add(1, { stage: 'analysis' });
@@ -260,5 +268,19 @@ describe('exit codes', () => {
     } finally {
       await idle.close();
     }
+  });
+});
+
+describe('retry of several', () => {
+  it('does what can be done and says what cannot', () => {
+    const { status, stdout, stderr } = world.orch(['retry', '--dry-run', 'ET-014', 'ET-012', 'ET-999']);
+    expect(stdout).toMatch(/^ET-014 is held: .*\na retry would: lift the hold/);
+    expect(`${stdout}${stderr}`).toContain('ET-012 is not held');
+    expect(stderr).toContain('ET-999');
+    expect(status).toBe(1);
+    const one = JSON.parse(world.orch(['retry', '--dry-run', '--json', 'ET-014']).stdout) as Record<string, unknown>;
+    expect(one).toMatchObject({ dry_run: true, lift: expect.any(String) });
+    const two = JSON.parse(world.orch(['retry', '--dry-run', '--json', 'ET-014', 'ET-012']).stdout || '{}') as object;
+    expect(two).toHaveProperty('tasks');
   });
 });

@@ -652,6 +652,14 @@ describe('facts of the outside', () => {
   it('the branch was deleted, and came back', () => {
     const decision = go({ rest: { branch: { kind: 'branch', branch: 'feature/ET-012-cart-total', sha: null } } });
     expect(decision.task.hold?.cause).toBe('branch_deleted');
+    const message = { kind: 'command', name: 'retry', by: 'op' } as const;
+    const branch = { kind: 'branch', branch: 'feature/ET-012-cart-total', sha: null } as const;
+    const refused = mustDecide(snapshot({ task: decision.task, message, branch }));
+    expect(refused.why).toMatchObject({
+      rule: 'command.retry-refused',
+      sentence: expect.stringContaining('is still deleted'),
+    });
+    expect([refused.task.hold, refused.effects]).toEqual([decision.task.hold, []]);
     const back = mustDecide(snapshot({ task: decision.task }));
     expect(back.why.rule).toBe('world.branch-restored');
     expect(back.task.hold).toBeNull();
@@ -670,8 +678,23 @@ describe('facts of the outside', () => {
   it('the pull request was closed, and opened again', () => {
     const decision = go({ rest: { pr: pull({ state: 'closed' }) } });
     expect(decision.task.hold?.cause).toBe('pr_closed');
+    const message = { kind: 'command', name: 'retry', by: 'op' } as const;
+    const refused = mustDecide(snapshot({ task: decision.task, message, pr: pull({ state: 'closed' }) }));
+    expect([refused.why.rule, refused.task.hold]).toEqual(['command.retry-refused', decision.task.hold]);
     const back = mustDecide(snapshot({ task: decision.task, pr: pull() }));
     expect(back.task.hold).toBeNull();
+  });
+
+  it('the item of a done task is reopened: that is answered each time, and starts nothing', () => {
+    const done = { stage: 'done', hold: null, phase: 'done' } as const;
+    // What orch asked for is not shown yet: nobody has reopened anything.
+    expect(decided(snapshot({ task: done })).rule).toBe('rest');
+    const shown = mustDecide(snapshot({ task: done, item: item({ stateGroup: 'completed' }) }));
+    expect([shown.why.rule, noticesOf(shown)]).toEqual(['world.done-seen', []]);
+    const reopened = mustDecide(snapshot({ task: shown.task, item: item({ stateGroup: 'started' }) }));
+    expect(noticesOf(reopened)).toEqual(['done_reopened@chat!+comment']);
+    expect([reopened.task.stage, reopened.jobs]).toEqual(['done', []]);
+    expect(decided(snapshot({ task: reopened.task, item: item({ stateGroup: 'started' }) })).rule).toBe('rest');
   });
 
   it('several at once come to one hold, and rest', () => {

@@ -237,6 +237,7 @@ describe('channels', () => {
     deploy_failed: 'chat!+comment',
     merged: 'chat+comment',
     done: 'chat+comment',
+    done_reopened: 'chat!+comment',
     cancelled: 'chat+comment',
     agents_paused: 'chat!',
     agents_resumed: 'chat!',
@@ -250,6 +251,22 @@ describe('channels', () => {
     notify(draft, { event } as NoticeEvent);
     const found = noticesOf({ effects: draft.effects } as never);
     expect(found).toEqual([`${event}@${wanted}`]);
+  });
+
+  it('a comment that says the same again has its round, the chat none', () => {
+    const draft = draftOf(snapshot(), policy(), noon, (name) => stageDefinition(name, []));
+    const move = { event: 'stage_changed', from: 'analysis', to: 'architecture', by: null } as const;
+    for (const body of [move, { ...move, by: 'Lead' }, move, move]) notify(draft, body);
+    const rounds = draft.effects.flatMap(({ body }) =>
+      body.kind === 'tracker.comment' || body.kind === 'chat.message' ? [[body.kind, body.notice.round]] : [],
+    );
+    expect(rounds.filter(([kind]) => kind === 'tracker.comment').map(([, round]) => round)).toEqual([
+      undefined,
+      undefined,
+      2,
+      3,
+    ]);
+    expect(rounds.filter(([kind]) => kind === 'chat.message').every(([, round]) => round === undefined)).toBe(true);
   });
 
   it('covers every event', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { excerpt, namesIn } from '../../src/core/engine/messages/catalogue.ts';
 import { catalogueOf, escapeHtml, commentHtml, chatHtml } from '../../src/core/engine/messages/render.ts';
+import { counted } from '../../src/core/model/index.ts';
 import type { Language, Notice, NoticeEvent, TaskId } from '../../src/core/model/index.ts';
 import { bounceKinds, holdKinds, roleNames, stageNames } from '../../src/core/pipeline/stages/index.ts';
 import { cutHtml } from '../../src/core/peers/telegram/cut-html.ts';
@@ -77,6 +78,7 @@ const examples: { [E in NoticeEvent['event']]: Extract<NoticeEvent, { event: E }
     { event: 'merged', number: 7, by: 'person' },
   ],
   done: [{ event: 'done' }],
+  done_reopened: [{ event: 'done_reopened' }],
   cancelled: [
     { event: 'cancelled', by: 'op' },
     { event: 'cancelled', by: null },
@@ -154,6 +156,40 @@ describe.each(languages)('messages in %s', (language) => {
       }
     },
   );
+});
+
+describe('what is said twice', () => {
+  const said = (text: string, clearedBy: string): string =>
+    commentHtml(
+      notice({ event: 'hold', cause: 'pr_review', text, clearedBy, command: null, detail: '' }),
+      catalogueOf('en'),
+    );
+
+  it('is said once: a reason or a cure that only repeats what stands above it is left out', () => {
+    const html = said('waits for a review of the pull request', 'an approving review of the pull request');
+    expect(html).toContain('Waiting for a review of the pull request.');
+    expect(html).not.toContain('waits for a review');
+    expect(html).toContain('Cleared by: an approving review');
+    expect(said('2 of 3 reviews are there', 'x')).toContain('2 of 3 reviews are there');
+  });
+
+  it.each<[Language, string]>([
+    ['en', 'analysis → architecture (round 2)'],
+    ['ru', 'анализ → архитектура (раунд 2)'],
+  ])('in %s has its round behind it where it is said again', (language, wanted) => {
+    const body = { event: 'stage_changed', from: 'analysis', to: 'architecture', by: null } as const;
+    expect(commentHtml({ ...notice(body), round: 2 }, catalogueOf(language))).toContain(wanted);
+  });
+
+  it.each([
+    [1, '1 minute'],
+    ['1', '1 minute'],
+    [0, '0 minutes'],
+    [2, '2 minutes'],
+    ['0.4', '0.4 minutes'],
+  ])('%s is counted as %s', (n, wanted) => {
+    expect(counted(n, 'minute')).toBe(wanted);
+  });
 });
 
 describe('excerpts', () => {

@@ -1,3 +1,4 @@
+import { counted } from '../../core/model/index.ts';
 import { dollars } from '../../core/engine/messages/catalogue.ts';
 import type { Output } from '../../ui/output.ts';
 import { duration } from '../../ui/format.ts';
@@ -30,7 +31,7 @@ export async function printReport(output: Output, report: DemoReport, kept: bool
     },
   ]);
   output.line({
-    text: `${row.meta.runs} runs, ${dollars(row.meta.spentMicros)} (scripted agents: nobody paid)`,
+    text: `${counted(row.meta.runs, 'run')}, ${dollars(row.meta.spentMicros)} (scripted agents: nobody paid)`,
     style: 'dim',
   });
   heading('Comments in Plane');

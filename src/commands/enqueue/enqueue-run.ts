@@ -73,8 +73,22 @@ async function enqueueItem(
   const by = operator(context.env);
   const { taskId, came } = await bringIn(key, options.pipeline ?? null, app.engine, app.config.projects, by);
   const created = came === 'new';
+  const { task } = await taskOf(app.store, taskId);
+  if (came === 'known' && task.stage === 'done') {
+    throw new OrchError(
+      `work item ${key} is done already, as ${taskId}: ${task.prNumber === null ? 'it' : `pull request #${task.prNumber}`} was merged`,
+      {
+        code: 'task_final',
+        hint: 'Make a new work item for what is still to be done, and enqueue that.',
+      },
+    );
+  }
   await followUp(context, app);
-  const said = { new: 'entered', reopened: 'was cancelled and is reopened', known: 'is in the pipeline already' };
+  const said = {
+    new: 'entered',
+    reopened: 'was cancelled and is reopened',
+    known: `is in the pipeline already, in ${task.stage}`,
+  };
   printId(context, taskId, said[came]);
   if (waitMs !== null) return waitForTask(context, app.store, taskId, waitMs);
   if (context.output.asJson) context.output.json({ created, task: taskDocument(await taskOf(app.store, taskId)) });

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { hasExit, runFiles } from '../../core/launcher/run-folder.ts';
 import { cursorAt, readLines } from '../../core/launcher/stream.ts';
 import type { Run, RunId, Store } from '../../core/model/index.ts';
-import { OrchError } from '../../core/model/index.ts';
+import { OrchError, counted } from '../../core/model/index.ts';
 import type { Clock } from '../../core/platform/clock.ts';
 import { taskOf } from '../shared/tasks.ts';
 
@@ -53,7 +53,7 @@ function missingFolder(run: Run, now: number, keptMs: number): string {
   if (run.folder === '') return `run ${run.id} never got as far as a folder`;
   const days = (ms: number): number => Math.floor(ms / dayMs);
   if (run.endedAt !== null && run.host === hostname() && now - run.endedAt > keptMs)
-    return `the folder of run ${run.id} was removed: it ended ${days(now - run.endedAt)} days ago, and folders are kept for ${days(keptMs)} days`;
+    return `the folder of run ${run.id} was removed: it ended ${counted(days(now - run.endedAt), 'day')} ago, and folders are kept for ${counted(days(keptMs), 'day')}`;
   return `the folder of run ${run.id} is not here: ${run.folder}`;
 }
 

@@ -1,8 +1,10 @@
 import type { DecisionRow, Run } from '../../core/model/index.ts';
+import { counted } from '../../core/model/index.ts';
 import { dollars, duration, rfc3339 } from '../../ui/format.ts';
 import { taskState } from '../shared/overview.ts';
 import { visitSpans } from '../shared/stage-times.ts';
 import { runMs, runResult, type TaskFacts } from '../shared/task-facts.ts';
+import { workName } from '../shared/work-name.ts';
 
 /** A text with an address behind it, or none. */
 export interface Cell {
@@ -42,7 +44,7 @@ export function reportBlocks(reports: TaskReport[], now: number, whole: boolean)
   const blocks: Block[] = [];
   if (whole) {
     blocks.push(heading(1, 'Tasks'));
-    blocks.push({ kind: 'paragraph', cells: [cell(`${reports.length} tasks, ${moment(now)} UTC`)] });
+    blocks.push({ kind: 'paragraph', cells: [cell(`${counted(reports.length, 'task')}, ${moment(now)} UTC`)] });
     if (reports.length > 0) blocks.push(taskTable(reports));
   }
   for (const report of reports) blocks.push(...taskBlocks(report, whole ? 2 : 1));
@@ -114,7 +116,7 @@ function timeline({ row, visits, runs, now }: TaskFacts): Stretch[] {
     note: visit.why,
   }));
   const work = runs.map((run): Stretch => ({
-    label: `${run.kind === 'check' ? 'tests' : run.role}, run ${run.id}`,
+    label: `${workName(run)}, run ${run.id}`,
     from: run.startedAt,
     to: Math.max(run.endedAt ?? now, run.startedAt),
     tone: run.phase !== 'settled' ? 'open' : run.outcome?.kind === 'success' ? 'good' : 'bad',
@@ -129,7 +131,7 @@ function runTable(runs: Run[], now: number): Block {
     titles: ['Run', 'Agent', 'Try', 'Began (UTC)', 'Took', 'Cost', 'Result', 'Says', 'Published'],
     rows: runs.map((run) => [
       cell(run.id),
-      cell(run.kind === 'check' ? 'tests' : run.role),
+      cell(workName(run)),
       cell(String(run.attempt)),
       cell(moment(run.startedAt)),
       cell(duration(runMs(run, now))),

@@ -16,6 +16,7 @@ import { isFinal } from '../../core/model/index.ts';
 import { rfc3339 } from '../../ui/format.ts';
 import { aliveDocument, readAlive, type Alive } from './alive.ts';
 import { breakerDocument, jobDocument, taskDocument } from './documents.ts';
+import { workName } from './work-name.ts';
 
 /** Everything `orch status` answers from, read at one moment. */
 export interface Overview {
@@ -115,7 +116,7 @@ function troublesOf(effects: Effect[], jobs: Job[], running: RunningJob[]): Trou
       lastError === null ? [] : [{ what: body.kind, task: taskId, error: lastError }],
     ),
     ...running.flatMap(({ job, run }) => (run.phase === 'publishing' ? of(job, `publishing run ${run.id}`) : [])),
-    ...jobs.flatMap((job) => (job.state === 'delayed' ? of(job, job.kind === 'check' ? 'tests' : job.role) : [])),
+    ...jobs.flatMap((job) => (job.state === 'delayed' ? of(job, workName(job)) : [])),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { AgentBreaker, Effect, Job, QueueCounts, Store } from '../../core/model/index.ts';
+import { counted } from '../../core/model/index.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { Output } from '../../ui/output.ts';
 import { ago, duration, rfc3339, rfc3339OrNull } from '../../ui/format.ts';
@@ -7,6 +8,7 @@ import { preflightText, readAlive, type WorkerState } from '../shared/alive.ts';
 import { breakerDocument, jobDocument } from '../shared/documents.ts';
 import { breakerText } from './status-services.ts';
 import { printRows, title } from './status-view.ts';
+import { workName } from '../shared/work-name.ts';
 
 type OpenEffect = Effect & { state: string; error: string | null };
 
@@ -90,7 +92,7 @@ function unableText({ name, host, preflight }: WorkerState): string {
 
 async function printJobs(output: Output, { jobs, now }: QueueFacts): Promise<void> {
   if (jobs.length === 0) return;
-  title(output, `Last ${jobs.length} jobs, newest first`);
+  title(output, `Last ${counted(jobs.length, 'job')}, newest first`);
   const style = {
     done: 'good',
     failed: 'bad',
@@ -102,7 +104,7 @@ async function printJobs(output: Output, { jobs, now }: QueueFacts): Promise<voi
   await output.table(jobs, [
     { title: 'job', value: ({ id }) => id, align: 'right' },
     { title: 'task', value: ({ taskId }) => taskId ?? 'ad hoc' },
-    { title: 'agent', value: (job) => (job.kind === 'check' ? 'tests' : job.role) },
+    { title: 'agent', value: (job) => workName(job) },
     { title: 'state', value: ({ state }) => ({ text: state, style: style[state] }) },
     { title: 'starts', value: (job) => (job.state === 'delayed' ? ago(job.availableAt, now) : ''), priority: 3 },
     { title: 'made', value: (job) => ago(job.createdAt, now), priority: 4 },

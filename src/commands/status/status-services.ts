@@ -37,12 +37,24 @@ function workerFact(worker: WorkerState, now: number): Fact {
   }
 }
 
-/** Ended workers are of interest only when no other lives. */
-function workerFacts({ alive, running, now }: Overview): Fact[] {
+/** One that ended as one-shot workers do: what it could not start is still of interest. */
+function isEnded({ state, preflight }: WorkerState): boolean {
+  return state === 'gone' && preflight === null;
+}
+
+/** Ended workers are of interest only when no other lives; then the last one stands for all. */
+function workerFacts({ alive, running, queue, now }: Overview): Fact[] {
   const seen = alive.workers.filter(({ state }) => !alive.working || state !== 'gone');
-  if (seen.length > 0) return seen.map((worker) => workerFact(worker, now));
+  const [ended, others] = [seen.filter(isEnded), seen.filter((worker) => !isEnded(worker))];
+  if (others.length > 0) return others.map((worker) => workerFact(worker, now));
   const host = running.find((job) => job.leaseExpiresAt > now)?.run.host;
   if (host !== undefined) return [{ tone: 'good', about: 'worker', text: `one on ${host} holds a running job` }];
+  const [last] = ended.sort((a, b) => b.seenAt - a.seenAt);
+  if (last !== undefined) {
+    const waits = queue.byState.queued > 0 ? '; jobs wait for one: start `orch run-worker`' : '';
+    const text = `none runs now; the last, ${last.name} on ${last.host}, was seen ${ago(last.seenAt, now)}${waits}`;
+    return [{ tone: waits === '' ? 'warning' : 'bad', about: 'worker', text }];
+  }
   return [{ tone: 'bad', about: 'worker', text: 'none has been seen; start `orch run-worker`' }];
 }
 

@@ -8,6 +8,7 @@ import { taskState } from '../shared/overview.ts';
 import type { StageTime } from '../shared/stage-times.ts';
 import { printRows, title } from './status-view.ts';
 import { runMs, runResult, type TaskFacts } from '../shared/task-facts.ts';
+import { workName } from '../shared/work-name.ts';
 
 const looks: Record<StageTime['state'], { symbol: keyof Symbols; style: Style }> = {
   passed: { symbol: 'good', style: 'good' },
@@ -68,7 +69,7 @@ function printState(output: Output, { row, now, policy }: TaskFacts): void {
     head(
       'active',
       'accent',
-      `${liveJob.role}, run ${run.id}, ${run.phase} for ${duration(now - run.startedAt)}${run.attempt > 1 ? `; try ${run.attempt}` : ''}`,
+      `${workName(liveJob)}, run ${run.id}, ${run.phase} for ${duration(now - run.startedAt)}${run.attempt > 1 ? `; try ${run.attempt}` : ''}`,
     );
   else if (liveJob !== null)
     head(
@@ -131,7 +132,7 @@ async function printRuns(output: Output, { runs, now }: TaskFacts): Promise<void
   title(output, runs.length > shownRuns ? `Runs (last ${shownRuns} of ${runs.length})` : 'Runs');
   await output.table(runs.slice(-shownRuns), [
     { title: 'run', value: ({ id }) => id, align: 'right' },
-    { title: 'agent', value: (run) => (run.kind === 'check' ? 'tests' : run.role) },
+    { title: 'agent', value: (run) => workName(run) },
     { title: 'try', value: ({ attempt }) => String(attempt), align: 'right', priority: 3 },
     { title: 'result', value: (run) => ({ text: runResult(run).replaceAll('_', ' '), style: resultStyle(run) }) },
     { title: 'took', value: (run) => duration(runMs(run, now)), align: 'right' },

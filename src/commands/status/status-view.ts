@@ -6,6 +6,7 @@ import { ago, duration, rfc3339 } from '../../ui/format.ts';
 import { flow, wrap } from '../../ui/wrap.ts';
 import { countTasks, needsPerson, taskState, type Overview } from '../shared/overview.ts';
 import { printServices, serviceRows } from './status-services.ts';
+import { workName } from '../shared/work-name.ts';
 
 /** Prints rows of plain fields: what a pipe gets. */
 export async function printRows(output: Output, rows: string[][]): Promise<void> {
@@ -34,7 +35,7 @@ export async function printOverview(output: Output, o: Overview, all: boolean): 
 }
 
 function who({ task, liveJob, run }: TaskRow): string {
-  if (liveJob !== null) return `${liveJob.role}${run === null ? '' : ` run ${run.id}`}`;
+  if (liveJob !== null) return `${workName(liveJob)}${run === null ? '' : ` run ${run.id}`}`;
   return task.hold?.owner ?? '';
 }
 
@@ -63,7 +64,7 @@ function adhocRows(o: Overview): string[][] {
     rfc3339(since),
     `job ${job.id}`,
     '',
-    `${job.role}${run}`,
+    `${workName(job)}${run}`,
     '',
     '',
     `${job.repo} ${job.branch}`,

@@ -4,6 +4,7 @@ import type { Output } from '../../ui/output.ts';
 import type { CommandModule } from '../shared/contract.ts';
 import { taskDocument } from '../shared/documents.ts';
 import { numberOption } from '../shared/numbers.ts';
+import { workName } from '../shared/work-name.ts';
 
 export const define: CommandModule['define'] = (context) =>
   new Command('why')
@@ -68,7 +69,7 @@ function print(output: Output, row: TaskRow, decisions: DecisionRow[], now: numb
   }
   if (liveJob !== null)
     output.line(
-      `job ${liveJob.id}: ${liveJob.role} ${liveJob.state}${run === null ? '' : `, run ${run.id} ${run.phase}`}`,
+      `job ${liveJob.id}: ${workName(liveJob)} ${liveJob.state}${run === null ? '' : `, run ${run.id} ${run.phase}`}`,
     );
   output.line('');
   output.line({ text: 'Decisions, newest first', style: 'dim' });

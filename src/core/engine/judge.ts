@@ -17,7 +17,11 @@ export async function judge(taskId: TaskId, deps: ReconcileDeps): Promise<GateAn
     return { status: 'pending', reason: 'its project is not configured', evidence: {} };
   const { task, liveJob } = snapshot;
   if (liveJob !== null)
-    return { status: 'pending', reason: `the ${liveJob.role} is ${liveJob.state}`, evidence: { job: liveJob.id } };
+    return {
+      status: 'pending',
+      reason: `${liveJob.kind === 'check' ? 'the check' : `the ${liveJob.role}`} is ${liveJob.state}`,
+      evidence: { job: liveJob.id },
+    };
   if (task.hold?.blocking === true) return { status: 'fail', reason: `held: ${task.hold.text}`, evidence: {} };
   if (task.paused) return { status: 'pending', reason: 'the task is paused', evidence: {} };
   const evidence = await collect(needs(snapshot, policy), snapshot, policy, deps);

@@ -1,5 +1,6 @@
 export * from './agent-breaker.ts';
 export * from './chat.ts';
+export * from './counted.ts';
 export * from './database.ts';
 export * from './decision.ts';
 export * from './effect.ts';

@@ -26,6 +26,7 @@ export type NoticeEvent =
   | { event: 'deploy_failed'; reason: string; rolledBack: boolean | null }
   | { event: 'merged'; number: number; by: 'orch' | 'person' }
   | { event: 'done' }
+  | { event: 'done_reopened' }
   | { event: 'cancelled'; /** Null: in the tracker, by an unknown person. */ by: string | null }
   | { event: 'agents_paused'; reason: string; until: number | null }
   | { event: 'agents_resumed' }
@@ -49,4 +50,6 @@ export interface Notice {
   links: NoticeLinks;
   /** What people read for the team's own stages and roles, by name; left out where there are none. */
   labels?: Record<string, string>;
+  /** From 2 on: the same was said before, and a reader must not take it for a repetition. */
+  round?: number;
 }

@@ -45,6 +45,10 @@ export interface TaskProgress {
   costFromMicros: number;
   /** Check jobs that came to no answer; numbers the cause of the next one. */
   lostChecks: number;
+  /** How often each comment was sent, by a digest of what it says; absent before the first. */
+  said?: Record<string, number>;
+  /** The item was seen at its end after the task was done: when it leaves that, people are told. Absent until then. */
+  doneSeen?: boolean;
 }
 
 /** orch's record of a work item in the pipeline. */

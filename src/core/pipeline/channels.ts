@@ -23,6 +23,7 @@ export const channels: Record<NoticeEvent['event'], { comment: boolean; chat: 'a
   deploy_failed: { comment: true, chat: 'alert' },
   merged: { comment: true, chat: 'info' },
   done: { comment: true, chat: 'info' },
+  done_reopened: { comment: true, chat: 'alert' },
   cancelled: { comment: true, chat: 'info' },
   agents_paused: { comment: false, chat: 'alert' },
   agents_resumed: { comment: false, chat: 'alert' },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type {
   Decision,
@@ -99,14 +100,32 @@ export function notify(draft: Draft, body: NoticeEvent, artifact: string | null 
     effect(draft, `chat.${body.event}`, chatLane, { kind: 'chat.message', notice, alert: chat === 'alert' }, false);
   }
   if (!comment) return null;
+  const round = roundOf(task, body);
   const reports = body.event === 'approval_wanted';
   return effect(
     draft,
     body.event,
     trackerLane(task),
-    { kind: 'tracker.comment', projectId: task.projectId, itemId: task.itemId, notice },
+    {
+      kind: 'tracker.comment',
+      projectId: task.projectId,
+      itemId: task.itemId,
+      notice: round === 1 ? notice : { ...notice, round },
+    },
     reports,
   );
+}
+
+/** More different comments than this are not remembered. */
+const maxSaid = 300;
+
+/** How often this task has said the same in a comment, this time included. */
+function roundOf({ progress }: Task, body: NoticeEvent): number {
+  const key = createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 12);
+  const said = progress.said ?? {};
+  const n = (said[key] ?? 0) + 1;
+  if (n > 1 || Object.keys(said).length < maxSaid) progress.said = { ...said, [key]: n };
+  return n;
 }
 
 /** The names that the team gave to its own stages and roles. */

@@ -15,6 +15,8 @@ export interface MessageText {
 export interface Catalogue {
   language: Language;
   links: Record<keyof NoticeLinks, string>;
+  /** Behind the head of what was said before, word for word. */
+  round: (n: number) => string;
   message: (body: NoticeEvent, names: Names) => MessageText;
 }
 
@@ -67,6 +69,14 @@ export function text(marker: string, head: string, lines: string[] = [], quote: 
     lines: lines.filter((line) => line !== ''),
     quote: quote === null || quote.trim() === '' ? null : quote,
   };
+}
+
+/** Whether a sentence only has words that the others have, so that nobody has to read it twice. */
+export function saysNothingNew(sentence: string, others: string[]): boolean {
+  const words = (text: string): string[] =>
+    (text.toLowerCase().match(/[\p{L}\p{N}#/_.-]{4,}/gu) ?? []).map((word) => word.slice(0, 4));
+  const known = new Set(others.flatMap(words));
+  return words(sentence).every((word) => known.has(word));
 }
 
 /** More names than this are counted. */

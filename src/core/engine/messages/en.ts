@@ -1,5 +1,5 @@
 import type { NoticeEvent } from '../../model/index.ts';
-import { assertNever } from '../../model/index.ts';
+import { assertNever, counted } from '../../model/index.ts';
 import {
   dollars,
   excerpt,
@@ -7,6 +7,7 @@ import {
   reasonLength,
   reportLength,
   roundMinutes,
+  saysNothingNew,
   text,
   type Catalogue,
   type MessageText,
@@ -23,7 +24,9 @@ function message(body: NoticeEvent, names: Names): MessageText {
   switch (body.event) {
     case 'intake_accepted':
       return text('🔍', `Accepted. The ${names.role(body.role)} has started.`, [
-        body.usualMinutes === null ? '' : `This usually takes about ${roundMinutes(body.usualMinutes)} minutes.`,
+        body.usualMinutes === null
+          ? ''
+          : `This usually takes about ${counted(roundMinutes(body.usualMinutes), 'minute')}.`,
       ]);
     case 'intake_refused':
       return text('⚠️', 'Not started: the work item needs more.', [
@@ -90,8 +93,8 @@ function message(body: NoticeEvent, names: Names): MessageText {
         '⚠️',
         `${names.hold(body.cause)}.`,
         [
-          excerpt(body.text, reasonLength),
-          `Cleared by: ${body.clearedBy}.`,
+          saysNothingNew(body.text, [names.hold(body.cause), body.clearedBy]) ? '' : excerpt(body.text, reasonLength),
+          saysNothingNew(body.clearedBy, [names.hold(body.cause)]) ? '' : `Cleared by: ${body.clearedBy}.`,
           body.command === null ? '' : `Then: ${body.command}`,
         ],
         excerpt(body.detail, reportLength),
@@ -119,6 +122,10 @@ function message(body: NoticeEvent, names: Names): MessageText {
       return text('🎉', `Pull request #${body.number} is merged${body.by === 'person' ? ' by a person' : ''}.`);
     case 'done':
       return text('🎉', 'Done.');
+    case 'done_reopened':
+      return text('⚠️', 'This work item is done.', [
+        'It was reopened after its code was merged: nothing starts again. Make a new work item for what is still to be done.',
+      ]);
     case 'cancelled':
       return text('⏹', `Cancelled${body.by === null ? '' : ` by ${body.by}`}. Branch and workspace are kept.`);
     case 'agents_paused':
@@ -153,5 +160,6 @@ function approvers(who: string[] | undefined): string {
 export const english: Catalogue = {
   language: 'en',
   links: { item: 'Work item', branch: 'Branch', folder: 'Documents', artifact: 'Document', pr: 'Pull request' },
+  round: (n) => `(round ${n})`,
   message,
 };

@@ -19,7 +19,10 @@ function anchors(links: NoticeLinks, catalogue: Catalogue): string {
 }
 
 function messageOf(notice: Notice, catalogue: Catalogue): MessageText {
-  return catalogue.message(notice.body, namesIn(catalogue.language, notice.labels));
+  const message = catalogue.message(notice.body, namesIn(catalogue.language, notice.labels));
+  return notice.round === undefined
+    ? message
+    : { ...message, head: `${message.head} ${catalogue.round(notice.round)}` };
 }
 
 /** HTML of a comment in a work item. The item itself needs no link there. */

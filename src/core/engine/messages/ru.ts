@@ -119,6 +119,10 @@ function message(body: NoticeEvent, names: Names): MessageText {
       return text('🎉', `Запрос на слияние №${body.number} влит${body.by === 'person' ? ' человеком' : ''}.`);
     case 'done':
       return text('🎉', 'Готово.');
+    case 'done_reopened':
+      return text('⚠️', 'Эта задача завершена.', [
+        'Её открыли снова после слияния кода: работа не начинается заново. Создайте новую задачу для того, что осталось.',
+      ]);
     case 'cancelled':
       return text('⏹', `Отменено${body.by === null ? '' : `: ${body.by}`}. Ветка и рабочая папка сохранены.`);
     case 'agents_paused':
@@ -159,5 +163,6 @@ function capitalised(word: string): string {
 export const russian: Catalogue = {
   language: 'ru',
   links: { item: 'Задача', branch: 'Ветка', folder: 'Документы', artifact: 'Документ', pr: 'Запрос на слияние' },
+  round: (n) => `(раунд ${n})`,
   message,
 };

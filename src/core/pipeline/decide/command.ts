@@ -83,6 +83,8 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
   const held = task.hold;
   if (held === null)
     return commit(draft, 'command.retry-nothing', `${by} asked for a retry, but nothing holds the task`, cause);
+  const still = stillSo(draft, held.cause);
+  if (still !== null) return commit(draft, 'command.retry-refused', still, cause, { hold: held.cause });
   task.hold = null;
   const reset = resets[held.cause]?.(draft);
   // A rewritten branch is accepted as it was when the hold named it.
@@ -118,6 +120,20 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
     cause,
     { hold: held.cause },
   );
+}
+
+/** What holds the task and stands outside as it did: the same hold would follow at once. It is lifted by itself when it is over. */
+function stillSo({ from, task }: Draft, held: HoldCause): string | null {
+  if (held === holds.branchDeleted.cause && from.branch?.branch === task.branch && from.branch.sha === null)
+    return `nothing was lifted: branch ${task.branch} is still deleted; push it again, and the task goes on by itself`;
+  if (
+    held === holds.pullClosed.cause &&
+    from.pr?.number === task.prNumber &&
+    from.pr.state !== 'open' &&
+    !from.pr.merged
+  )
+    return `nothing was lifted: pull request #${from.pr.number} is still closed; reopen it, and the task goes on by itself`;
+  return null;
 }
 
 /** What lifting a hold resets, by its cause; half a sentence for the journal. */

@@ -103,8 +103,10 @@ export function decideAsked(
 /** Moves nothing; the answer says what the task waits for (spec 4.3). */
 function approvedElsewhere(draft: Draft, comment: Comment, cause: string): Step {
   const { task } = draft;
+  const { liveJob } = draft.from;
   const waitsFor =
-    task.hold?.clearedBy ?? (draft.from.liveJob === null ? 'its gate' : `the ${draft.from.liveJob.role}`);
+    task.hold?.clearedBy ??
+    (liveJob === null ? 'its gate' : liveJob.kind === 'check' ? 'the local tests' : `the ${liveJob.role}`);
   notify(draft, { event: 'not_waiting_for_approval', by: comment.actorName, waitsFor });
   return commit(
     draft,

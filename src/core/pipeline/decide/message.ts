@@ -64,7 +64,7 @@ function decideRefused(draft: Draft, reason: 'run_cap' | 'cost_cap'): Step {
   const { caps } = draft.policy;
   const text =
     reason === 'run_cap'
-      ? `the task has used its ${caps.runs} runs`
+      ? `the task has used ${caps.runs === 1 ? 'its only run' : `its ${caps.runs} runs`}`
       : `the task has used its $${((caps.costMicros ?? 0) / 1e6).toFixed(2)}`;
   holdTask(draft, reason === 'run_cap' ? holds.runCap : holds.costCap, text);
   return commit(draft, `message.${reason}`, text, 'queue');

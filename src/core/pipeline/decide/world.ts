@@ -21,7 +21,8 @@ export function decideWorld(draft: Draft): Step | null {
     movedCard(draft) ??
     unreadable(draft) ??
     lostBranch(draft) ??
-    closedPullRequest(draft)
+    closedPullRequest(draft) ??
+    reopenedDone(draft)
   );
 }
 
@@ -213,4 +214,20 @@ function closedPullRequest(draft: Draft): Step | null {
   return commit(draft, 'world.pr-closed', `pull request #${pr.number} was closed without a merge`, 'mirror', {
     pr: String(pr.number),
   });
+}
+
+/** A person moves the item of a done task out of its end. Its code is merged: nothing starts again, and that is said. */
+function reopenedDone(draft: Draft): Step | null {
+  const { task } = draft;
+  const item = draft.from.item;
+  if (task.stage !== 'done' || item === null || !item.present) return null;
+  const ended = item.stateGroup === 'completed' || item.stateGroup === 'cancelled';
+  if (ended && task.progress.doneSeen !== true) {
+    task.progress.doneSeen = true;
+    return commit(draft, 'world.done-seen', `the work item shows ${item.stateName}`, 'mirror');
+  }
+  if (ended || task.progress.doneSeen !== true) return null;
+  task.progress.doneSeen = false;
+  notify(draft, { event: 'done_reopened' });
+  return commit(draft, 'world.done-reopened', 'the work item was reopened after the task was done', 'mirror');
 }

@@ -1,5 +1,5 @@
 import type { Evidence, EvidenceNeed, Orders, ProjectPolicy, Verdict, Visit } from '../../model/index.ts';
-import { checkCause } from '../../model/index.ts';
+import { checkCause, counted } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { failedContexts, judgeCi } from '../gates/ci-green.ts';
 import { judgeLocalTests } from '../gates/tests-local.ts';
@@ -60,7 +60,7 @@ export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean, wante
       draft,
       holds.ciStuck,
       `${draft.task.stage}.ci-stuck`,
-      `${verdict.reason} after ${minutes(ci.limitMs)} minutes`,
+      `${verdict.reason} after ${minutes(ci.limitMs)}`,
       { evidence },
     );
   if (silent && waited >= ci.graceMs) {
@@ -68,7 +68,7 @@ export function waitForCi(draft: Draft, verdict: Verdict, silent: boolean, wante
       draft,
       holds.ciSilent,
       `${draft.task.stage}.ci-silent`,
-      `${wanted === '' ? '' : `${wanted}; `}no CI has reported for ${minutes(ci.graceMs)} minutes`,
+      `${wanted === '' ? '' : `${wanted}; `}no CI has reported for ${minutes(ci.graceMs)}`,
       { evidence, wakeAt: visit.ciSince + ci.limitMs },
     );
   }
@@ -144,6 +144,6 @@ export function codeNeeds(policy: ProjectPolicy): EvidenceNeed[] {
   return policy.gates.development === 'ci-green' ? ['statuses'] : [];
 }
 
-function minutes(ms: number): number {
-  return Math.round(ms / 60_000);
+function minutes(ms: number): string {
+  return counted(Math.round(ms / 60_000), 'minute');
 }

@@ -112,7 +112,7 @@ export function bounce(
   if (role.writesCode) {
     const of = policy.caps.developerReruns;
     if (task.counters.developerReruns >= of) {
-      const text = `${b.text}; all ${of} reruns of the ${role.name} are used`;
+      const text = `${b.text}; ${of === 1 ? `the only rerun of the ${role.name} is` : `all ${of} reruns of the ${role.name} are`} used`;
       holdTask(draft, holds.developerBudget, text, { bounce: cause });
       return;
     }

@@ -1,4 +1,5 @@
 import type { Artifact, ArtifactHashes, Evidence, Verdict, Visit } from '../../model/index.ts';
+import { counted } from '../../model/index.ts';
 import { find, hashesOf, isFresh, sameHashes } from '../artifacts.ts';
 import type { Draft } from '../draft.ts';
 import { notify } from '../draft.ts';
@@ -154,7 +155,7 @@ function ask(draft: Draft, visit: Visit, questions: Artifact, baseline: Visit['b
       draft,
       questionRounds,
       'analysis.questions-cap',
-      `the analyst asks again after ${maxRounds} rounds of questions`,
+      `the analyst asks again after ${counted(maxRounds, 'round')} of questions`,
       { detail: { tail: text } },
     );
   }

@@ -1,4 +1,5 @@
 import type { Artifact, Evidence, Verdict, Visit } from '../../model/index.ts';
+import { counted } from '../../model/index.ts';
 import { find, isFresh } from '../artifacts.ts';
 import type { Draft } from '../draft.ts';
 import { askAgain } from '../rules/ask-again.ts';
@@ -96,7 +97,7 @@ function backToAnalyst(draft: Draft, baseline: Visit['baseline'], text: string, 
       draft,
       conflictRounds,
       'architecture.conflict-cap',
-      `the architect finds a conflict again after ${maxRounds} rounds`,
+      `the architect finds a conflict again after ${counted(maxRounds, 'round')}`,
       { detail: { tail: text }, evidence: verdict.subject },
     );
   }

@@ -1,4 +1,5 @@
 import type { Evidence, OwnStage, ProjectPolicy, Visit } from '../../model/index.ts';
+import { counted } from '../../model/index.ts';
 import { find } from '../artifacts.ts';
 import type { Draft } from '../draft.ts';
 import { bodyOf } from '../front-matter.ts';
@@ -111,7 +112,7 @@ function fail(
   const { fails } = draft.task.progress;
   const n = (fails[own.name] ?? 0) + 1;
   if (n > own.maxFails) {
-    const reason = `${own.label} failed again after ${own.maxFails} times`;
+    const reason = `${own.label} failed again after ${counted(own.maxFails, 'time')}`;
     return hold(draft, ownHolds.stageFails, `${own.name}.fails-cap`, reason, {
       detail: { tail: text },
       evidence: subject,

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { isFinal, type RunEnd, type RunId, type Task, type TaskId } from '../../model/index.ts';
+import { isFinal, type RunEnd, type RunId, type Task, type TaskId, counted } from '../../model/index.ts';
 import { removeTree } from '../../platform/files.ts';
 import { patchFileOf } from '../publish.ts';
 import type { Finding, Repair, RepairDeps } from './repair.ts';
@@ -38,10 +38,10 @@ function unknownFolder(folder: string): Finding {
 function oldFolders({ runsDir, runRetentionMs }: RepairDeps, old: RunId[]): Finding {
   const days = Math.round(runRetentionMs / dayMs);
   return {
-    line: `run folders older than ${days} days that nothing needs: ${old.length}`,
+    line: `run folders older than ${counted(days, 'day')} that nothing needs: ${old.length}`,
     fix: () => {
       for (const id of old) removeTree(path.join(runsDir, id));
-      return Promise.resolve(`run folders older than ${days} days removed: ${old.length}`);
+      return Promise.resolve(`run folders older than ${counted(days, 'day')} removed: ${old.length}`);
     },
   };
 }
