@@ -148,13 +148,18 @@ test.each(wrecks)('an agent that leaves %s', { timeout }, async (_name, script) 
     (row) => row.meta.runs > 0 && row.liveJob === null && (row.task.hold?.cause ?? 'outside') !== 'outside',
   );
   expect(attack.said('analyst', 'after')).toContain('wrecked');
-  const first = (await line.task(id)).task.hold;
+  let first = (await line.task(id)).task.hold;
+  // Where the sandbox does not keep it from linking: the file is not published, and a person is told.
+  if (first?.cause === 'left_out') {
+    expect(first.text).toContain('docs/passwd: a hard link');
+    await attack.retry();
+    first = (await held('approval')).task.hold;
+  }
   if (first?.cause === 'approval') {
     line.world.plane.commentAs(line.world.people.lead, item, '<p>:rejected: once more</p>');
   } else await attack.retry();
   plant('analyst', 'after', 'echo plain');
-  await held('approval');
-  expect(calls('analyst').length).toBeGreaterThanOrEqual(2);
+  await reach('a second run', ({ task }) => calls('analyst').length >= 2 && task.hold?.cause === 'approval');
   expect(existsSync(canary)).toBe(false);
   expect(readdirSync(outside).filter((name) => name !== 'result.json')).toEqual(['kept']);
   expect(readFileSync(path.join(outside, 'kept'), 'utf8')).toBe('kept');
