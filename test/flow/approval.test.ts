@@ -119,6 +119,22 @@ describe('an analysis that waits for its approval', { timeout }, () => {
     expect((await side.row(item)).liveJob).toMatchObject({ role: 'architect', state: 'queued' });
   });
 
+  test('is asked for again when a person pushes to what was approved; the task goes on with the second one', async () => {
+    sayAsLead('<p>:approved:</p>');
+    await side.tick(2);
+    const { gitea, repo, accounts } = line.world;
+    const { branch } = (await side.row(item)).task;
+    const criteria = `docs/work-items/${side.id(item)}/03-acceptance-criteria.md`;
+    await gitea.pushFile(repo, branch, { [criteria]: '# Anything goes' }, 'by hand', accounts.owner);
+    await line.until('the second request', side.id(item), (row) => row.task.hold?.cause === 'approval');
+    expect((await side.row(item)).task.stage).toBe('architecture');
+    expect(side.noticesWith(item, 'Please read the analysis')).toHaveLength(2);
+    await settled(line);
+    sayAsLead('<p>:approved: fine</p>');
+    await line.until('the next stage', side.id(item), ({ task }) => task.stage === 'development');
+    expect(await gitea.readFile(repo, branch, criteria)).toContain('Anything goes');
+  });
+
   test('answers a second approval with what the task waits for now', async () => {
     sayAsLead('<p>:approved:</p>');
     await side.tick(2);

@@ -66,6 +66,9 @@ function agentOf(sandbox: string, [program = '', loot = '']: string[], command: 
     command: ['/bin/sh', program, loot, ...command],
     kind: 'claude',
     sandbox,
-    roles: Object.fromEntries(roles.map((role) => [role, own])),
+    // All of it, so that what they leave there would be published.
+    roles: Object.fromEntries(
+      roles.map((role) => [role, role === 'developer' ? own : { ...own, commitPaths: ['docs/'] }]),
+    ),
   };
 }

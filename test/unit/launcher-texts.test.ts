@@ -124,7 +124,14 @@ describe('scope', () => {
   it.each([
     ['src/a.ts', true, false, false],
     ['docs/work-items/ET-012/13-test-report.md', true, true, true],
-    ['docs/other.md', true, true, false],
+    ['docs/other.md', true, false, false],
+    ['docs/work-items/ET-012', true, true, true],
+    ['docs/work-items/ET-012/03-acceptance-criteria.md', false, false, false],
+    ['docs/work-items/ET-012/01-brd.md', false, false, false],
+    ['docs/work-items/ET-013/01-brd.md', false, false, false],
+    ['docs/work-items/ET-0123/x', false, false, false],
+    ['docs/work-items/ET-013', false, false, false],
+    ['docs/work-items/index.md', true, false, false],
     ['docs2/other.md', true, false, false],
     ['tests/a', true, false, true],
     ['Makefile', true, false, true],
@@ -138,6 +145,14 @@ describe('scope', () => {
     ['', false, false, false],
   ])('%s', (file, byDeveloper, byTester, byOwnRule) => {
     expect([developer(file), tester(file), own(file)]).toEqual([byDeveloper, byTester, byOwnRule]);
+  });
+
+  it("gives what people approve to the analyst, and the tasks' folders to no run without a task", () => {
+    const analyst = scopeOf('analyst', task, { commitPaths: ['docs/'], protectedPaths });
+    const adhoc = scopeOf('analyst', null, { commitPaths: null, protectedPaths });
+    const files = ['docs/work-items/ET-012/01-brd.md', 'docs/work-items/ET-013/01-brd.md', 'docs/notes.md', 'src/a.ts'];
+    expect(files.map(analyst)).toEqual([true, false, true, false]);
+    expect(files.map(adhoc)).toEqual([false, false, true, false]);
   });
 });
 

@@ -49,7 +49,13 @@ export async function commitFolder(
       : await withIndex(bare, repo, (env) => treeWith(bare, repo, env, judged.tree, inside));
   const listed = await savePatch(bare, request, judged.tree, outside);
   if (outside.length > 0) await takeBack(bare, repo, folder, whole, tree);
-  const reported = { outOfScope: [...listed, ...repositories], ...(leftOut.length === 0 ? {} : { leftOut }) };
+  // What the role may not change anyway is no loss to it.
+  const kept = leftOut
+    .filter(({ path: file }) => request.allowed(file))
+    .map(({ path: file, why }) => `${file}: ${why}`);
+  const others = leftOut.filter(({ path: file }) => !request.allowed(file)).map(({ path: file }) => file);
+  const outOfScope = [...listed, ...repositories, ...others];
+  const reported = { outOfScope, ...(kept.length === 0 ? {} : { leftOut: kept.sort() }) };
   if (tree === (await treeOf(bare, repo, base)) && judged.parents.length === 0)
     return { sha: base, committed: false, ...reported };
   return { sha: await commitOnce(bare, request, tree, [base, ...judged.parents]), committed: true, ...reported };

@@ -20,7 +20,7 @@ export interface Snapshot {
   /** Repositories within the folder: named and not published. */
   repositories: string[];
   /** Files that count as unchanged although they are not, each with the reason, for people. */
-  leftOut: string[];
+  leftOut: { path: string; why: string }[];
 }
 
 /**
@@ -74,7 +74,7 @@ export async function treeOfFolder(
   return {
     tree: untouched.length === 0 ? tree : await writeTree(bare, repo, env),
     repositories,
-    leftOut: [...left].flatMap(([raw, why]) => (why === null ? [] : [`${utf8(raw)}: ${why}`])).sort(),
+    leftOut: [...left].flatMap(([raw, why]) => (why === null ? [] : [{ path: utf8(raw), why }])),
   };
 }
 

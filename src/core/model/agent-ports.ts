@@ -113,7 +113,7 @@ export interface AgentSettings {
   /** Further folders and files that the sandbox shows although they are hidden, read-only and writable. */
   readPaths: string[];
   writePaths: string[];
-  /** What the role may change: folders (`docs/`), files, `{task}` for the task id; null: the role's own rule. */
+  /** What the role may change: folders, files, `{task}` for the task id; null: the role's own rule. */
   commitPaths: string[] | null;
   sandbox: 'auto' | 'bwrap' | 'none';
   /** What nobody may change, relative to the repository's root. */

@@ -1,3 +1,4 @@
+import type { ArtifactHashes } from './visit.ts';
 import type { Hold } from './hold.ts';
 import type { CommitSha, ItemId, ProjectId, RepoSlug, TaskId } from './ids.ts';
 import type { ItemPhase, ReviewVerdict } from './policy.ts';
@@ -19,6 +20,8 @@ export interface TaskProgress {
   pullEffect: string | null;
   /** Code tree that each stage approved last: other code at the head goes back to that stage. */
   approvedCode: Record<WorkStage, string>;
+  /** The documents that a person approved, as they were then; absent where nobody has. */
+  approvedDocuments?: ArtifactHashes;
   /** How often each of the team's own stages has failed. */
   fails: Record<WorkStage, number>;
   /** The verdict that was posted as a review of the pull request last, and on which commit. */

@@ -3,9 +3,15 @@ import type { Artifact, ArtifactHashes, TaskId } from '../model/index.ts';
 /** The request itself, written by orch with the branch (spec 3). */
 export const businessRequest = '00-business-request.md';
 
+/** What a person approves, by exactly these contents; only the analyst writes them. */
+export const approvedDocuments = ['01-brd.md', '02-trz.md', '03-acceptance-criteria.md', '04-test-plan.yaml'];
+
+/** The folder of all tasks' documents, relative to the repository's root. */
+export const documentsRoot = 'docs/work-items';
+
 /** The task's document folder, relative to the repository's root. */
 export function documentFolder(taskId: TaskId): string {
-  return `docs/work-items/${taskId}`;
+  return `${documentsRoot}/${taskId}`;
 }
 
 export function hashesOf(artifacts: Artifact[]): ArtifactHashes {

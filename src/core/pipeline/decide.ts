@@ -4,6 +4,7 @@ import { decideMessage } from './decide/message.ts';
 import { carryOut } from './decide/person-order.ts';
 import { decideWorld } from './decide/world.ts';
 import { draftOf, type Draft } from './draft.ts';
+import { documentsRule } from './rules/approval.ts';
 import { decideCreated } from './stages/created.ts';
 import { stageDefinition, stageOfTask } from './stages/index.ts';
 import { rest, type Step } from './step.ts';
@@ -41,5 +42,5 @@ export function decide(s: Snapshot, evidence: Evidence, policy: LinkedPolicy, no
 
 function decideStage(draft: Draft, evidence: Evidence): Step {
   if (draft.task.stage === 'created') return decideCreated(draft, evidence);
-  return carryOut(draft, evidence) ?? stageOfTask(draft.task).decide(draft, evidence);
+  return carryOut(draft, evidence) ?? documentsRule(draft, evidence) ?? stageOfTask(draft.task).decide(draft, evidence);
 }

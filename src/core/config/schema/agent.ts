@@ -28,7 +28,7 @@ const roleSection = z
     commitPaths: repositoryPaths()
       .optional()
       .describe(
-        'What of its work is committed: folders, files, `**` for everything but `protectedPaths`, `{task}` for the task id. Default: `docs/`, everything for the developer.',
+        "What of its work is committed: folders, files, `**` for everything but `protectedPaths`, `{task}` for the task id. Default: the task's own folder, everything for the developer. Never: the folder of another task, and what a person approves but for the analyst.",
       ),
     env: variableNames().optional().describe('Names of variables passed to this role, in addition to `agent.env`.'),
     readPaths: z

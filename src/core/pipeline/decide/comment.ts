@@ -2,7 +2,7 @@ import type { ApprovalRequest, MessageOf, Visit } from '../../model/index.ts';
 import { isWorkStage } from '../../model/index.ts';
 import { sameHashes } from '../artifacts.ts';
 import type { Draft } from '../draft.ts';
-import { currentStage, notify, stopJob } from '../draft.ts';
+import { notify, stopJob } from '../draft.ts';
 import { commit, type Step } from '../step.ts';
 
 type Comment = MessageOf<'comment'>;
@@ -58,8 +58,7 @@ function answerRefused(draft: Draft, comment: Comment): void {
 function approved(draft: Draft, comment: Comment, cause: string): Step {
   const { visit } = draft;
   const request = visit?.approval ?? null;
-  if (visit === null || request === null || !currentStage(draft).takesApproval)
-    return approvedElsewhere(draft, comment, cause);
+  if (visit === null || request === null) return approvedElsewhere(draft, comment, cause);
   if (request.askedAt === null) {
     request.early = { by: comment.actorName, commentId: comment.commentId, updatedAt: comment.updatedAt };
     const sentence = `${comment.actorName} approved while the request was being sent; it is judged when that is known`;
@@ -93,8 +92,7 @@ export function decideAsked(
   const { early } = request;
   request.askedAt = askedAt;
   delete request.early;
-  if (early === undefined)
-    return commit(draft, 'analysis.asked', 'the request for approval is in the work item', cause);
+  if (early === undefined) return commit(draft, 'comment.asked', 'the request for approval is in the work item', cause);
   if (early.updatedAt < askedAt) return tooOld(draft, early.by, cause);
   visit.approved = { by: early.by, commentId: early.commentId, artifacts: request.artifacts };
   return commit(draft, 'comment.approved', `${early.by} approved`, `comment:${early.commentId}`, request.artifacts);

@@ -1,8 +1,9 @@
-import type { Artifact, ArtifactHashes, Evidence, Verdict, Visit } from '../../model/index.ts';
+import type { Artifact, Evidence, Verdict, Visit } from '../../model/index.ts';
 import { counted } from '../../model/index.ts';
-import { find, hashesOf, isFresh, sameHashes } from '../artifacts.ts';
+import { approvedDocuments, find, isFresh, sameHashes } from '../artifacts.ts';
 import type { Draft } from '../draft.ts';
 import { notify } from '../draft.ts';
+import { approval, approvalSubject, requestApproval } from '../rules/approval.ts';
 import { askAgain } from '../rules/ask-again.ts';
 import { holds, holdTask, isHeldFor } from '../rules/holds.ts';
 import { advanceTo, baselineOf, bounce } from '../rules/moves.ts';
@@ -12,16 +13,6 @@ import { defaultFacts, type StageDefinition } from './definition.ts';
 import { blocking, waiting, defaultRole } from './stage.ts';
 
 const questionsFile = '01-questions.md';
-/** The documents a person approves; an approval is for exactly these contents. */
-const approvedDocuments = ['01-brd.md', '02-trz.md', '03-acceptance-criteria.md', '04-test-plan.yaml'];
-
-const approval = waiting(
-  'approval',
-  'approver',
-  'in_review',
-  { en: 'a comment that begins with :approved: or :rejected: by a person who may approve' },
-  { en: 'Waiting for an approval', ru: 'Ждёт согласования' },
-);
 const answers = waiting(
   'answers',
   'approver',
@@ -57,7 +48,6 @@ export const analysis: StageDefinition = {
     `or, when you cannot go on without an answer: \`${folder}/${questionsFile}\``,
   ],
   reads: [questionsFile],
-  takesApproval: true,
   edges: [
     { to: 'analysis', name: 'answers, nothing produced, rejected' },
     { to: 'architecture', name: 'approved' },
@@ -80,6 +70,7 @@ function decide(draft: Draft, evidence: Evidence): Step {
   const verdict = judgeAnalysis(visit, artifacts);
   switch (verdict.status) {
     case 'pass':
+      draft.task.progress.approvedDocuments = approvalSubject(artifacts);
       advanceTo(
         draft,
         stageAfter(draft.task.stage, draft.task.pipelineStages),
@@ -97,7 +88,7 @@ function decide(draft: Draft, evidence: Evidence): Step {
     case 'fail':
       return askAgain(draft, holds.nothingProduced, verdict.reason, verdict.subject);
     case 'pending':
-      return requestApproval(draft, visit, artifacts);
+      return requestApproval(draft, visit, verdict.subject, 'the analysis is complete; an approval was asked for');
   }
 }
 
@@ -119,30 +110,9 @@ export function judgeAnalysis(visit: Visit, artifacts: Artifact[]): Verdict {
   return { status: 'pending', reason: 'waits for the approval of a person', subject };
 }
 
-/** Hashes of the four documents: what an approval is for. */
-export function approvalSubject(artifacts: Artifact[]): ArtifactHashes {
-  return hashesOf(artifacts.filter((artifact) => approvedDocuments.includes(artifact.path)));
-}
-
 /** The documents that are missing or empty. */
 function missingDocuments(artifacts: Artifact[]): string[] {
   return approvedDocuments.filter((path) => (find(artifacts, path)?.size ?? 0) === 0);
-}
-
-function requestApproval(draft: Draft, visit: Visit, artifacts: Artifact[]): Step {
-  const subject = approvalSubject(artifacts);
-  const text = 'waits for :approved: or :rejected: in the work item';
-  const detail = { visit: visit.n };
-  if (visit.approval !== null && sameHashes(visit.approval.artifacts, subject))
-    return hold(draft, approval, 'analysis.waits', text, { detail });
-  holdTask(draft, approval, text, detail);
-  const key = notify(draft, { event: 'approval_wanted', artifacts: Object.keys(subject) });
-  // An approval of the request before this one, whose delivery was never recorded, is older than this one.
-  const early = visit.approval?.early;
-  if (early !== undefined) notify(draft, { event: 'approval_too_old', by: early.by });
-  visit.approval = { artifacts: subject, key: key ?? '', askedAt: null };
-  visit.approved = null;
-  return commit(draft, 'analysis.ask-approval', 'the analysis is complete; an approval was asked for', 'gate', subject);
 }
 
 function ask(draft: Draft, visit: Visit, questions: Artifact, baseline: Visit['baseline']): Step {

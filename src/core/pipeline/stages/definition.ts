@@ -15,7 +15,6 @@ export const defaultFacts = {
   verdictDocument: null,
   watchesCi: false,
   watchesReviews: false,
-  takesApproval: false,
   merges: false,
   agentFirst: () => true,
   edges: [],

@@ -70,8 +70,6 @@ export interface StageFacts {
   watchesCi: boolean;
   /** Whether a poll reads the reviews of the pull request. */
   watchesReviews: boolean;
-  /** Whether a person's approval counts here. */
-  takesApproval: boolean;
   /** Whether the branch is merged in this stage: a merge by a person then counts as the stage's own. */
   merges: boolean;
   /** Whether the agent starts with the visit; otherwise the rules start it later. */
