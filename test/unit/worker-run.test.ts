@@ -56,7 +56,7 @@ describe('one run', () => {
   });
 
   it('writes documents of other roles as docs', async () => {
-    world.agent('mkdir -p docs && echo text > docs/note.md');
+    world.agent('mkdir -p docs/work-items/ET-012 && echo text > docs/work-items/ET-012/note.md');
     await world.addJob(task, { role: 'analyst' });
     await createWorker(world.deps()).runOnce();
     expect(await world.git.message(branchOf(task))).toMatch(/^docs\(ET-012\): analyst, run /);
