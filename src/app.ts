@@ -145,9 +145,14 @@ function workerParts(
         ? (config.projects.find((project) => project.repo === repo) ?? null)
         : projectOf(config, projectId),
     timeoutOf: (role, projectId) => config.agent.roleSettings(role, projectOf(config, projectId)).timeoutMs,
-    promptOf: async (repo, sha, role, projectId) =>
-      (await git.readFile(repo, sha, `.openclaw/agents/${role}.md`, maxPrompt)) ??
-      configuredPrompt(config, role, projectOf(config, projectId)),
+    promptOf: async (repo, sha, role, projectId) => {
+      const project = projectOf(config, projectId);
+      const inRepository = (name: string): Promise<string | null> =>
+        git.readFile(repo, sha, `.openclaw/agents/${name}.md`, maxPrompt);
+      // Projects that share a repository have a folder each.
+      const own = project === null ? null : await inRepository(`${project.prefix}/${role}`);
+      return own ?? (await inRepository(role)) ?? configuredPrompt(config, role, project);
+    },
     itemUrlOf: (task) => linksOf(config).item(task.projectId, task.itemId),
     announce: (key, notice) =>
       store.announce([

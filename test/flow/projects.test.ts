@@ -74,6 +74,7 @@ async function addTask(on: Line, id: TaskId, projectId: ProjectId, number: numbe
   );
 }
 
+let causes = 0;
 /** Queues a job of a task as the pipeline does and answers what its run was started with. */
 async function started(on: Line, taskId: TaskId, kind: JobKind): Promise<{ record: RunRecord; prompt: string }> {
   const { task: of } = await on.task(taskId);
@@ -81,7 +82,14 @@ async function started(on: Line, taskId: TaskId, kind: JobKind): Promise<{ recor
   const check = kind === 'check' ? { command: tests?.command ?? null, timeoutMs: tests?.timeoutMs ?? null } : {};
   const { job } = await on.app.store.enqueue(
     newJob({
-      ...{ kind, taskId, projectId: of.projectId, cause: `${kind}:${taskId}`, role: 'developer', repo },
+      ...{
+        kind,
+        taskId,
+        projectId: of.projectId,
+        cause: `${kind}:${taskId}:${(causes += 1)}`,
+        role: 'developer',
+        repo,
+      },
       ...{ branch: of.branch, ...check },
     }),
   );
@@ -108,6 +116,12 @@ test('of two projects on one repository each has its own settings', async () => 
   // The one may publish what the other protects.
   expect(await gitea.readFile(hosted, 'feature/ET-001', 'docs-first.txt')).toBe('first');
   await expect(gitea.readFile(hosted, 'feature/AB-001', 'docs-second.txt')).rejects.toThrow('does not exist');
+
+  // Prompts in the repository: for all projects of it, or for one by its prefix.
+  const prompts = { '.openclaw/agents/developer.md': 'For all.\n', '.openclaw/agents/AB/developer.md': 'For AB.\n' };
+  await gitea.pushFile(hosted, 'main', prompts, 'prompts', line.world.accounts.owner);
+  expect((await started(line, 'ET-001' as TaskId, 'agent')).prompt).toBe('For all.\n');
+  expect((await started(line, 'AB-001' as TaskId, 'agent')).prompt).toBe('For AB.\n');
 
   expect((await started(line, 'ET-001' as TaskId, 'check')).record).toMatchObject({
     ...{ timeoutMs: 11_000, argv: ['true', 'first'] },

@@ -11,6 +11,8 @@ interface Crew {
   role: Role;
   project: ProjectPolicy | null;
   roles: Set<Role>;
+  /** Prefixes of the projects. */
+  prefixes: Set<string>;
 }
 
 /** Commands, login, sandbox and what the agents are given. */
@@ -36,8 +38,10 @@ function crewsOf(subject: Subject): Crew[] {
     for (const role of roleNames) {
       const { command, kind, sandbox: mode } = subject.config.agent.roleSettings(role, project);
       const key = JSON.stringify([command, kind, mode]);
-      const crew = crews.get(key) ?? { program: command[0] ?? '', kind, role, project, roles: new Set() };
+      const program = command[0] ?? '';
+      const crew = crews.get(key) ?? { program, kind, role, project, roles: new Set(), prefixes: new Set() };
       crew.roles.add(role);
+      if (project !== null) crew.prefixes.add(project.prefix);
       crews.set(key, crew);
     }
   }
@@ -45,7 +49,11 @@ function crewsOf(subject: Subject): Crew[] {
 }
 
 function nameOf(crew: Crew, all: Crew[]): string {
-  return all.length === 1 ? 'agent' : `agent (${[...crew.roles].join(', ')})`;
+  if (all.length === 1) return 'agent';
+  const roles = [...crew.roles].join(', ');
+  // The same roles of two projects are told apart by the projects.
+  const alike = all.some((other) => other !== crew && [...other.roles].join(', ') === roles);
+  return `agent (${alike ? `${[...crew.prefixes].join(', ')}: ` : ''}${roles})`;
 }
 
 async function command({ parts }: Subject, crew: Crew, name: string): Promise<Finding> {

@@ -38,7 +38,9 @@ const roleSection = z
     writePaths: z.array(filePath()).optional().describe('Further paths the role may write in the sandbox.'),
     promptFile: filePath()
       .optional()
-      .describe("Prompt used instead of orch's own, where the project has none in `.openclaw/agents/<role>.md`."),
+      .describe(
+        "Prompt used instead of orch's own, where the repository has none in `.openclaw/agents/<PREFIX>/<role>.md` or `.openclaw/agents/<role>.md`.",
+      ),
   })
   .optional();
 
