@@ -43,6 +43,7 @@ export function scriptAgent(script: string, overrides: Partial<AgentSettings> = 
     env: [],
     readPaths: [],
     writePaths: [],
+    gitConfig: {},
     commitPaths: null,
     sandbox: 'none',
     protectedPaths: defaultProtectedPaths,

@@ -35,6 +35,7 @@ export function realLauncher(options: {
     env: cliVariables,
     readPaths: cliReadPaths,
     writePaths: [],
+    gitConfig: {},
     commitPaths: null,
     sandbox: 'auto',
     protectedPaths: defaultProtectedPaths,

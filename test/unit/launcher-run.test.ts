@@ -399,6 +399,35 @@ describe('isolation', () => {
     );
   });
 
+  it("gives the agent's git a configuration of orch's making, not the service user's, and what is added", async () => {
+    const home = path.join(bench.root, 'home');
+    mkdirSync(path.join(home, 'hooks'), { recursive: true });
+    mkdirSync(path.join(home, '.config', 'git'), { recursive: true });
+    const hook = path.join(home, 'hooks', 'pre-commit');
+    writeFileSync(hook, `#!/bin/sh\ntouch ${path.join(bench.root, 'sprung')}\n`, { mode: 0o755 });
+    const own = [
+      '[user] name = Person',
+      '[core] autocrlf = true',
+      `hooksPath = ${path.dirname(hook)}`,
+      '[commit] gpgSign = true',
+    ];
+    writeFileSync(path.join(home, '.gitconfig'), own.join('\n'));
+    writeFileSync(path.join(home, '.config', 'git', 'ignore'), '.env\n');
+    const script = `
+      git init -q . && printf 'a\\r\\n' > crlf.txt && echo secret > .env && git add -A && git commit -q -m one || exit 1
+      git log -1 --format=%an > name.txt; git ls-files > files.txt; git cat-file -s HEAD:crlf.txt > size.txt
+      git config --get-all url.https://a.b/.insteadOf > added.txt`;
+    const launcher = bench.launcher(agent(script, { gitConfig: { 'url.https://a.b/.insteadOf': 'x "y" \\z' } }), {
+      env: { PATH: process.env['PATH'], HOME: home },
+    });
+    const { outcome } = await whole(launcher);
+    expect(outcome).toMatchObject({ kind: 'success' });
+    const read = (name: string): string => readFileSync(path.join(bench.workspace, name), 'utf8').trim();
+    expect([read('name.txt'), read('size.txt'), read('added.txt')]).toEqual(['orch', '3', 'x "y" \\z']);
+    expect(read('files.txt').split('\n')).toEqual(expect.arrayContaining(['.env', 'crlf.txt']));
+    expect(existsSync(path.join(bench.root, 'sprung'))).toBe(false);
+  });
+
   const sandbox = bubblewrap();
   if ('missing' in sandbox) process.stderr.write(`skipped: sandbox tests (${sandbox.missing})\n`);
   describe.skipIf('missing' in sandbox)('in bubblewrap', () => {

@@ -65,6 +65,7 @@ export function roleSettingsOf(
     idleMs: minutesInMs(first('idleMinutes', sections) ?? own?.idleMinutes ?? agent.idleMinutes),
     graceMs: secondsInMs(first('graceSeconds', sections) ?? own?.graceSeconds ?? agent.graceSeconds),
     env: [...new Set(names)],
+    gitConfig: { ...agent.gitConfig, ...own?.gitConfig },
     readPaths: (first('readPaths', sections) ?? []).map(absolute),
     writePaths: (first('writePaths', sections) ?? []).map(absolute),
     commitPaths: first('commitPaths', sections) ?? null,

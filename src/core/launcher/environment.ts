@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { GitIdentity } from '../model/index.ts';
 import { homeFolder } from '../platform/files.ts';
+import { gitConfigFile } from './git-config.ts';
 
 /** Passed on from orch's own environment. Nothing that pays (`ANTHROPIC_*`), nothing of an outer Claude session. */
 const inherited = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TZ', 'CLAUDE_CONFIG_DIR'];
@@ -30,7 +31,8 @@ export interface EnvironmentRequest {
 
 /**
  * The whole environment of an agent: an allow-list (spec 7), the bot's git identity, and the mark by which the processes
- * of the run are found. Stored git credentials of the service's user are switched off, so that only orch pushes.
+ * of the run are found. The service user's git configuration does not act on an agent, and stored credentials are switched
+ * off, so that only orch pushes.
  */
 export function agentEnvironment(request: EnvironmentRequest): Record<string, string> {
   const { env, identity, tmp, run } = request;
@@ -47,6 +49,7 @@ export function agentEnvironment(request: EnvironmentRequest): Record<string, st
     GIT_AUTHOR_EMAIL: identity.email,
     GIT_COMMITTER_NAME: identity.name,
     GIT_COMMITTER_EMAIL: identity.email,
+    GIT_CONFIG_GLOBAL: gitConfigFile(tmp),
     GIT_TERMINAL_PROMPT: '0',
     GIT_CONFIG_COUNT: '1',
     GIT_CONFIG_KEY_0: 'credential.helper',

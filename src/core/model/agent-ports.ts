@@ -110,6 +110,8 @@ export interface AgentSettings {
   graceMs: number;
   /** Names of variables passed through. Orch's own (`ORCH_*`) never are. */
   env: string[];
+  /** Settings of the agent's git, in addition to orch's own and before the repository's. */
+  gitConfig: Record<string, string>;
   /** Further folders and files that the sandbox shows although they are hidden, read-only and writable. */
   readPaths: string[];
   writePaths: string[];

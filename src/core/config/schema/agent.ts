@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { roleNames } from '../../pipeline/stages/index.ts';
-import { count, commandLine, filePath, repositoryPaths, time, variableNames } from './parts.ts';
+import { count, commandLine, filePath, gitSettings, repositoryPaths, time, variableNames } from './parts.ts';
 
 const kind = z.enum(['claude', 'other']);
 const sandbox = z.enum(['auto', 'bwrap', 'none']);
@@ -71,6 +71,11 @@ export const agentSection = z
         '`bwrap`: bubblewrap or nothing; `auto`: bubblewrap where it works, else a warning; `none`: no sandbox.',
       ),
     env: variableNames().default([]).describe('Names of variables passed through to every role.'),
+    gitConfig: gitSettings()
+      .default({})
+      .describe(
+        "Settings of the agent's git, by name (`core.longpaths`), in addition to orch's own: identity, no conversions, no signatures. The service user's `~/.gitconfig` is not read.",
+      ),
     timeoutMinutes: time(30, 0.01, 10_080).describe('Time limit of one run.'),
     idleMinutes: time(15, 0.01, 10_080).describe('Longest silence of a streaming agent before it is stopped.'),
     graceSeconds: time(30, 0, 3600).describe('How long the process may go on after its result.'),
@@ -94,6 +99,7 @@ export const projectAgentSection = z
     kind: kind.optional().describe('Instead of `agent.kind`.'),
     sandbox: sandbox.optional().describe('Instead of `agent.sandbox`.'),
     env: variableNames().optional().describe('Names of variables passed through, in addition to `agent.env`.'),
+    gitConfig: gitSettings().optional().describe('Laid over `agent.gitConfig`.'),
     timeoutMinutes: minutes.optional().describe('Instead of `agent.timeoutMinutes`.'),
     idleMinutes: minutes.optional().describe('Instead of `agent.idleMinutes`.'),
     graceSeconds: graceSeconds.optional().describe('Instead of `agent.graceSeconds`.'),

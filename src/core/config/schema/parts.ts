@@ -37,6 +37,19 @@ export function variableNames() {
   );
 }
 
+/** Settings of git by name. Those that run a program for git itself belong to whoever writes the configuration. */
+export function gitSettings() {
+  return z.record(
+    z
+      .string()
+      .regex(
+        /^[A-Za-z][A-Za-z0-9-]*\.(?:[^\p{Cc}]*\.)?[A-Za-z][A-Za-z0-9-]*$/u,
+        'must be a setting of git, such as core.longpaths',
+      ),
+    z.string().regex(/^\P{Cc}*$/u, 'must be one line'),
+  );
+}
+
 /** A path below the root of a repository. */
 export function repositoryPaths() {
   return z.array(
