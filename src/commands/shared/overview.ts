@@ -43,7 +43,7 @@ export interface Resting {
 }
 
 /** What the poller has still to read of a project, and the items that it cannot do justice to. Times in ms since the epoch. */
-export interface Polling {
+interface Polling {
   project: string;
   unread: { since: number; below: number } | null;
   items: Pick<TroubledItem, 'number' | 'kind' | 'why'>[];

@@ -73,7 +73,7 @@ export function resumeCancelled(draft: Draft, by: string | null, what: string, r
 }
 
 /** Whether the work item shows that it is done or not wanted. */
-export function isEnded(item: ItemMirror): boolean {
+function isEnded(item: ItemMirror): boolean {
   return item.stateGroup === 'cancelled' || item.stateGroup === 'completed';
 }
 
