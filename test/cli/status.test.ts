@@ -271,6 +271,23 @@ describe('exit codes', () => {
   });
 });
 
+describe('retry of a task that is not held', () => {
+  it('sends again at once what waits for its next try', async () => {
+    const idle = await lookedAt();
+    try {
+      const id = await idle.add(1, {});
+      await commitNow(idle.store, { effects: [comment('c1')] }, id);
+      const { effect, token } = present(await idle.store.claimEffect('w1', 1000));
+      await idle.store.settleEffect(effect.id, token, { kind: 'retry', error: 'no right', afterMs: 600_000 });
+      const { status, stdout } = idle.orch(['retry', id]);
+      expect([status, stdout]).toEqual([0, `${id}: 1 effect is delivered again\n`]);
+      expect((await idle.store.claimEffect('w1', 1000))?.effect.key).toBe('c1');
+    } finally {
+      await idle.close();
+    }
+  });
+});
+
 describe('retry of several', () => {
   it('does what can be done and says what cannot', () => {
     const { status, stdout, stderr } = world.orch(['retry', '--dry-run', 'ET-014', 'ET-012', 'ET-999']);

@@ -1,7 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { App } from '../../app.ts';
 import type { JobId, Store } from '../../core/model/index.ts';
-import { OrchError } from '../../core/model/index.ts';
+import { counted, OrchError } from '../../core/model/index.ts';
 import type { CommandContext, CommandModule } from '../shared/contract.ts';
 import { taskDocument } from '../shared/documents.ts';
 
@@ -58,6 +58,15 @@ async function retryOne(
   const row = await taskOf(app.store, await taskTextOf(app.store, text));
   const { task } = row;
   if (task.hold === null) {
+    // Not held, but something of it may wait for a right that was given meanwhile, or was refused.
+    const deliveries = dryRun ? 0 : await app.store.reviveEffects(task.id);
+    if (deliveries > 0) {
+      await followUp(context, app);
+      context.output.line(
+        `${task.id}: ${counted(deliveries, 'effect')} ${deliveries === 1 ? 'is' : 'are'} delivered again`,
+      );
+      return { task: taskDocument(await taskOf(app.store, task.id)), deliveries };
+    }
     throw new OrchError(`${task.id} is not held: there is nothing to retry`, {
       code: 'not_held',
       hint: `\`orch why ${task.id}\` says what it does.`,

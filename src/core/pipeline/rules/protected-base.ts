@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { counted } from '../../model/index.ts';
 import type { Evidence, Protection, ReviewRow, StatusRow, Verdict, Visit } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { judgeCi } from '../gates/ci-green.ts';
@@ -85,8 +86,4 @@ function approvers({ reviews }: Evidence, approves: boolean): string[] {
     votes(author, list).flatMap(({ state, user }) => (state === 'approved' ? [user] : []));
   const second = approved(own);
   return [...approved(rows), ...(second.length === 0 && approves ? ["orch's second account"] : second)];
-}
-
-function counted(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
