@@ -1,7 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CommitSha, Published } from '../../src/core/model/index.ts';
+import { makerTag } from '../../src/core/platform/processes.ts';
 import { gitBench, slug, type GitBench } from '../support/git-server.ts';
 
 const branch = 'feature/ET-012-totals';
@@ -95,6 +97,33 @@ describe('what an agent left', () => {
 });
 
 describe('what a killed process left', () => {
+  it('is swept by its owner: at once when that is dead, never while it lives, by age where nobody can say', async () => {
+    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const own = makerTag();
+    const place = own.slice(own.lastIndexOf('-') + 1);
+    const [dead, foreign] = [`${spawnSync('true').pid}-1-${place}`, `${process.pid}-1-00000000`];
+    const copies = path.join(bench.root, 'repos', 'acme');
+    const uuid = '00000000-0000-4000-8000-000000000000';
+    const namesOf = (tag: string): string[] => [
+      path.join(copies, 'shop.git', `orch-index-${tag}-${uuid}`),
+      path.join(copies, 'shop.git', `orch-index-${tag}-${uuid}.lock`),
+      path.join(copies, `other.git.${tag}-${uuid}.tmp`),
+      `${ws}.git-${tag}`,
+      path.join(path.dirname(ws), `.${path.basename(ws)}.config-${tag}`),
+      path.join(path.dirname(ws), `.${path.basename(ws)}.index.${tag}.tmp`),
+    ];
+    const hourAgo = new Date(Date.now() - 7_200_000);
+    for (const tag of [own, dead, foreign]) for (const name of namesOf(tag)) mkdirSync(name);
+    for (const name of namesOf(own)) utimesSync(name, hourAgo, hourAgo);
+    const found = async (): Promise<string[]> => {
+      const before = Date.now() - 3_600_000;
+      return [...(await bench.git.leftovers(before)), ...(await bench.workspaces.leftovers(before))].sort();
+    };
+    expect(await found()).toEqual(namesOf(dead).sort());
+    for (const name of namesOf(foreign)) utimesSync(name, hourAgo, hourAgo);
+    expect(await found()).toEqual([...namesOf(dead), ...namesOf(foreign)].sort());
+  });
+
   it('is repaired: half of a clone, half of a bare copy', async () => {
     const { path: ws } = await bench.workspaces.prepare(slug, branch);
     const halves = [`${ws}.git-1234567`, path.join(path.dirname(ws), `.${path.basename(ws)}.new`)];

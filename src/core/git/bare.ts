@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { GitIdentity, RepoSlug } from '../model/index.ts';
 import { parseRepoSlug } from '../model/index.ts';
+import { makerTag } from '../platform/processes.ts';
 import { privateFolder } from '../platform/files.ts';
 import { refuseForeign, removeHalfMade } from './foreign.ts';
 import { createObjectReader, type ObjectReader } from './object-reader.ts';
@@ -43,7 +44,7 @@ export function createBare(options: { reposDir: string; timeouts: GitTimeouts; i
     privateFolder(path.dirname(folder));
     await removeHalfMade(folder);
     // Made aside and renamed, so that a crash leaves no half of one.
-    const temporary = `${folder}.${randomUUID()}.tmp`;
+    const temporary = `${folder}.${makerTag()}-${randomUUID()}.tmp`;
     await runGit({ args: ['init', '--quiet', '--bare', temporary], timeoutMs: options.timeouts.gitMs });
     privateFolder(path.join(temporary, 'info'));
     writeFileSync(path.join(temporary, 'info', 'exclude'), excluded);

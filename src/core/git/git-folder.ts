@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, GitIdentity, RepoSlug } from '../model/index.ts';
+import { makerTag } from '../platform/processes.ts';
 import { privateFolder, removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Bare } from './bare.ts';
 import { runGit } from './run.ts';
@@ -35,7 +36,7 @@ export function indexOf(folder: string): string {
 export async function renewGitFolder(bare: Bare, identity: GitIdentity, options: GitFolderOptions): Promise<void> {
   const { repo, branch, folder, head } = options;
   privateFolder(path.dirname(folder));
-  const aside = `${folder}.git-${process.pid}`;
+  const aside = `${folder}.git-${makerTag()}`;
   await rm(aside, { recursive: true, force: true });
   await bare.ensure(repo);
   for (const name of ['objects/pack', 'refs/heads', 'refs/tags'])
@@ -84,7 +85,7 @@ export async function keepGitFolder(
  */
 export async function checkOut(bare: Bare, folder: string, head: CommitSha): Promise<void> {
   const index = indexOf(folder);
-  const made = `${index}.${process.pid}.tmp`;
+  const made = `${index}.${makerTag()}.tmp`;
   await copyIndex(index, made);
   try {
     await makeFiles(bare, folder, head, made);
@@ -121,7 +122,7 @@ async function settle(
   identity: GitIdentity,
 ): Promise<void> {
   // Next to the workspace: a crash must leave nothing in it that would be taken for work.
-  const made = path.join(path.dirname(folder), `.${path.basename(folder)}.config`);
+  const made = path.join(path.dirname(folder), `.${path.basename(folder)}.config-${makerTag()}`);
   await rm(made, { recursive: true, force: true });
   await writeFile(made, configuration(identity), { mode: 0o600, flag: 'wx' });
   for (const name of ['config', 'config.worktree', 'hooks', 'info', 'objects/info'])

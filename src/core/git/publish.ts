@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { CommitLimits, CommitSha, Published, RepoSlug, WorkspacePort } from '../model/index.ts';
 import { parseCommitSha } from '../model/index.ts';
 import { privateFolder, writeFileAtomic } from '../platform/files.ts';
+import { makerTag } from '../platform/processes.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
 import { indexOf } from './git-folder.ts';
@@ -91,7 +92,7 @@ async function savePatch(bare: Bare, request: Request, before: string, outside: 
   const fresh = outside.filter((change) => !known.has(change.path));
   if (fresh.length === 0) return listed;
   privateFolder(path.dirname(patchFile));
-  const temporary = `${path.resolve(patchFile)}.${process.pid}.tmp`;
+  const temporary = `${path.resolve(patchFile)}.${makerTag()}.tmp`;
   const after = await withIndex(bare, repo, (env) => treeWith(bare, repo, env, before, fresh));
   const how = ['-r', '-p', '--binary', '--full-index', '--no-renames', '--no-ext-diff', '--no-textconv'];
   // Written by git itself: bytes of any encoding, and more of them than fit into memory.

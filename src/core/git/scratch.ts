@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { copyFile, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import type { RepoSlug } from '../model/index.ts';
+import { makerTag } from '../platform/processes.ts';
 import type { Bare } from './bare.ts';
 
 /** Names the index of a call. */
@@ -17,7 +18,7 @@ export async function withIndex<T>(
   work: (env: IndexEnv) => Promise<T>,
   from: string | null = null,
 ): Promise<T> {
-  const file = path.join(await bare.ensure(repo), `orch-index-${randomUUID()}`);
+  const file = path.join(await bare.ensure(repo), `orch-index-${makerTag()}-${randomUUID()}`);
   try {
     if (from !== null) await copyIndex(from, file);
     return await work({ GIT_INDEX_FILE: file });

@@ -73,7 +73,7 @@ export interface GitPort {
   pack(repo: RepoSlug, needed: CommitSha[], now: number): Promise<number>;
   /** Gives the bare copy of a renamed repository its new name; a copy that is there already stays as it is. */
   rename(from: RepoSlug, to: RepoSlug): Promise<void>;
-  /** Temporary files and folders of killed processes, last changed before a moment, ms since the epoch. */
+  /** Temporary files and folders of dead processes; where that cannot be seen, last changed before a moment, ms since the epoch. */
   leftovers(before: number): Promise<string[]>;
   /** Whether the bare copy lacks parts that every repository has. */
   isBroken(repo: RepoSlug): Promise<boolean>;
@@ -116,6 +116,6 @@ export interface WorkspacePort {
   rename(from: RepoSlug, to: RepoSlug): Promise<void>;
   /** Commits that the workspaces of a repository begin from or were published as, those of removed ones left out. */
   commits(repo: RepoSlug): Promise<CommitSha[]>;
-  /** Temporary files and folders of killed processes, last changed before a moment, ms since the epoch. */
+  /** Temporary files and folders of dead processes; where that cannot be seen, last changed before a moment, ms since the epoch. */
   leftovers(before: number): Promise<string[]>;
 }

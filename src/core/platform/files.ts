@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { userInfo } from 'node:os';
 import path from 'node:path';
+import { makerTag } from './processes.ts';
 
 /** Folders and files orch makes are for its own user only (spec 12). */
 const folderMode = 0o700;
@@ -70,7 +71,7 @@ export function removeTree(folder: string): void {
  */
 export function writeFileAtomic(file: string, content: string): void {
   privateFolder(path.dirname(file));
-  const temporary = `${file}.${process.pid}.tmp`;
+  const temporary = `${file}.${makerTag()}.tmp`;
   const handle = openSync(temporary, 'w', fileMode);
   try {
     writeSync(handle, content);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { ProcessIdentity } from '../model/index.ts';
@@ -102,6 +103,26 @@ export function ownerState(text: string, host: string = hostname()): 'alive' | '
   if (owner.boot === here) return isAlive(owner) ? 'alive' : 'dead';
   const kernel = (boot: string): string | undefined => boot.split('.')[0];
   return kernel(owner.boot) === kernel(here) ? 'unseen' : 'dead';
+}
+
+/** Host and boot in a form that fits into the name of a file. */
+function placeHash(): string {
+  return createHash('sha256').update(`${hostname()}|${bootId()}`).digest('hex').slice(0, 8);
+}
+
+let ownTag: string | null = null;
+
+/** `<pid>-<start>-<place>`: goes into the name of what this process makes only for a moment, so that others see whose it is. */
+export function makerTag(): string {
+  ownTag ??= `${process.pid}-${readProcess(process.pid)?.start ?? '0'}-${placeHash()}`;
+  return ownTag;
+}
+
+/** What is known here about the process whose tag a file's name holds; `unseen` also where it holds none. */
+export function makerState(name: string): 'alive' | 'dead' | 'unseen' {
+  const [, pid, start, place] = /(?<!\d)(\d+)-(\d+)-([0-9a-f]{8})(?![0-9a-f])/.exec(name) ?? [];
+  if (pid === undefined || start === undefined || place !== placeHash()) return 'unseen';
+  return isAlive({ pid: Number(pid), start }) ? 'alive' : 'dead';
 }
 
 /** Whether the process may still run: what cannot be seen from here counts as alive. */
