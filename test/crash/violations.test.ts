@@ -80,7 +80,7 @@ const inDatabase: [expected: RegExp, ...sql: string[]][] = [
   [/nothing will move it/, `UPDATE tasks SET hold = NULL, ${open}`],
   [/says too little/, `UPDATE tasks SET hold = '{"cause":"ci","owner":"","clearedBy":""}', ${open}`],
   [/effect .* is pending/, `UPDATE outbox SET state = 'pending' WHERE ${first('outbox')}`],
-  [/only a state may be/, `UPDATE outbox SET state = 'superseded' WHERE kind = 'tracker.comment'`],
+  [/only a state and what was refused may be/, `UPDATE outbox SET state = 'superseded' WHERE kind = 'tracker.comment'`],
   [/was withdrawn/, `UPDATE outbox SET state = 'withdrawn' WHERE kind = 'tracker.comment'`],
   [/belongs to no decision/, `UPDATE outbox SET key = 'ET-001/999/x' WHERE kind = 'forge.merge_pull'`],
   [/run \d+ is still running/, `UPDATE runs SET phase = 'running' WHERE ${first('runs')}`],

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { TaskRow } from '../../src/core/model/index.ts';
 import { isFinal } from '../../src/core/model/index.ts';
 import type { Line } from '../support/line.ts';
+import { violations } from '../support/violations.ts';
 import { startOldLine } from '../support/old-line.ts';
 
 // A database that version 0.1.0 left behind when its host lost power (test/fixtures/orch-0.1.0), with tasks wherever one can
@@ -113,4 +114,13 @@ test('every task of a database of version 0.1.0 goes on to done', { timeout: 1_2
   const keys = plane.state.comments.flatMap(({ externalId }) => externalId ?? []);
   expect(keys.filter((key, at) => keys.indexOf(key) !== at)).toEqual([]);
   expect((await store.effects({ state: 'pending', limit: 10 })).map(({ key }) => key)).toEqual([]);
+  {
+    const db = new (await import('better-sqlite3')).default(line.app.config.dbPath, { readonly: true });
+    const q = (sql: string) => console.log(sql, JSON.stringify(db.prepare(sql).all()));
+    q("select id,task_id,cause,state,created_at,finished_at,attempts,transient,interruptions,lease_token from jobs where task_id in ('ET-013')");
+    q("select id,job_id,phase,outcome,published_sha,started_at,ended_at from runs where task_id in ('ET-013')");
+    q("select id,source_key,handled_at,created_at from messages where task_id='ET-013'");
+    q("select id,from_stage,to_stage,why from decisions where task_id='ET-013'");
+  }
+  expect(await violations(line.world, line.app.config.dbPath)).toEqual([]);
 });

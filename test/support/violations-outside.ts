@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { EffectBody } from '../../src/core/model/index.ts';
 import type { World } from '../../src/sandbox/world.ts';
 import { cutOff, type Rows, type Say } from './violations.ts';
@@ -199,17 +201,41 @@ function work({ repo }: World, { all }: Rows, say: Say): void {
   const list = all<Work>(`SELECT r.id, r.workspace, r.published_sha, j.branch, r.task_id, t.hold FROM runs AS r
     JOIN jobs AS j ON j.id = r.job_id LEFT JOIN tasks AS t ON t.id = r.task_id WHERE r.phase = 'settled' ORDER BY r.id`);
   const heads = [...repo.heads.values()];
-  const seen = new Set<string>();
+  const places = new Map<string, { held: boolean; published: string[] }>();
   for (const run of list) {
     const published = run.published_sha;
     if (published !== null && !(exists(repo.dir, published) && isIn(repo.dir, published, heads)))
       say(`what run ${run.id} published is not on the server`);
-    if (run.workspace === '' || seen.has(run.workspace) || !existsSync(run.workspace)) continue;
-    seen.add(run.workspace);
-    const head = git(run.workspace, ['rev-parse', 'HEAD']);
-    const dirty = git(run.workspace, ['status', '--porcelain']);
-    if (run.hold !== null) continue;
-    if (!exists(repo.dir, head)) say(`${run.workspace} has commits that are not on the server, and no hold says so`);
-    if (dirty !== '') say(`${run.workspace} holds changes that are nowhere else, and no hold says so`);
+    if (run.workspace === '' || !existsSync(run.workspace)) continue;
+    const kept = places.get(run.workspace) ?? { held: run.hold !== null, published: [] };
+    if (published !== null) kept.published.push(published);
+    places.set(run.workspace, kept);
+  }
+  for (const [workspace, { held, published }] of places) {
+    if (held) continue;
+    const head = git(workspace, ['rev-parse', 'HEAD']);
+    if (!exists(repo.dir, head)) say(`${workspace} has commits that are not on the server, and no hold says so`);
+    if (![head, ...published].some((sha) => holdsOnly(repo.dir, workspace, sha)))
+      say(`${workspace} holds changes that are nowhere else, and no hold says so`);
+  }
+}
+
+/** Whether the files of a workspace are those of a commit. Its own HEAD stays behind: what is published is made elsewhere. */
+function holdsOnly(dir: string, workspace: string, sha: string): boolean {
+  const folder = mkdtempSync(path.join(tmpdir(), 'orch-index-'));
+  const inIndex = (...args: string[]): string =>
+    execFileSync('git', ['--git-dir', dir, '--work-tree', workspace, ...args], {
+      cwd: workspace,
+      encoding: 'utf8',
+      env: { ...process.env, GIT_INDEX_FILE: path.join(folder, 'index') },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  try {
+    inIndex('read-tree', sha);
+    return inIndex('ls-files', '--modified', '--others', '--exclude-standard', '--exclude=/.orch/') === '';
+  } catch {
+    return false;
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }

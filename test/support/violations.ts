@@ -140,7 +140,7 @@ function tasks({ all }: Rows, rules: Rules, say: Say): void {
 }
 
 /** A merge that the server made and did not record, because the client was killed meanwhile: a person closes it. */
-export const cutOff = `(kind = 'forge.merge_pull' AND state = 'dead' AND json_extract(result, '$.reason') = 'torn')`;
+export const cutOff = `(kind = 'forge.merge_pull' AND state IN ('dead', 'superseded') AND json_extract(result, '$.reason') = 'torn')`;
 
 /** 9: an effect exists exactly when its decision was committed; all are delivered or replaced in the end. */
 function effects({ all }: Rows, say: Say): void {
@@ -149,9 +149,9 @@ function effects({ all }: Rows, say: Say): void {
   ))
     say(`effect ${key} is ${state}`);
   for (const { key } of all<{ key: string }>(
-    `SELECT key FROM outbox WHERE state = 'superseded' AND kind <> 'tracker.state'`,
+    `SELECT key FROM outbox WHERE state = 'superseded' AND kind <> 'tracker.state' AND error IS NULL AND NOT ${cutOff}`,
   ))
-    say(`effect ${key} was replaced, which only a state may be`);
+    say(`effect ${key} was replaced, which only a state and what was refused may be`);
   for (const { key } of all<{ key: string }>(
     `SELECT key FROM outbox WHERE state = 'withdrawn' AND kind IN ('tracker.comment', 'chat.message')`,
   ))
