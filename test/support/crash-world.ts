@@ -77,14 +77,10 @@ export async function startCrashWorld(worker: Record<string, unknown>): Promise<
 
 /** Every request for approval is answered once. */
 function approve(world: World, items: WorkItem[], approved: Set<string>): void {
-  const asked = new Set(
-    world.plane.state.comments
-      .filter((row) => (row.externalId ?? '').endsWith('/approval_wanted'))
-      .map((row) => row.issue),
-  );
-  for (const item of items) {
-    if (!asked.has(item.id) || approved.has(item.id)) continue;
-    approved.add(item.id);
+  for (const { externalId, issue } of [...world.plane.state.comments]) {
+    const item = items.find(({ id }) => id === issue);
+    if (item === undefined || externalId?.endsWith('/approval_wanted') !== true || approved.has(externalId)) continue;
+    approved.add(externalId);
     world.plane.commentAs(world.people.lead, item, '<p>:approved:</p>');
   }
 }

@@ -51,6 +51,9 @@ export interface TaskState {
   id: string;
   stage: string;
   hold: string | null;
+  /** The hold waits for a person's command. */
+  blocking: boolean;
+  paused: boolean;
 }
 
 /** Cause, and for a blocking hold its text: what a failed run of the test has to show. */
@@ -62,14 +65,17 @@ function holdText(hold: string): string {
 export function tasksIn(database: string): TaskState[] {
   const db = new Database(database, { readonly: true, timeout: 5000 });
   try {
-    const rows = db.prepare('SELECT id, stage, hold FROM tasks ORDER BY id').all() as {
+    const rows = db.prepare('SELECT id, stage, hold, paused FROM tasks ORDER BY id').all() as {
       id: string;
       stage: string;
       hold: string | null;
+      paused: number;
     }[];
     return rows.map((row) => ({
       ...row,
       hold: row.hold === null ? null : holdText(row.hold),
+      blocking: row.hold !== null && (JSON.parse(row.hold) as { blocking: boolean }).blocking,
+      paused: row.paused === 1,
     }));
   } finally {
     db.close();

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { listProcesses } from '../../src/core/platform/processes.ts';
 import { letMergesRest, successes, tasksIn, usurp, type OrchProcess } from './crash.ts';
 import type { CrashWorld } from './crash-world.ts';
+import { operators, type Operators } from './operators.ts';
 import { strikeAll, treesOf } from './processes.ts';
 import { violationsNow } from './violations-queue.ts';
 
@@ -19,6 +20,8 @@ export interface Weather {
   leaseMs: number;
   /** How long a poller is stopped so that the other one takes the lead; null: never. */
   longStopMs: number | null;
+  /** Of a hundred moments, how many see somebody type a command; 0: nobody does. */
+  commands: number;
 }
 
 export interface Aftermath {
@@ -27,6 +30,10 @@ export interface Aftermath {
   struck: Record<string, number>;
   /** Broken while everything ran. */
   broken: string[];
+  /** Commands that people typed, and how often. */
+  typed: Record<string, number>;
+  /** What people cancelled, or tried to. */
+  cancelled: Set<string>;
 }
 
 /** Repeatable random numbers, 0 ≤ n < 1 (mulberry32). */
@@ -132,7 +139,9 @@ function lulls(crash: CrashWorld, weather: Weather): (strikes: number) => boolea
 /** Strikes until there were enough strikes and all work is done, then brings what is left to its end in calm weather. */
 export async function rage(crash: CrashWorld, weather: Weather): Promise<Aftermath> {
   const dice = randomFrom(weather.seed);
-  const aftermath: Aftermath = { strikes: 0, struck: {}, broken: [] };
+  const people = operators(crash, randomFrom(weather.seed + 1));
+  const { typed, cancelled } = people;
+  const aftermath: Aftermath = { strikes: 0, struck: {}, broken: [], typed, cancelled };
   let stop = false;
   const schedule = ['serve-poller', '--schedule', '* * * * * *'];
   const services = [
@@ -145,7 +154,9 @@ export async function rage(crash: CrashWorld, weather: Weather): Promise<Afterma
   while (Date.now() - started < weather.limitMs) {
     crash.people();
     const states = tasksIn(crash.host.database);
-    const done = states.filter((task) => task.stage === 'done').length;
+    const done = states.filter(isOver).length;
+    if (aftermath.strikes < weather.strikes && dice() * 100 < weather.commands) people.type();
+    if (aftermath.strikes >= weather.strikes && weather.commands > 0) await people.tidy();
     const finished = states.length === crash.items.length && done === states.length;
     if (finished && aftermath.strikes >= weather.strikes) break;
     if (finished) crash.addItem();
@@ -166,8 +177,14 @@ export async function rage(crash: CrashWorld, weather: Weather): Promise<Afterma
   );
   strikeAll(treesOf(crash.root), 'SIGCONT');
   await Promise.all(services.map((one) => one.done));
-  await calm(crash);
+  await people.settled();
+  await calm(crash, people);
+  aftermath.broken.push(...people.broken);
   return aftermath;
+}
+
+function isOver({ stage }: { stage: string }): boolean {
+  return stage === 'done' || stage === 'cancelled';
 }
 
 export function progress(weather: Weather, text: string): void {
@@ -188,14 +205,15 @@ function strike(crash: CrashWorld, services: Service[], weather: Weather, dice: 
 }
 
 /** Ticks and work in calm weather until nothing follows. */
-async function calm(crash: CrashWorld): Promise<void> {
+async function calm(crash: CrashWorld, people: Operators): Promise<void> {
   for (let round = 0; round < 40; round += 1) {
     crash.people();
+    if (round > 0) await people.tidy();
     letMergesRest(crash.host.database);
     await crash.host.run(['serve-poller', '--once']);
     await crash.host.run(['run-worker', '--until-empty']);
     const states = tasksIn(crash.host.database);
-    if (states.length === crash.items.length && states.every((task) => task.stage === 'done')) break;
+    if (states.length === crash.items.length && states.every(isOver)) break;
   }
   await crash.host.run(['serve-poller', '--once']);
 }
@@ -203,7 +221,7 @@ async function calm(crash: CrashWorld): Promise<void> {
 /** What an operator would read about the tasks that are named, or that are not done. */
 export async function explain(crash: CrashWorld, broken: string[]): Promise<string> {
   const named = broken.flatMap((line) => line.match(/ET-\d+/g) ?? []);
-  const open = tasksIn(crash.host.database).filter((task) => task.stage !== 'done');
+  const open = tasksIn(crash.host.database).filter((task) => !isOver(task));
   const ids = [...new Set([...named, ...open.map((task) => task.id)])].slice(0, 3);
   const texts = await Promise.all(
     ids.map(async (id) => `--- orch why ${id}\n${(await crash.host.run(['why', id, '-n', '25'])).stdout.slice(-4000)}`),

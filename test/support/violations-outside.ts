@@ -199,7 +199,7 @@ interface Work {
 /** Every commit of a settled run is on the server, or a hold names its task. */
 function work({ repo }: World, { all }: Rows, say: Say): void {
   const list = all<Work>(`SELECT r.id, r.workspace, r.published_sha, j.branch, r.task_id, t.hold FROM runs AS r
-    JOIN jobs AS j ON j.id = r.job_id LEFT JOIN tasks AS t ON t.id = r.task_id WHERE r.phase = 'settled' ORDER BY r.id`);
+    JOIN jobs AS j ON j.id = r.job_id LEFT JOIN tasks AS t ON t.id = r.task_id WHERE r.phase = 'settled' AND t.stage IS NOT 'cancelled' ORDER BY r.id`);
   const heads = [...repo.heads.values()];
   const places = new Map<string, { held: boolean; published: string[] }>();
   for (const run of list) {

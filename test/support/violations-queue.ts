@@ -75,9 +75,10 @@ interface JobLine {
 function jobs({ all }: Rows, say: Say): void {
   const list = all<JobLine>(`SELECT j.*,
       (SELECT max(lease_token) FROM runs WHERE job_id = j.id) AS token, (SELECT max(id) FROM runs WHERE job_id = j.id) AS last_run,
-      (SELECT count(*) FROM messages AS m JOIN runs AS r ON m.source_key = 'run:' || r.id WHERE r.job_id = j.id) AS reports,
+      (SELECT count(*) FROM messages AS m JOIN runs AS r ON m.source_key = 'run:' || r.id WHERE r.job_id = j.id)
+        + (SELECT count(*) FROM messages AS m WHERE m.source_key = 'job_refused:' || j.id) AS reports,
       EXISTS (SELECT 1 FROM messages AS m WHERE m.task_id = j.task_id
-        AND m.source_key = 'run:' || (SELECT max(id) FROM runs WHERE job_id = j.id)) AS last_reports
+        AND m.source_key IN ('run:' || (SELECT max(id) FROM runs WHERE job_id = j.id), 'job_refused:' || j.id)) AS last_reports
     FROM jobs AS j ORDER BY j.id`);
   const ofTask = new Map<string, JobLine>();
   const causes = new Set<string>();
