@@ -55,6 +55,23 @@ test('local tests: red, green once per code tree, statuses of the server decide 
   expect(checks.map((job) => job.state)).toEqual(['done', 'failed']);
 });
 
+test('local tests judge what is committed: a file that git ignores makes nothing pass', { timeout }, async () => {
+  coding = await startCoding({
+    stages: ['development'],
+    project: {
+      gates: { development: 'tests-local', review: ['reviewer-verdict'] },
+      // Passes only where the stub is that the agent built and did not commit.
+      tests: { command: ['test', '-e', '.orch-stub/passes'] },
+      caps: { developerReruns: 1 },
+    },
+    roles: {
+      developer: [{ files: { '.gitignore': '.orch-stub/\n', '.orch-stub/passes': 'yes\n', 'src/a.txt': 'a\n' } }],
+    },
+  });
+  const used = await coding.held('developer_budget');
+  expect(used.task.hold?.text).toContain('the local tests failed');
+});
+
 test('local tests: a time-out is red; one that was stopped is run again for the same code', { timeout }, async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'orch-check-'));
   const slow = path.join(folder, 'slow');

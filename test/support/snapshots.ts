@@ -70,7 +70,7 @@ export function policy(over: Partial<ProjectPolicy> = {}): LinkedPolicy {
     ownStages: [],
     gates: { development: 'ci-green', review: ['reviewer-verdict'] },
     ci: { requiredContexts: [], graceMs: 10 * minute, limitMs: 60 * minute },
-    tests: { command: ['make', 'test'], timeoutMs: 600_000 },
+    tests: { command: ['make', 'test'], timeoutMs: 600_000, caches: [] },
     deploy: { merge: 'orch', mergeStyle: 'merge' },
     pullRequest: { labels: [] },
     states: {

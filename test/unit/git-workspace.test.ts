@@ -201,6 +201,37 @@ describe('prepare', () => {
   });
 });
 
+describe('the folder of local tests', () => {
+  it('holds what is committed and the caches that are named, whatever the workspace holds', async () => {
+    await bench.push(branch, { '.gitignore': 'dist/\nnode_modules/\n', 'src/a.txt': 'a\n' });
+    const { path: workspace } = await bench.workspaces.prepare(slug, branch);
+    put('dist/stub.js', 'passes');
+    put('node_modules/x.js', 'x');
+    put('src/a.txt', 'not committed');
+    const made = await bench.workspaces.prepareTests(slug, branch, ['node_modules/']);
+    expect(made.head).toBe(bench.serverHead(branch));
+    expect(made.path).not.toBe(workspace);
+    expect(existsSync(path.join(made.path, 'dist'))).toBe(false);
+    expect(readFileSync(path.join(made.path, 'src/a.txt'), 'utf8')).toBe('a\n');
+    // What a test left: of all of it only the cache is there the next time.
+    for (const file of ['dist/stub.js', 'node_modules/y.js', 'new.txt', 'src/a.txt', 'inner/.git/HEAD']) {
+      mkdirSync(path.dirname(path.join(made.path, file)), { recursive: true });
+      writeFileSync(path.join(made.path, file), 'left');
+    }
+    await bench.workspaces.prepareTests(slug, branch, ['node_modules/']);
+    expect(bench.inFolder(made.path, 'status', '--porcelain', '--ignored')).toBe('!! node_modules/');
+    expect(existsSync(path.join(made.path, 'inner'))).toBe(false);
+    expect(readFileSync(path.join(made.path, 'node_modules/y.js'), 'utf8')).toBe('left');
+    await bench.workspaces.prepareTests(slug, branch, []);
+    expect(existsSync(path.join(made.path, 'node_modules'))).toBe(false);
+    // The agent's work is as it was.
+    expect(readFileSync(path.join(workspace, 'src/a.txt'), 'utf8')).toBe('not committed');
+    expect(await bench.workspaces.unpushed(slug, branch)).toBe(true);
+    await bench.workspaces.remove(slug, branch);
+    expect(existsSync(made.path)).toBe(false);
+  });
+});
+
 describe('unpushed and remove', () => {
   it('is false without a workspace, right after prepare, and for a branch merged and deleted', async () => {
     expect(await bench.workspaces.unpushed(slug, branch)).toBe(false);

@@ -65,7 +65,11 @@ function policyOf(settings: Settings, project: ProjectSection, postsVerdict: boo
       graceMs: minutesInMs(project.ci.graceMinutes),
       limitMs: minutesInMs(project.ci.limitMinutes),
     },
-    tests: { command: project.tests.command, timeoutMs: secondsInMs(project.tests.timeoutSeconds) },
+    tests: {
+      command: project.tests.command,
+      timeoutMs: secondsInMs(project.tests.timeoutSeconds),
+      caches: project.tests.caches,
+    },
     deploy: project.deploy,
     pullRequest: project.pullRequest,
     states: {

@@ -79,33 +79,52 @@ export async function keepGitFolder(
   return true;
 }
 
+/** Options of `git clean`: ignored files stay, repositories within too. */
+const keepIgnored = ['-fd'];
+/** Nothing stays but what some patterns name. */
+export function keepOnly(patterns: string[]): string[] {
+  return ['-ffdx', ...patterns.flatMap((pattern) => ['-e', pattern])];
+}
+
 /**
  * Makes the files of a working folder those of its branch; ignored ones stay. Its `.git` has just been renewed. Only what
  * differs from the last checkout is read or written: a file whose size, times and inode are those of orch's own index.
+ * @param cleaning options of `git clean`
  */
-export async function checkOut(bare: Bare, folder: string, head: CommitSha): Promise<void> {
+export async function checkOut(
+  bare: Bare,
+  folder: string,
+  head: CommitSha,
+  cleaning: string[] = keepIgnored,
+): Promise<void> {
   const index = indexOf(folder);
   const made = `${index}.${makerTag()}.tmp`;
   await copyIndex(index, made);
   try {
-    await makeFiles(bare, folder, head, made);
+    await makeFiles(bare, folder, head, made, cleaning);
   } catch (error) {
     if (!existsSync(index)) throw error;
     // The disk may have damaged it; without one, every file is read.
     await rm(index, { force: true });
     await rm(made, { force: true });
-    await makeFiles(bare, folder, head, made);
+    await makeFiles(bare, folder, head, made, cleaning);
   }
   await copyIndex(made, path.join(folder, '.git', 'index'));
   await rename(made, index);
 }
 
-async function makeFiles(bare: Bare, folder: string, head: CommitSha, index: string): Promise<void> {
+async function makeFiles(
+  bare: Bare,
+  folder: string,
+  head: CommitSha,
+  index: string,
+  cleaning: string[],
+): Promise<void> {
   const timeoutMs = bare.timeouts.transferMs;
   const env = { GIT_INDEX_FILE: index };
   await rm(`${index}.lock`, { force: true });
   await runGit({ args: ['-C', folder, 'reset', '--quiet', '--hard', head], env, timeoutMs });
-  await runGit({ args: ['-C', folder, 'clean', '--quiet', '-fd', '-e', '/.orch/'], env, timeoutMs });
+  await runGit({ args: ['-C', folder, 'clean', '--quiet', ...cleaning, '-e', '/.orch/'], env, timeoutMs });
 }
 
 /** The index of a kept `.git`, at the commit its files began from: what the agent did shows as changes. */

@@ -16,7 +16,7 @@ import { removeTree, renameFolder, writeFileAtomic } from '../platform/files.ts'
 import type { Log } from '../platform/log.ts';
 import type { Bare } from './bare.ts';
 import { pushedRef, safeBranch } from './git.ts';
-import { checkOut, indexOf, keepGitFolder, objectsOf, renewGitFolder, resetIndex } from './git-folder.ts';
+import { checkOut, indexOf, keepGitFolder, keepOnly, objectsOf, renewGitFolder, resetIndex } from './git-folder.ts';
 import { workspaceLeftovers } from './leftovers.ts';
 import { foreignParents } from './merge-parents.ts';
 import { commitFolder } from './publish.ts';
@@ -139,11 +139,33 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     return { path: folder, head, state: 'dirty' };
   }
 
+  /** A name that no workspace has: `~` is in none. */
+  const testsOf = (folder: string): string => `${folder}~tests`;
+
+  async function prepareTests(
+    repo: RepoSlug,
+    branch: string,
+    caches: string[],
+  ): Promise<{ path: string; head: CommitSha }> {
+    await git.fetch(repo);
+    const head = await serverHead(repo, branch);
+    const folder = testsOf(pathOf(repo, branch));
+    await refuseLinks(folder);
+    await checkOutAgain(repo, branch, folder, head, keepOnly(caches));
+    return { path: folder, head };
+  }
+
   /** What an agent left can be such that git cannot clear it (a path longer than any may be): then all of it goes. */
-  async function checkOutAgain(repo: RepoSlug, branch: string, folder: string, head: CommitSha): Promise<void> {
+  async function checkOutAgain(
+    repo: RepoSlug,
+    branch: string,
+    folder: string,
+    head: CommitSha,
+    cleaning?: string[],
+  ): Promise<void> {
     const make = async (): Promise<void> => {
       await renewGitFolder(bare, identity, { repo, branch, folder, head });
-      await checkOut(bare, folder, head);
+      await checkOut(bare, folder, head, cleaning);
     };
     try {
       await make();
@@ -176,9 +198,10 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
 
   async function remove(repo: RepoSlug, branch: string): Promise<void> {
     const folder = pathOf(repo, branch);
-    await rm(folder, { recursive: true, force: true }).catch(() => removeTree(folder));
-    for (const file of [indexOf(folder), noteFile(folder, 'head'), noteFile(folder, 'made')])
-      await rm(file, { force: true });
+    for (const one of [folder, testsOf(folder)]) {
+      await rm(one, { recursive: true, force: true }).catch(() => removeTree(one));
+      for (const file of [indexOf(one), noteFile(one, 'head'), noteFile(one, 'made')]) await rm(file, { force: true });
+    }
   }
 
   const folderOf = (repo: RepoSlug): string => path.join(options.workspacesDir, parseRepoSlug(repo));
@@ -196,7 +219,19 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   const rename: WorkspacePort['rename'] = (from, to) => Promise.resolve(renameFolder(folderOf(from), folderOf(to)));
   const readPaths: WorkspacePort['readPaths'] = (repo) => [objectsOf(bare, repo)];
 
-  return { pathOf, prepare, readPaths, unpushed, commit, exportCommit, remove, rename, commits, leftovers };
+  return {
+    pathOf,
+    prepare,
+    prepareTests,
+    readPaths,
+    unpushed,
+    commit,
+    exportCommit,
+    remove,
+    rename,
+    commits,
+    leftovers,
+  };
 }
 
 /** A workspace that was exchanged for a link would have its target's files published, or reset. */

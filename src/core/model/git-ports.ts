@@ -90,6 +90,12 @@ export interface WorkspacePort {
    * `diverged` when the server's branch moved away from under it.
    */
   prepare(repo: RepoSlug, branch: string): Promise<{ path: string; head: CommitSha; state: 'clean' | 'dirty' }>;
+  /**
+   * Checks the branch out at the server's head in a folder of its own, for a program that judges what is committed: nothing an
+   * agent left uncommitted is there, ignored or not.
+   * @param caches what may stay from the last time, as lines of a `.gitignore`
+   */
+  prepareTests(repo: RepoSlug, branch: string, caches: string[]): Promise<{ path: string; head: CommitSha }>;
   /** Folders outside a workspace that git reads from within it: the objects of the bare copy. */
   readPaths(repo: RepoSlug): string[];
   /** Whether the workspace holds changes or commits that are not on the server. */

@@ -32,7 +32,8 @@ export interface ProjectPolicy {
   ownStages: OwnStage[];
   gates: { development: DevelopmentGate; review: ReviewGate[] };
   ci: { requiredContexts: string[]; graceMs: number; limitMs: number };
-  tests: { command: string[]; timeoutMs: number };
+  /** `caches`: what a later test of a task finds again, as lines of a `.gitignore`. */
+  tests: { command: string[]; timeoutMs: number; caches: string[] };
   deploy: { merge: MergeBy; mergeStyle: MergeStyle };
   pullRequest: { labels: string[] };
   /** Wanted name of the state per phase. */

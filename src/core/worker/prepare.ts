@@ -52,7 +52,10 @@ export function launchFailure(thrown: unknown, now: number): RunOutcome {
 async function prepareSteps(context: RunContext): Promise<{ spec: RunSpec; folder: string }> {
   const { deps, claim } = context;
   const { repo, branch } = claim.job;
-  const workspace = await deps.workspaces.prepare(repo, branch);
+  const workspace =
+    claim.job.kind === 'check'
+      ? await deps.workspaces.prepareTests(repo, branch, deps.policyOf(claim.job)?.tests.caches ?? [])
+      : await deps.workspaces.prepare(repo, branch);
   await patchRun(context, { workspace: workspace.path, baseSha: workspace.head });
   crashPoint('workspace.after');
   const spec = await specOf(context, workspace.path, workspace.head);

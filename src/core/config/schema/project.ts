@@ -78,6 +78,12 @@ const tests = z
   .strictObject({
     command: commandLine().default(['make', 'test']).describe("The project's test command under `tests-local`."),
     timeoutSeconds: time(600, 1, 86_400).describe('Its time limit.'),
+    caches: z
+      .array(z.string().trim().min(1))
+      .default([])
+      .describe(
+        'What a later test of the same task finds again, as lines of a `.gitignore`, such as `node_modules/`. All else is a clean checkout.',
+      ),
   })
   .prefault({})
   .describe('Local tests.');
