@@ -149,7 +149,13 @@ describe('Plane', () => {
   });
 
   test('nobody can approve without a list where the server tells no roles', async () => {
-    const { status, wrong } = await found({ configure: (_, project) => (project['approvers'] = []) });
+    const configure: Case['configure'] = (_, project) => (project['approvers'] = []);
+    // Members may, as the workspace tells who they are.
+    expect((await found({ configure })).status).toBe(0);
+    const refused = { match: /GET \/api\/v1\/workspaces\/[^/]+\/members\//, times: Infinity };
+    world.plane.faults.push({ ...refused, action: { kind: 'answer', status: 403 } });
+    const { status, wrong } = await found({ configure });
+    world.plane.faults.splice(0);
     expect(status).toBe(1);
     expect(wrong).toMatchObject([
       { name: 'approvers', level: 'bad', text: expect.stringContaining('nobody') as unknown },

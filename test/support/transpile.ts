@@ -5,7 +5,7 @@ import ts from 'typescript';
 const root = path.resolve(import.meta.dirname, '../..');
 
 /**
- * Turns rooms of the source into JavaScript below `target`, for tests that need them in a process of their own (one that
+ * Turns rooms of the source, with all that is below them, into JavaScript below `target`, for tests that need them in a process of their own (one that
  * is killed): Node 20 runs no TypeScript. Files that are not TypeScript are copied, packages are found by a link.
  */
 export function transpileRooms(target: string, rooms: string[]): void {
@@ -18,11 +18,12 @@ export function transpileRooms(target: string, rooms: string[]): void {
   writeFileSync(path.join(target, 'package.json'), '{"type":"module"}');
   symlinkSync(path.join(root, 'node_modules'), path.join(target, 'node_modules'));
   for (const room of rooms) {
-    mkdirSync(path.join(target, room), { recursive: true });
-    for (const name of readdirSync(path.join(root, room))) {
-      const source = path.join(root, room, name);
-      const out = path.join(target, room, name);
-      if (!name.endsWith('.ts')) cpSync(source, out, { recursive: true });
+    for (const entry of readdirSync(path.join(root, room), { withFileTypes: true, recursive: true })) {
+      if (entry.isDirectory()) continue;
+      const source = path.join(entry.parentPath, entry.name);
+      const out = path.join(target, path.relative(root, source));
+      mkdirSync(path.dirname(out), { recursive: true });
+      if (!entry.name.endsWith('.ts')) cpSync(source, out);
       else {
         const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), { compilerOptions: options });
         writeFileSync(out.replace(/\.ts$/, '.js'), outputText);

@@ -30,7 +30,7 @@ await launcher.follow(folder, { beat: async () => 'go', everyMs: 100, signal: ne
 `;
 
 async function startAndKillWorker(settings: AgentSettings, spec: RunSpec): Promise<string> {
-  const rooms = ['model', 'platform', 'pipeline', 'pipeline/gates', 'pipeline/rules', 'pipeline/stages', 'launcher'];
+  const rooms = ['model', 'platform', 'pipeline', 'launcher'];
   transpileRooms(
     bench.root,
     rooms.map((room) => `src/core/${room}`),
