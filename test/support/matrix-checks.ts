@@ -6,9 +6,10 @@ import { violations } from './violations.ts';
 
 /**
  * Requests that one tick and the worker's turn after it may send to a place in trouble: the poll's list, a judgement, a
- * delivery with its look, and what an agent's end brings. A loop would be far above.
+ * delivery with its look (a merge's: protection, checks and reviews too), and what an agent's end brings. A loop would be far
+ * above.
  */
-const perTick = 12;
+const perTick = 15;
 
 /** Answers that are lost after the request has taken effect. */
 const savedAnyway: Trouble[] = ['truncated', ...saving];
@@ -65,6 +66,7 @@ function wordsOf(cell: Cell): RegExp {
     [
       `(Plane|Gitea) at \\S+ (answered|cannot be reached \\()[^"]*(${cell.project.id}|acme/${name})`,
       `Gitea (cannot be reached for|refused the (token|push) (for|to)|has no repository|listed no branch of) acme/${name}`,
+      `the server answers git [\\w-]+ for acme/${name} with \\d{3}`,
       `requests for acme/${name} elsewhere`,
       `HTTP \\d+: `,
     ].join('|'),

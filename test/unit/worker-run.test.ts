@@ -221,12 +221,13 @@ describe('publishing', () => {
     await until('another try', () => world.git.requests() > tried);
     expect((await world.runsOf(job))[0]?.phase).toBe('publishing');
     world.git.up();
-    await until('settled', async () => (await world.job(job)).state === 'done');
+    // A server that was down is asked again after up to a minute.
+    await until('settled', async () => (await world.job(job)).state === 'done', 90_000);
     expect((await world.finished(task))?.published?.sha).toBe(world.git.head(branchOf(task)));
     expect(await world.runsOf(job)).toHaveLength(1);
     stop.abort();
     await serving;
-  });
+  }, 180_000);
 
   it('keeps the outcome and says so when the branch moved on the server', async () => {
     world.agent(`echo code > code.txt; ${waitFor('go')}`);
