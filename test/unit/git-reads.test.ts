@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseCommitSha, type CommitSha } from '../../src/core/model/index.ts';
+import { parseCommitSha, type CommitSha, type RepoSlug } from '../../src/core/model/index.ts';
 import { gitBench, slug, type GitBench } from '../support/git-server.ts';
 
 let bench: GitBench;
@@ -21,6 +22,19 @@ const inBare = async (files: Record<string, string>, parent = main, message = 'w
     Object.entries(files).map(([path, content]) => ({ path, content })),
     message,
   );
+
+describe('a bare copy', () => {
+  it('is closed to other users, whatever the umask is', async () => {
+    const other = 'acme/open' as RepoSlug;
+    const before = process.umask(0);
+    try {
+      expect(await bench.git.head(other, 'main')).toBeNull();
+    } finally {
+      process.umask(before);
+    }
+    expect(statSync(bench.git.bare.pathOf(other)).mode & 0o777).toBe(0o700);
+  });
+});
 
 describe('code tree', () => {
   it('is the same with and without the task’s folder, and for every content of it', async () => {

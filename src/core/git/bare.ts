@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmod } from 'node:fs/promises';
 import path from 'node:path';
 import type { GitIdentity, RepoSlug } from '../model/index.ts';
 import { parseRepoSlug } from '../model/index.ts';
@@ -46,6 +47,8 @@ export function createBare(options: { reposDir: string; timeouts: GitTimeouts; i
     // Made aside and renamed, so that a crash leaves no half of one.
     const temporary = `${folder}.${makerTag()}-${randomUUID()}.tmp`;
     await runGit({ args: ['init', '--quiet', '--bare', temporary], timeoutMs: options.timeouts.gitMs });
+    // git makes it as open as the umask lets it.
+    await chmod(temporary, 0o700);
     privateFolder(path.join(temporary, 'info'));
     writeFileSync(path.join(temporary, 'info', 'exclude'), excluded);
     writeFileSync(path.join(temporary, mark), `${repo}\n`);
