@@ -18,8 +18,9 @@ export async function readRef(copy: string, ref: string): Promise<CommitSha | nu
 
 /** Whether there is any branch. */
 export async function hasBranch(copy: string): Promise<boolean> {
-  if ((await packedRefs(copy)).some((line) => line.slice(41).startsWith('refs/heads/'))) return true;
-  return hasFile(path.join(copy, 'refs', 'heads'));
+  // In this order, as above.
+  if (await hasFile(path.join(copy, 'refs', 'heads'))) return true;
+  return (await packedRefs(copy)).some((line) => line.slice(41).startsWith('refs/heads/'));
 }
 
 async function hasFile(folder: string): Promise<boolean> {
