@@ -11,7 +11,7 @@ import type {
   Task,
   TaskId,
 } from '../core/model/index.ts';
-import { isFinal, OrchError } from '../core/model/index.ts';
+import { OrchError } from '../core/model/index.ts';
 import { holds } from '../core/pipeline/rules/holds.ts';
 import { stageOfTask } from '../core/pipeline/stages/index.ts';
 import { followRepository, type RepositoryDeps } from './repository.ts';
@@ -29,20 +29,19 @@ type Stamps = ProjectResolved['pulls'];
  */
 export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Promise<void> {
   const { store, git, forge, leader } = deps;
-  const rows = await store.tasks({ active: true, projectId: policy.projectId });
-  const active = rows.map((row) => row.task).filter(({ stage }) => !isFinal(stage));
+  const active = await tasksOf(policy, store);
   if (active.every((task) => task.visit === 0 && task.repo === policy.repo)) return;
   const project = await store.project(policy.projectId);
   const heads = await git.lsRemoteHeads(policy.repo);
-  const { repository, lost, messages } = await followRepository(
+  const { repository, lost, messages, moved } = await followRepository(
     policy,
     project.resolved.repository,
     active,
     heads,
     deps,
   );
-  const moved = (await store.tasks({ active: true, projectId: policy.projectId })).map((row) => row.task);
-  const tasks = moved.filter((task) => task.repo === policy.repo && task.visit > 0 && !lost.has(task.id));
+  const current = moved ? await tasksOf(policy, store) : active;
+  const tasks = current.filter((task) => task.repo === policy.repo && task.visit > 0 && !lost.has(task.id));
   const since = project.prWatermark === null ? null : project.prWatermark - forge.maxStampDelayMs;
   const withPr = tasks.some((task) => task.prNumber !== null);
   const list = withPr ? await listed(policy.repo, since, forge) : { pulls: [], complete: true };
@@ -84,6 +83,11 @@ export async function pollForge(policy: ProjectPolicy, deps: ForgePollDeps): Pro
     messages,
   });
   if (trouble !== null) throw trouble;
+}
+
+/** Tasks of the project that have not ended. */
+async function tasksOf({ projectId }: ProjectPolicy, store: ForgePollDeps['store']): Promise<Task[]> {
+  return (await store.tasks({ active: true, projectId })).map((row) => row.task);
 }
 
 interface Listed {

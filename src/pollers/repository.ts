@@ -26,6 +26,8 @@ interface Followed {
   /** Tasks whose branches and pull requests are not in it. */
   lost: Set<TaskId>;
   messages: NewMessage[];
+  /** Whether tasks have another repository now than before. */
+  moved: boolean;
 }
 
 /**
@@ -46,15 +48,16 @@ export async function followRepository(
   const strayed = [...new Set(free.map(({ repo }) => repo))].filter((repo) => repo !== policy.repo);
   const missing = tasks.some((task) => hasBranch(task) && task.repo === policy.repo && !heads.has(task.branch));
   if (known?.slug === policy.repo && strayed.length === 0 && !missing)
-    return { repository: known, lost: held, messages: [] };
+    return { repository: known, lost: held, messages: [], moved: false };
   const { id } = await deps.forge.repo(policy.repo);
   const madeAgain = known?.slug === policy.repo && known.id !== id;
   const others = madeAgain ? free.filter(({ repo }) => repo === policy.repo) : [];
-  let allMoved = true;
+  let [allMoved, moved] = [true, false];
   for (const from of strayed) {
     const before = known?.slug === from ? known : await deps.forge.findRepo(from);
     if (before?.id !== id) others.push(...free.filter(({ repo }) => repo === from));
-    else if (!(await move(policy, from, deps))) allMoved = false;
+    else if (await move(policy, from, deps)) moved = true;
+    else allMoved = false;
   }
   const lost = others.filter((task) => hasBranch(task) || task.repo !== policy.repo);
   const messages = lost.map((task): NewMessage => {
@@ -66,6 +69,7 @@ export async function followRepository(
     repository: lost.length > 0 || !allMoved ? known : { id, slug: policy.repo },
     lost: new Set([...held, ...lost.map((task) => task.id)]),
     messages,
+    moved,
   };
 }
 

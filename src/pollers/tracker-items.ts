@@ -12,7 +12,7 @@ import type {
 import { OrchError, errorText, taskIdOf } from '../core/model/index.ts';
 import { channels, chatLane } from '../core/pipeline/channels.ts';
 import { admits, newTask } from '../core/pipeline/intake.ts';
-import { messagesOf, otherDatabasesIn } from '../core/engine/comments.ts';
+import { heardIn } from '../core/engine/comments.ts';
 import { areFresh, knows, mirrorOf, readFacts } from '../core/engine/project-facts.ts';
 import type { Look, TrackerPollDeps } from './tracker-look.ts';
 
@@ -107,7 +107,7 @@ async function read({ id, number }: Listed, listed: WorkItem | null, look: Look,
 }
 
 function messagesIn(comments: ItemComment[], taskId: TaskId, look: Look, { database }: TrackerPollDeps): NewMessage[] {
-  return [...otherDatabasesIn(comments, taskId, database), ...messagesOf(comments, taskId, look.policy, look.facts)];
+  return heardIn(comments, taskId, look.policy, look.facts, database);
 }
 
 async function mayEnter(listed: WorkItem, look: Look, deps: TrackerPollDeps): Promise<boolean> {

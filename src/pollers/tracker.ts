@@ -85,21 +85,39 @@ async function freshFacts(
 }
 
 /**
- * Reads what changed, oldest first, so that the watermark may stop where the budget did.
- * @returns whether all of it was read
+ * Reads items one after the other while the budget lasts and the tracker answers.
+ * @param seen called for each that was read, in trouble or not
+ * @param listed an item as the list shows it, or null where only its id is known
+ * @returns whether all of them were read
  */
-async function readAll(changed: WorkItem[], look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<boolean> {
-  for (const item of changed) {
+async function readEach<Item extends Pick<WorkItem, 'id' | 'number'>>(
+  items: Item[],
+  look: Look,
+  deps: TrackerPollDeps,
+  trouble: OrchError[],
+  seen: (item: Item) => void = () => undefined,
+  listed: (item: Item) => WorkItem | null = () => null,
+): Promise<boolean> {
+  for (const item of items) {
     if (isSpent(deps.tracker)) return false;
-    const end = await readItem(item, item, look, deps);
+    const end = await readItem(item, listed(item), look, deps);
     if (end.kind === 'later') return false;
-    // In trouble or not: from here on the item is remembered, and the watermark may pass it.
-    look.recent[item.id] = item.updatedAt;
+    seen(item);
     if (end.kind !== 'unreachable') continue;
     if (end.error !== null) trouble.push(end.error);
     return false;
   }
   return true;
+}
+
+/**
+ * Reads what changed, oldest first, so that the watermark may stop where the budget did.
+ * @returns whether all of it was read
+ */
+async function readAll(changed: WorkItem[], look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<boolean> {
+  // In trouble or not: from here on the item is remembered, and the watermark may pass it.
+  const remember = (item: WorkItem): void => void (look.recent[item.id] = item.updatedAt);
+  return readEach(changed, look, deps, trouble, remember, (item) => item);
 }
 
 /** Goes on with what earlier ticks left, page by page. @returns whether the look may go on */
@@ -116,20 +134,12 @@ async function readGap(pages: number, look: Look, deps: TrackerPollDeps, trouble
 }
 
 async function retryTroubled(look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<boolean> {
-  for (const item of troubledNow(look).slice(0, maxSwept)) {
-    if (isSpent(deps.tracker)) return false;
-    const end = await readItem(item, null, look, deps);
-    if (end.kind === 'later') return false;
-    if (end.kind !== 'unreachable') continue;
-    if (end.error !== null) trouble.push(end.error);
-    return false;
-  }
-  return true;
+  return readEach(troubledNow(look).slice(0, maxSwept), look, deps, trouble);
 }
 
 /** Every active task is looked at one by one now and then: a lost bump or a deleted item shows in no list. */
 async function sweep(look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<void> {
-  const { store, tracker } = deps;
+  const { store } = deps;
   const { sweptAt, sweepFrom: from } = look.row.resolved;
   // Swept in the future: the clock was set back since.
   if (store.now() >= sweptAt && store.now() - sweptAt < sweepMs) return;
@@ -141,15 +151,8 @@ async function sweep(look: Look, deps: TrackerPollDeps, trouble: OrchError[]): P
     maxSwept,
   );
   let last = from;
-  for (const task of batch) {
-    if (isSpent(tracker)) break;
-    const end = await readItem({ id: task.itemId, number: task.number }, null, look, deps);
-    if (end.kind === 'later') break;
-    last = task.number;
-    if (end.kind !== 'unreachable') continue;
-    if (end.error !== null) trouble.push(end.error);
-    break;
-  }
+  const items = batch.map(({ itemId, number }) => ({ id: itemId, number }));
+  await readEach(items, look, deps, trouble, ({ number }) => (last = number));
   look.row = { ...look.row, resolved: { ...look.row.resolved, sweptAt: store.now(), sweepFrom: last } };
 }
 

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createGit } from '../../src/core/git/git.ts';
 import { createWorkspaces } from '../../src/core/git/workspaces.ts';
-import { parseCommitSha, type CommitSha, type RepoSlug } from '../../src/core/model/index.ts';
+import {
+  parseCommitSha,
+  type CommitSha,
+  type Published,
+  type RepoSlug,
+  type WorkspacePort,
+} from '../../src/core/model/index.ts';
 import { silentLog } from '../../src/core/platform/log.ts';
 import { startGitea, type SandboxGitea } from '../../src/sandbox/gitea/server.ts';
 
@@ -26,8 +32,12 @@ export interface GitBench {
   /** git in a folder as an ordinary person or agent runs it; answers what it printed, trimmed. */
   inFolder(folder: string, ...args: string[]): string;
   bare(...args: string[]): string;
+  /** Publishes a workspace as a role that may change everything, unless it is said otherwise. */
+  commit(request: Pick<CommitRequest, 'branch' | 'base'> & Partial<CommitRequest>): Promise<Published>;
   stop(): Promise<void>;
 }
+
+type CommitRequest = Parameters<WorkspacePort['commit']>[0];
 
 export async function gitBench(): Promise<GitBench> {
   const root = mkdtempSync(path.join(tmpdir(), 'orch-git-'));
@@ -51,18 +61,22 @@ export async function gitBench(): Promise<GitBench> {
   const git = gitAs({});
   const inFolder: GitBench['inFolder'] = (folder, ...args) =>
     execFileSync('git', ['-C', folder, ...args], { encoding: 'utf8', env: agentEnv(root), stdio: 'pipe' }).trim();
+  const workspaces = createWorkspaces({
+    workspacesDir: path.join(root, 'workspaces'),
+    git,
+    identity,
+    limits: { fileBytes: 1_000_000, totalBytes: 2_500_000 },
+    log: silentLog,
+  });
+  const patchFile = path.join(root, 'run', 'out.patch');
+  const usual = { repo: slug, baseBranch: 'main', allowed: () => true, message: 'feat: x', patchFile };
   return {
     root,
     server,
     token,
     git,
-    workspaces: createWorkspaces({
-      workspacesDir: path.join(root, 'workspaces'),
-      git,
-      identity,
-      limits: { fileBytes: 1_000_000, totalBytes: 2_500_000 },
-      log: silentLog,
-    }),
+    workspaces,
+    commit: (request) => workspaces.commit({ ...usual, ...request }),
     gitAs,
     push: async (branch, changed) =>
       parseCommitSha(await server.pushFile(shop, branch, changed, `change ${branch}`, owner)),

@@ -13,7 +13,7 @@ import type {
   ReviewRow,
   StatusRow,
 } from '../../src/core/model/index.ts';
-import { itemTrailer } from '../../src/core/engine/evidence.ts';
+import { itemTrailer } from '../../src/core/pipeline/trailers.ts';
 import { branch, item, itemId, noon, pull, repo } from './snapshots.ts';
 
 interface Commit {

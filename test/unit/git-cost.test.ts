@@ -21,16 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.stop());
 
-const commit = (): Promise<Published> =>
-  bench.workspaces.commit({
-    repo: slug,
-    branch,
-    base,
-    baseBranch: 'main',
-    allowed: () => true,
-    message: 'feat(ET-012): x',
-    patchFile: path.join(bench.root, 'run', 'out.patch'),
-  });
+const commit = (): Promise<Published> => bench.commit({ branch, base });
 const changed = (sha: CommitSha): string => bench.bare('diff-tree', '-r', '--name-only', base, sha);
 const indexFile = (): string => path.join(path.dirname(ws), `.${path.basename(ws)}.index`);
 

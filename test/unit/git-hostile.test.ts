@@ -30,15 +30,7 @@ beforeEach(async () => {
 afterEach(() => bench.stop());
 
 const commit = (): Promise<Published> =>
-  bench.workspaces.commit({
-    baseBranch: 'main',
-    repo: slug,
-    branch,
-    base,
-    allowed: (file) => !file.startsWith('.claude/'),
-    message: 'feat: x',
-    patchFile: path.join(bench.root, 'run', 'out.patch'),
-  });
+  bench.commit({ branch, base, allowed: (file) => !file.startsWith('.claude/') });
 
 /** Everything that is done with a workspace after an agent had it, who plants again whenever it could have. */
 async function wholeRound(plant: () => void): Promise<CommitSha> {

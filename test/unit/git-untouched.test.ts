@@ -34,16 +34,7 @@ const put = (file: string, content: string): void => {
   mkdirSync(path.dirname(path.join(ws, file)), { recursive: true });
   writeFileSync(path.join(ws, file), content);
 };
-const commit = (): Promise<Published> =>
-  bench.workspaces.commit({
-    baseBranch: 'main',
-    repo: slug,
-    branch,
-    base,
-    allowed: () => true,
-    message: 'feat: x',
-    patchFile: path.join(bench.root, 'run', 'out.patch'),
-  });
+const commit = (): Promise<Published> => bench.commit({ branch, base });
 const changed = (sha: string): string[] =>
   bench
     .bare('diff-tree', '-r', '--no-renames', '--name-status', base, sha)

@@ -20,16 +20,7 @@ const put = (file: string, content: string): void => {
 };
 const read = (file: string): string => readFileSync(path.join(bench.workspaces.pathOf(slug, branch), file), 'utf8');
 const agent = (...args: string[]): string => bench.inFolder(bench.workspaces.pathOf(slug, branch), ...args);
-const commit = (base: CommitSha): Promise<Published> =>
-  bench.workspaces.commit({
-    baseBranch: 'main',
-    repo: slug,
-    branch,
-    base,
-    allowed: () => true,
-    message: 'feat(ET-012): developer, run 1',
-    patchFile: path.join(bench.root, 'run', 'out.patch'),
-  });
+const commit = (base: CommitSha): Promise<Published> => bench.commit({ branch, base });
 const publish = async (base: CommitSha): Promise<CommitSha> => {
   const { sha } = await commit(base);
   await bench.workspaces.exportCommit(slug, branch, sha);

@@ -46,7 +46,7 @@ describe('the next tick', () => {
     expect(clock.steady - 7).toBeGreaterThan(0);
   });
 
-  it('of a schedule of days is chosen anew when the clock is set ahead', async () => {
+  it('of a schedule of days is chosen again when the clock is set ahead', async () => {
     const clock = time([0, 0, 13 * hour + 50 * minute]);
     await untilNextTick(every(clock, day), clock, never);
     expect(clock.steady - 7).toBeLessThan(11 * minute);

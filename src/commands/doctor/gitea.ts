@@ -46,7 +46,7 @@ function repository(repo: Repository, policy: ProjectPolicy): Finding[] {
     [
       repo.isSha256,
       'keeps its objects as SHA-256',
-      'Make it anew with the object format SHA-1; orch works with no other.',
+      'Make it again with the object format SHA-1; orch works with no other.',
     ],
     [!repo.canPush, "may not be pushed to by orch's account", 'Give the account write access to the repository.'],
     [repo.slug !== policy.repo, `is now called ${repo.slug}`, 'Put the new name into the configuration.'],

@@ -1,5 +1,5 @@
 import type { Protection, Repository, ProjectPolicy } from '../../core/model/index.ts';
-import { matchesContext } from '../../core/pipeline/gates/context-pattern.ts';
+import { means } from '../../core/pipeline/gates/context-pattern.ts';
 import { bad, good, warning, type Finding, type Subject } from './finding.ts';
 
 /** What would refuse the merge at the end of the line, said before the first task gets there. */
@@ -63,9 +63,7 @@ function contexts(rule: Protection, policy: ProjectPolicy, seen: string[]): Find
     ];
   }
   const counted = policy.ci.requiredContexts.length > 0 ? policy.ci.requiredContexts : seen;
-  const missing = rule.contexts.filter(
-    (wanted) => !counted.some((name) => name === wanted || matchesContext(wanted, name)),
-  );
+  const missing = rule.contexts.filter((wanted) => !counted.some((name) => means(wanted, name)));
   if (missing.length === 0) return [];
   const text =
     policy.ci.requiredContexts.length > 0

@@ -1,7 +1,7 @@
 import type { Tracker, ProjectPolicy, Store, TaskId } from '../model/index.ts';
 import { OrchError, taskIdOf } from '../model/index.ts';
 import { newTask } from '../pipeline/intake.ts';
-import { messagesOf, otherDatabasesIn } from './comments.ts';
+import { heardIn } from './comments.ts';
 import { mirrorOf, readFacts } from './project-facts.ts';
 import { reopen } from './reopen.ts';
 
@@ -70,8 +70,7 @@ export async function bringIn(
   const comments = await deps.tracker.comments(policy.projectId, item.id);
   const created = await deps.store.addTask(newTask(mirror, policy, deps.store.now(), pipeline), mirror);
   // What was said before is noted now, while nothing waits for it: an old marker must not count as today's.
-  const others = otherDatabasesIn(comments, taskId, await deps.store.identity());
-  const said = [...others, ...messagesOf(comments, taskId, policy, facts)];
+  const said = heardIn(comments, taskId, policy, facts, await deps.store.identity());
   if (created) for (const message of said) await deps.store.post(message);
   return { taskId, came: created ? 'new' : 'known' };
 }

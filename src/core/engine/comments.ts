@@ -46,6 +46,17 @@ export function messagesOf(
     });
 }
 
+/** Everything that comments have to say to a task. @param database identity of this database */
+export function heardIn(
+  comments: ItemComment[],
+  taskId: TaskId,
+  policy: ProjectPolicy,
+  facts: ProjectFacts,
+  database: string,
+): NewMessage[] {
+  return [...otherDatabasesIn(comments, taskId, database), ...messagesOf(comments, taskId, policy, facts)];
+}
+
 /** External id of a comment of orch: the database that sends it, and the key of its effect. */
 export function externalIdOf(database: string, key: string): string {
   return `${database}:${key}`;
@@ -55,7 +66,7 @@ export function externalIdOf(database: string, key: string): string {
  * Comments of other databases of orch, which work on the same item, as messages; each is one. Earlier versions named none.
  * @param database identity of this one
  */
-export function otherDatabasesIn(comments: ItemComment[], taskId: TaskId, database: string): NewMessage[] {
+function otherDatabasesIn(comments: ItemComment[], taskId: TaskId, database: string): NewMessage[] {
   return comments.flatMap(({ id, externalSource, externalId }) => {
     const other = externalSource === 'orch' ? /^([0-9a-f]{8}):/.exec(externalId ?? '')?.[1] : undefined;
     if (other === undefined || other === database) return [];

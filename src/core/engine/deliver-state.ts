@@ -12,8 +12,8 @@ import type {
   Tracker,
   WorkItem,
 } from '../model/index.ts';
-import { OrchError } from '../model/index.ts';
-import { messagesOf, otherDatabasesIn } from './comments.ts';
+import { isEndGroup, OrchError } from '../model/index.ts';
+import { heardIn } from './comments.ts';
 import { seeItem } from './item-look.ts';
 import { mirrorOf } from './project-facts.ts';
 
@@ -63,19 +63,14 @@ export async function deliverState(
   if (known !== null && known.stateId !== item.stateId) {
     const comments = await tracker.comments(body.projectId, item.id);
     const taskId = snapshot?.task.id as TaskId;
-    const others = otherDatabasesIn(comments, taskId, deps.database);
-    await see(mirrorOf(item, policy, facts), [...others, ...messagesOf(comments, taskId, policy, facts)]);
+    await see(mirrorOf(item, policy, facts), heardIn(comments, taskId, policy, facts, deps.database));
     return { kind: 'retry', error: 'a person has moved the card: that is looked at first', afterMs: 0 };
   }
   const current = facts.states.find(({ id }) => id === item.stateId);
   const overruled = snapshot?.task.progress.overruled === item.stateId;
   // Ended by a person: that stands in the card until the person, or `orch reopen`, takes it back.
-  if (current !== undefined && isEnd(current.group) && !isEnd(shows.group) && !overruled) return done;
+  if (current !== undefined && isEndGroup(current.group) && !isEndGroup(shows.group) && !overruled) return done;
   const written = await tracker.setState(body.projectId, body.itemId, shows.id);
   await see(mirrorOf(written, policy, facts));
   return done;
-}
-
-function isEnd(group: string): boolean {
-  return group === 'cancelled' || group === 'completed';
 }

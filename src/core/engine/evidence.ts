@@ -15,6 +15,7 @@ import type {
 import { errorWithHint, hasLine, isCommitSha } from '../model/index.ts';
 import { documentFolder } from '../pipeline/artifacts.ts';
 import { frontMatter } from '../pipeline/front-matter.ts';
+import { databaseIn, itemTrailer } from '../pipeline/trailers.ts';
 import { documentsRead, stageOfTask } from '../pipeline/stages/index.ts';
 
 export interface EvidenceDeps {
@@ -28,16 +29,6 @@ export interface EvidenceDeps {
 const maxDocument = 256 * 1024;
 /** How many commits behind the head are looked at for statuses of the same code. */
 const sameCodeDepth = 20;
-
-/** Trailer of the first commit of a task's branch: says whose work item it is (spec 4.1). */
-export function itemTrailer(itemId: string): string {
-  return `Orch-Item: ${itemId}`;
-}
-
-/** Trailer of orch's commits: which database it was. */
-export function databaseTrailer(database: string): string {
-  return `Orch-Database: ${database}`;
-}
 
 /** Fetches what a judgement needs: the only I/O of a decision. What cannot be had is `seen: false` with the reason. */
 export async function collect(
@@ -82,8 +73,7 @@ async function seen<T>(look: () => Promise<T>): Promise<Seen<T>> {
   }
 }
 
-type BranchOwner =
-  NonNullable<Evidence['intake']> extends Seen<infer V extends { branchOwner: unknown }> ? V['branchOwner'] : never;
+type BranchOwner = SeenValue<Evidence['intake']>['branchOwner'];
 
 /** Whether somebody else's documents or branch stand where this task's would (spec 4.1). */
 async function intake(
@@ -114,8 +104,8 @@ export async function branchOwner(
 ): Promise<Exclude<BranchOwner, 'none'>> {
   const first = (await git.commitsSince(task.repo, base, branch)).at(-1)?.message ?? '';
   if (!hasLine(first, itemTrailer(task.itemId))) return 'other';
-  const writer = /^Orch-Database: ([0-9a-f]{8})$/m.exec(first)?.[1];
-  return writer === undefined || writer === database ? 'this' : { database: writer };
+  const writer = databaseIn(first);
+  return writer === null || writer === database ? 'this' : { database: writer };
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { DeliveryOf, EffectOf, GitPort, LinkedPolicy, ProjectId, Tracker } from '../model/index.ts';
 import { retryPolicies } from '../platform/retry.ts';
-import { branchOwner, databaseTrailer, itemTrailer } from './evidence.ts';
+import { databaseTrailer, itemTrailer } from '../pipeline/trailers.ts';
+import { branchOwner } from './evidence.ts';
 import { markdownOf } from '../pipeline/html/markdown.ts';
 import { businessRequest as requestFile } from '../pipeline/artifacts.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { below, sizesOf, unchanged, type Files, type LeftOut, type Looking } from './candidates.ts';
-import type { Change, Entry } from './trees.ts';
+import { isFileMode, type Change, type Entry } from './trees.ts';
 
 /** What git knows of paths by `.gitattributes`. */
 export type Attributes = Map<string, Record<string, string>>;
@@ -36,8 +36,7 @@ export async function filteredFiles(
   const blobOf = (raw: string): string => tracked.get(raw)?.blob ?? '';
   const sizeOf = (raw: string): number => files.get(raw)?.size ?? 0;
   const sizes = await sizesOf(look, known.map(blobOf));
-  const sameSize = known.filter((raw) => sizes.get(blobOf(raw)) === sizeOf(raw));
-  const left: LeftOut = new Map((await unchanged(look, sameSize, tracked)).map((raw) => [raw, null]));
+  const left: LeftOut = new Map((await unchanged(look, known, tracked)).map((raw) => [raw, null]));
   const small = known.filter((raw) => !left.has(raw) && (sizes.get(blobOf(raw)) ?? 0) <= maxPointerBytes);
   const pointers = await blobsOf(look, small.map(blobOf));
   for (const [raw, { filter = '' }] of filters) {
@@ -96,7 +95,7 @@ export async function asCheckedOut(
 }
 
 function isFile(entry: Entry | null): entry is Entry {
-  return entry?.mode.startsWith('100') === true;
+  return entry !== null && isFileMode(entry.mode);
 }
 
 async function isSmudged(look: Looking, raw: string, blob: string): Promise<boolean> {

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CommitSha, GitIdentity, RepoSlug } from '../model/index.ts';
+import { OrchError } from '../model/index.ts';
+import { gitConfigText } from '../platform/git-config.ts';
 import { makerTag } from '../platform/processes.ts';
 import { privateFolder, removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Bare } from './bare.ts';
@@ -103,7 +105,8 @@ export async function checkOut(
   try {
     await makeFiles(bare, folder, head, made, cleaning);
   } catch (error) {
-    if (!existsSync(index)) throw error;
+    // Git was slow, killed or kept out: the next try begins from the same index.
+    if (!existsSync(index) || (error instanceof OrchError && error.retry === 'later')) throw error;
     // The disk may have damaged it; without one, every file is read.
     await rm(index, { force: true });
     await rm(made, { force: true });
@@ -154,21 +157,12 @@ async function settle(
 }
 
 function configuration({ name, email }: GitIdentity): string {
-  return [
-    '[core]',
-    '\trepositoryformatversion = 0',
-    '\tbare = false',
-    '\tlogAllRefUpdates = true',
-    '[user]',
-    `\tname = ${quoted(name)}`,
-    `\temail = ${quoted(email)}`,
-    '[gc]',
-    '\tauto = 0',
-    '',
-  ].join('\n');
-}
-
-/** A value as git's configuration files quote it. */
-function quoted(value: string): string {
-  return `"${value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\t', '\\t')}"`;
+  return gitConfigText([
+    ['core.repositoryformatversion', '0'],
+    ['core.bare', 'false'],
+    ['core.logAllRefUpdates', 'true'],
+    ['user.name', name],
+    ['user.email', email],
+    ['gc.auto', '0'],
+  ]);
 }

@@ -4,7 +4,7 @@ import type { Bare } from './bare.ts';
 import { nearAncestor } from './history.ts';
 import { readRef } from './refs.ts';
 import { latin1, utf8 } from './run.ts';
-import { everything, folderMode, lookUp, treeWithout } from './trees.ts';
+import { everything, folderMode, isFileMode, lookUp, treeWithout } from './trees.ts';
 
 type Reads = Pick<
   GitPort,
@@ -83,11 +83,6 @@ function kept<T>(max: number): (key: string, work: () => Promise<T | null>) => P
   };
 }
 
-/** Not a link, nor a submodule's commit. */
-function isFile(mode: string): boolean {
-  return mode.startsWith('100');
-}
-
 /** UTF-8 text of the first bytes, cut before a character that would not be whole; null when the bytes are none. */
 function textOf(bytes: Buffer, most: number): string | null {
   try {
@@ -109,7 +104,7 @@ export function reads(bare: Bare): Reads {
     const objects = await bare.objects(repo);
     const top = await lookUp(objects, await treeOf(bare, repo, sha), latin1(folder));
     if (top?.mode !== folderMode) return [];
-    const files = (await everything(objects, top.id)).filter(({ mode }) => isFile(mode));
+    const files = (await everything(objects, top.id)).filter(({ mode }) => isFileMode(mode));
     return Promise.all(
       files.map(async ({ mode, id, path }) => ({
         mode,
@@ -124,7 +119,7 @@ export function reads(bare: Bare): Reads {
     if (path.split('/').some((part) => ['', '.', '..'].includes(part))) return null;
     const objects = await bare.objects(repo);
     const line = await lookUp(objects, await treeOf(bare, repo, sha), latin1(path));
-    if (line === null || !isFile(line.mode)) return null;
+    if (line === null || !isFileMode(line.mode)) return null;
     const size = (await objects.info(line.id))?.size ?? 0;
     if (size <= maxBytes) return textOf((await objects.contents(line.id)) ?? Buffer.alloc(0), maxBytes);
     // One byte more shows that the file continues; the file itself may be larger than memory.

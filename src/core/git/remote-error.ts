@@ -102,7 +102,7 @@ function ambiguous(repo: string): OrchError {
 export function sha256(repo: string): OrchError {
   return new OrchError(`${repo} keeps its objects as SHA-256; orch works with SHA-1 repositories only`, {
     code: 'git_sha256',
-    hint: 'Make the repository anew with the object format SHA-1, and push its files there.',
+    hint: 'Make the repository again with the object format SHA-1, and push its files there.',
   });
 }
 

@@ -30,6 +30,12 @@ export interface Change {
 export const gitlinkMode = '160000';
 
 export const folderMode = '40000';
+
+/** A regular file: not a link, a folder or a submodule's commit. */
+export function isFileMode(mode: string): boolean {
+  return mode.startsWith('100');
+}
+
 const idBytes = 20;
 
 /** @throws OrchError `git_failed` when there is no such tree */

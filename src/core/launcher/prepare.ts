@@ -8,7 +8,7 @@ import { claudeCommand, fillPlaceholders } from './command-line.ts';
 import type { Context } from './context.ts';
 import { environmentOf, sandboxAround } from './context.ts';
 import { promptText, writeOrders } from './orders.ts';
-import { gitConfigFile, gitConfigText } from './git-config.ts';
+import { agentGitConfig, gitConfigFile } from './git-config.ts';
 import type { RunRecord } from './run-folder.ts';
 import { runFiles, writeRecord } from './run-folder.ts';
 
@@ -28,7 +28,7 @@ export async function prepareRun(context: Context, given: RunSpec): Promise<{ fo
   const promptFile = files['system-prompt.md'];
   privateFolder(files.tmp);
   writeTexts(spec, agentKind, files);
-  writeFileAtomic(gitConfigFile(files.tmp), gitConfigText(context.identity, settings.gitConfig));
+  writeFileAtomic(gitConfigFile(files.tmp), agentGitConfig(context.identity, settings.gitConfig));
   writeOrders(spec);
   const session = agentKind === 'claude' ? (spec.resumeSession ?? randomUUID()) : null;
   const command = commandOf(settings, spec, session, promptFile);

@@ -5,6 +5,11 @@ import type { ReviewVerdict } from './policy.ts';
 export const itemStateGroups = ['backlog', 'unstarted', 'started', 'completed', 'cancelled', 'triage'] as const;
 export type ItemStateGroup = (typeof itemStateGroups)[number];
 
+/** Whether an item in such a state is done or not wanted. */
+export function isEndGroup(group: ItemStateGroup | ''): boolean {
+  return group === 'completed' || group === 'cancelled';
+}
+
 /** What orch last saw of a work item. `present: false`: the server says it is gone (deleted, archived, moved away). */
 export interface ItemMirror {
   kind: 'item';

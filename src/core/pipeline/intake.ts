@@ -1,6 +1,6 @@
 import slugify from '@sindresorhus/slugify';
 import type { ItemMirror, ProjectPolicy, Task, WorkStage } from '../model/index.ts';
-import { noCounters, noProgress, taskIdOf } from '../model/index.ts';
+import { isEndGroup, noCounters, noProgress, taskIdOf } from '../model/index.ts';
 
 const slugLength = 30;
 
@@ -16,7 +16,7 @@ export function branchName(taskId: string, title: string): string {
 /** Whether an item may enter by itself (spec 4.1). Never before the first contact of its project. */
 export function admits(item: ItemMirror, policy: ProjectPolicy, firstNumber: number | null): boolean {
   if (firstNumber === null || !item.present) return false;
-  if (item.stateGroup === 'completed' || item.stateGroup === 'cancelled') return false;
+  if (isEndGroup(item.stateGroup)) return false;
   const label = policy.intake.label;
   const named = label !== null && item.labels.includes(label);
   const byNumber = label === null && item.number > firstNumber;

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { OrchError } from '../model/index.ts';
+import { writeFileAtomic } from './files.ts';
 import { proxyEnvironment, proxyFor, proxySecrets } from './proxy.ts';
 
 /** How servers are reached, and whom to trust there: one answer for every program that talks to one. */
@@ -41,19 +42,14 @@ export function createNetwork({ env, caFile, folder }: NetworkOptions): Network 
   const systemOwn = given(env, 'SSL_CERT_FILE') ?? given(env, 'GIT_SSL_CAINFO');
   let bundle: string | null = null;
 
-  /** Written anew when it differs: the authority's file may have been renewed. */
+  /** Written again when it differs: the authority's file may have been renewed. */
   function bundleFile(): string | null {
     if (extra === null || folder === null) return null;
     if (bundle !== null) return bundle;
     const base = systemOwn ?? systemBundles.find((file) => existsSync(file));
     const text = [base === undefined ? rootCertificates.join('\n') : readPem(base), readPem(extra)].join('\n');
     const file = path.join(folder, 'ca-bundle.pem');
-    if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      const fresh = `${file}.${process.pid}`;
-      writeFileSync(fresh, text, { mode: 0o600 });
-      renameSync(fresh, file);
-    }
+    if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileAtomic(file, text);
     bundle = file;
     return file;
   }

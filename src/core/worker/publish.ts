@@ -9,6 +9,7 @@ import {
   type Published,
 } from '../model/index.ts';
 import { roleFacts } from '../pipeline/stages/index.ts';
+import { databaseTrailer, itemTrailer } from '../pipeline/trailers.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { backoffMs, retryPolicies } from '../platform/retry.ts';
 import { baseBranchOf, isServed, LeaseLost, patchRun, projectOf, type RunContext } from './context.ts';
@@ -117,8 +118,8 @@ function commitMessage(claim: Pick<Claim, 'job' | 'run' | 'task'>, database: str
   const trailers = [
     ...(job.taskId === null ? [] : [`Orch-Task: ${job.taskId}`]),
     `Orch-Run: ${run.id}`,
-    ...(task === null ? [] : [`Orch-Item: ${task.itemId}`]),
-    `Orch-Database: ${database}`,
+    ...(task === null ? [] : [itemTrailer(task.itemId)]),
+    databaseTrailer(database),
   ];
   return `${type}${scope}: ${job.role}, run ${run.id}\n\n${trailers.join('\n')}\n`;
 }

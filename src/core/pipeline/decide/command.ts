@@ -1,5 +1,5 @@
-import type { HoldCause, ItemMirror, MessageOf } from '../../model/index.ts';
-import { assertNever, isWorkStage } from '../../model/index.ts';
+import type { HoldCause, MessageOf } from '../../model/index.ts';
+import { assertNever, isEndGroup, isWorkStage } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { currentStage, notify, requestAgent, showPhase, stopJob } from '../draft.ts';
 import { holds } from '../rules/holds.ts';
@@ -50,7 +50,7 @@ function reopen(draft: Draft, by: string, cause: string): Step {
   const refuse = (why: string): Step => commit(draft, 'command.reopen-refused', why, cause);
   if (item?.present === false) return refuse('the work item is gone: restore it in the tracker first');
   if (task.stage === 'done') return refuse('the task is done and merged; further work is a work item of its own');
-  const ended = item !== null && isEnded(item);
+  const ended = item !== null && isEndGroup(item.stateGroup);
   if (task.stage !== 'cancelled' && !ended) return refuse('the task is not cancelled: nothing is to be reopened');
   if (ended) task.progress.overruled = item.stateId;
   if (task.stage === 'cancelled') return resumeCancelled(draft, by, `${by} reopened the task`, 'command.reopen', cause);
@@ -72,11 +72,6 @@ export function resumeCancelled(draft: Draft, by: string | null, what: string, r
   return commit(draft, rule, `${what}; it resumes in ${stage}`, cause);
 }
 
-/** Whether the work item shows that it is done or not wanted. */
-function isEnded(item: ItemMirror): boolean {
-  return item.stateGroup === 'cancelled' || item.stateGroup === 'completed';
-}
-
 /** Lifts a hold (spec 8): resets exactly the counter that it names, and does again what its cause asks for. */
 export function liftHold(draft: Draft, by: string, cause: string): Step {
   const { task, visit } = draft;
@@ -93,7 +88,7 @@ export function liftHold(draft: Draft, by: string, cause: string): Step {
   if (held.cause === holds.otherDatabase.cause && held.detail.database !== undefined)
     task.progress.acceptedDatabase = held.detail.database;
   // Lifted by a command while the item still shows its end: that counts no more.
-  if (held.cause === holds.closedByHand.cause && draft.from.item !== null && isEnded(draft.from.item))
+  if (held.cause === holds.closedByHand.cause && draft.from.item !== null && isEndGroup(draft.from.item.stateGroup))
     task.progress.overruled = draft.from.item.stateId;
   if (visit !== null) {
     visit.ciSince = null;

@@ -1,5 +1,5 @@
 import type { CommitSha, ItemMirror, ProjectPolicy, Visit } from '../../model/index.ts';
-import { isFinal } from '../../model/index.ts';
+import { isEndGroup, isFinal } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
 import { mergesHere, notify, showPhase, stopJob } from '../draft.ts';
 import { holds, holdTask, isHeldFor } from '../rules/holds.ts';
@@ -221,7 +221,7 @@ function reopenedDone(draft: Draft): Step | null {
   const { task } = draft;
   const item = draft.from.item;
   if (task.stage !== 'done' || item === null || !item.present) return null;
-  const ended = item.stateGroup === 'completed' || item.stateGroup === 'cancelled';
+  const ended = isEndGroup(item.stateGroup);
   if (ended && task.progress.doneSeen !== true) {
     task.progress.doneSeen = true;
     return commit(draft, 'world.done-seen', `the work item shows ${item.stateName}`, 'mirror');

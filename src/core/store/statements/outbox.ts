@@ -80,7 +80,7 @@ const dropDeadBefore = `UPDATE outbox SET state = 'superseded', settled_at = @no
   WHERE state = 'dead' AND lane = @lane AND id < @id`;
 
 const hurry = `UPDATE outbox SET available_at = 0
-  WHERE task_id = @taskId AND state IN ('pending', 'in_flight') AND state = 'pending' AND available_at > @now`;
+  WHERE task_id = @taskId AND state = 'pending' AND available_at > @now`;
 
 // For a reader an effect on its way is still pending.
 const filtered = `SELECT * FROM outbox WHERE (@taskId IS NULL OR task_id = @taskId)
