@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentSettings, LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
 import { systemClock } from '../../src/core/platform/clock.ts';
@@ -282,6 +283,23 @@ describe('nothing is left behind', () => {
     process.kill((await launcher.start(spec, folder)).pid, 'SIGKILL');
     await until('the agent to end', async () => !(await launcher.alive(folder)));
   });
+
+  it('leaves nothing behind, whenever in its start the supervisor dies', async () => {
+    const launcher = bench.launcher(agent('exec sleep 100'));
+    const folders = await Promise.all(
+      Array.from({ length: 40 }, async (_, ms) => {
+        const spec = bench.spec();
+        const { folder } = await launcher.prepare(spec);
+        const starting = launcher.start(spec, folder).catch(() => {});
+        await until('its pid', () => existsSync(path.join(folder, 'pid')), 30_000, 1);
+        await sleep(ms % 20);
+        process.kill(Number(readFileSync(path.join(folder, 'pid'), 'utf8').split(' ')[0]), 'SIGKILL');
+        await starting;
+        return folder;
+      }),
+    );
+    for (const folder of folders) await until('the run to end', async () => !(await launcher.alive(folder)));
+  }, 60_000);
 
   /** The two timers of a run: shells of the supervisor's session that wait in a sleep. */
   const timersOf = (supervisor: number): ProcessInfo[] => {

@@ -52,9 +52,10 @@ is_over() {
 }
 
 # Runs next to the main shell and is started before the command, so that there is no moment without it. Naps are short,
-# so that a main shell that was killed is noticed: nobody would write `exit` then, and nothing may go on unsupervised.
+# so that a main shell that was killed is noticed: nobody would write `exit` then, and nothing may go on unsupervised. A
+# command that has not named itself yet is waited for during one more nap.
 clock() {
-  over='' napping='' agent='' left=$seconds
+  over='' napping='' agent='' killed='' left=$seconds
   trap 'over=1; [ -z "$napping" ] || kill "$napping" 2>/dev/null' TERM
   while [ "$left" -gt 0 ] && ! is_over; do
     step=3
@@ -62,6 +63,7 @@ clock() {
     nap "$step"
     left=$((left - step))
     if ! is_over && ! kill -0 "$main" 2>/dev/null; then
+      [ -n "$agent$killed" ] || { killed=1 && continue; }
       stop_agent
       exit 0
     fi
@@ -77,11 +79,11 @@ reason() { # why
   rm -f "$run/stop.json.tmp.$1.$seconds"
 }
 
-# Appends what comes out of a pipe to a file, up to a limit. A command that reached it has lost its way: it is not asked first.
-writer() { # pipe file bytes
+# Appends what comes out of a pipe (descriptor 3) to a file, up to a limit. A command that reached it has lost its way: it is
+# not asked first.
+writer() { # name file bytes
   copy='' stopped=''
   trap 'stopped=1; [ -z "$copy" ] || kill "$copy" 2>/dev/null' TERM
-  exec 3<"$1"
   left=$3 before=-1 size=0
   # A read of a pipe is often short, and dd counts reads: so many at most that the limit cannot be passed, then again. What
   # is left below one block is read byte by byte. Nothing new after a whole dd is the end of the pipe.
@@ -101,7 +103,7 @@ writer() { # pipe file bytes
     read -r agent _ <"$run/agent"
     kill -KILL -- "-$agent" 2>/dev/null || kill -KILL "$agent" 2>/dev/null
   fi
-  : >"$1.over"
+  : >"$run/$1.over"
 }
 
 supervise() {
@@ -125,10 +127,22 @@ supervise() {
     clock
   ) &
   second_timer=$!
+  # An open of one end of a pipe waits for the other: for good, should this shell be killed in between. So both ends are
+  # opened here, by way of a descriptor that reads and writes, and handed on: the writers have 4 and 6, the command 5 and 7.
   mkfifo "$run/out" "$run/err" || exit 1
-  writer "$run/out" "$run/stdout.ndjson" "$bytes" &
+  exec 3<>"$run/out" 4<"$run/out" 5>"$run/out"
+  exec 3<>"$run/err" 6<"$run/err" 7>"$run/err" 3<&-
+  rm -f "$run/out" "$run/err"
+  # With `exec`, for a shell keeps copies of what the redirections of a function hide, and the end of the pipe never comes.
+  (
+    exec 3<&4 4<&- 5>&- 6<&- 7>&-
+    writer out "$run/stdout.ndjson" "$bytes"
+  ) &
   out=$!
-  writer "$run/err" "$run/stderr.log" "$error_bytes" &
+  (
+    exec 3<&6 4<&- 5>&- 6<&- 7>&-
+    writer err "$run/stderr.log" "$error_bytes"
+  ) &
   err=$!
 
   # A session of its own lets the whole group of the command be ended without ending the supervisor. The subshell names
@@ -139,8 +153,9 @@ supervise() {
     cd "$directory" || exit 126
     umask 022
     exec setsid "$@"
-  ) <"$run/prompt.md" >"$run/out" 2>"$run/err" &
+  ) <"$run/prompt.md" >&5 2>&7 4<&- 5>&- 6<&- 7>&- &
   agent=$!
+  exec 4<&- 5>&- 6<&- 7>&-
 
   # `wait` also returns when a trapped signal arrives. A second wait for a child that was reaped answers 127: then the
   # first answer was the status.
@@ -166,7 +181,7 @@ supervise() {
   done
   kill -TERM "$out" "$err" 2>/dev/null
   wait "$out" "$err"
-  rm -f "$run/out" "$run/err" "$run/out.over" "$run/err.over"
+  rm -f "$run/out.over" "$run/err.over"
   # A full disk may have room again soon; without `exit` the run counts as interrupted.
   tries=0
   until put exit "$status $(date +%s)" || [ "$tries" -ge 10 ]; do
