@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { JobId, Run, TaskId } from '../../src/core/model/index.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
@@ -29,9 +29,10 @@ async function stopped(onStop: 'leave' | 'stop'): Promise<{ job: JobId; run: Run
   const serving = createWorker(world.deps({ config: { onStop } })).serve(stop.signal);
   const begun = async (): Promise<boolean> => {
     const [run] = await world.runsOf(job);
-    return run?.phase === 'running' && readFileSync(`${run.folder}/stdout.ndjson`, 'utf8').includes(session);
+    const output = `${run?.folder}/stdout.ndjson`;
+    return run?.phase === 'running' && existsSync(output) && readFileSync(output, 'utf8').includes(session);
   };
-  await until('the agent', begun);
+  await until(async () => `the agent: ${JSON.stringify([await world.job(job), await world.runsOf(job)])}`, begun);
   stop.abort();
   await serving;
   const [run] = await world.runsOf(job);
