@@ -20,7 +20,7 @@ import type { Handler } from './fake-server.ts';
 type Answer = (response: Parameters<Handler>[1]) => void;
 const head = shaA as CommitSha;
 const branch = 'feature/ET-012-x';
-const wanted = { title: 'T', body: 'B', head: branch, base: 'main', labels: [] as string[] };
+const wanted = { title: 'T', body: 'B', head: branch, base: 'main', labels: [] as string[], look: true };
 const own = (number: number, more: Record<string, unknown> = {}) =>
   pull(number, { head: { label: branch, ref: branch, sha: shaA, repo_id: 1 }, ...more });
 
@@ -58,6 +58,15 @@ describe('openPull', () => {
     expect(await gitea.openPull(slug, wanted)).toMatchObject({ number: 9, headBranch: branch, sameRepo: true });
     expect(methods()).toBe('GET POST');
     expect(JSON.parse(server.seen[1]?.body ?? '')).toEqual({ title: 'T', body: 'B', head: branch, base: 'main' });
+  });
+
+  it('opens the first one with one request, and adopts what the server names as the same one', async () => {
+    const { gitea, methods } = await opening([], true, (response) => json(response, 201, own(9)));
+    expect((await gitea.openPull(slug, { ...wanted, look: false })).number).toBe(9);
+    expect(methods()).toBe('POST');
+    const there = await opening([own(6)], false, (response) => json(response, 409, { message: 'exists already' }));
+    expect((await there.gitea.openPull(slug, { ...wanted, look: false })).number).toBe(6);
+    expect(there.methods()).toBe('POST GET');
   });
 
   it('adopts the oldest open one of the same branches and no other', async () => {

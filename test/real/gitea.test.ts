@@ -41,7 +41,7 @@ realPart('a real Gitea through the adapter', missing, () => {
       files: files ?? { [`src/file-${count}.txt`]: 'new\n' },
       user: bot,
     });
-    const wanted = { title: `Totals ${count}`, body: 'from **orch**', head, base: 'main', labels: [] };
+    const wanted = { title: `Totals ${count}`, body: 'from **orch**', head, base: 'main', labels: [], look: true };
     return { head, sha, wanted, pr: await gitea.openPull(slug, wanted) };
   }
 
@@ -121,6 +121,7 @@ realPart('a real Gitea through the adapter', missing, () => {
       sameRepo: true,
     });
     expect(await gitea.openPull(repo, wanted)).toMatchObject({ number: pr.number });
+    expect(await gitea.openPull(repo, { ...wanted, look: false })).toMatchObject({ number: pr.number });
     expect((await gitea.pulls(repo, null)).filter((other) => other.headBranch === head)).toHaveLength(1);
     expect(await gitea.pull(repo, pr.number)).toMatchObject({ number: pr.number, title: wanted.title });
   });

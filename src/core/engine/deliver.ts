@@ -44,7 +44,8 @@ export const effectLeaseMs = 10 * 60_000;
 
 /**
  * Delivers what is due, lane by lane in order, one sender a lane (the store sees to it). An effect that was sent but not
- * recorded is sent again: every kind below looks at the world first, so that nothing is doubled.
+ * recorded is sent again: every kind below looks at the world first, so that nothing is doubled. A comment and a pull request
+ * do so only where something may have been sent: at a first try the server itself refuses a second one.
  * @returns how many effects were settled
  */
 export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promise<number> {
@@ -54,7 +55,7 @@ export async function deliverDue(deps: DeliverDeps, signal?: AbortSignal): Promi
     if (claimed === null) return settled;
     const { kind } = claimed.effect.body;
     crashPoint('effect.claimed', kind);
-    const delivery = await attempt(claimed.effect, deps);
+    const delivery = await attempt(claimed, deps);
     crashPoint('effect.sent', kind);
     await deps.store.settleEffect(claimed.effect.id, claimed.token, scheduled(delivery, claimed.effect, deps));
     crashPoint('effect.settled', kind);
@@ -95,15 +96,17 @@ function deliveryOf(error: unknown, { attempts, lastError }: Effect, { backoff, 
   return { kind: 'dead', error: text };
 }
 
-async function attempt(effect: Effect, deps: DeliverDeps): Promise<Delivery> {
+type Claimed = Pick<NonNullable<Awaited<ReturnType<Store['claimEffect']>>>, 'effect' | 'isFirst'>;
+
+async function attempt({ effect, isFirst }: Claimed, deps: DeliverDeps): Promise<Delivery> {
   try {
-    return await deliver(effect, effect.body, deps);
+    return await deliver(effect, effect.body, isFirst, deps);
   } catch (error) {
     return deliveryOf(error, effect, deps);
   }
 }
 
-async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Promise<Delivery> {
+async function deliver(effect: Effect, body: EffectBody, isFirst: boolean, deps: DeliverDeps): Promise<Delivery> {
   switch (body.kind) {
     case 'tracker.comment': {
       const html = commentHtml(await withApprovers(body, deps), deps.catalogue);
@@ -128,6 +131,7 @@ async function deliver(effect: Effect, body: EffectBody, deps: DeliverDeps): Pro
         head: body.branch,
         base: body.baseBranch,
         labels: body.labels,
+        look: !isFirst,
       });
       return { kind: 'done', result: { number: pull.number } };
     }

@@ -1,5 +1,6 @@
 import { OrchError } from '../model/index.ts';
 import { coalesce } from '../platform/coalesce.ts';
+import { askForgeOnce, askTrackerOnce } from './ask-once.ts';
 import { deliverDue, type DeliverDeps } from './deliver.ts';
 import { reconcileDue, type ReconcileDeps } from './reconcile.ts';
 
@@ -16,7 +17,8 @@ export interface RoundReport {
 const maxRounds = 50;
 
 /** Decides what is due and delivers what follows, again until neither is left: the loop of poller, worker and commands. */
-export async function runRounds(report: RoundReport, deps: RoundDeps, signal?: AbortSignal): Promise<void> {
+export async function runRounds(report: RoundReport, parts: RoundDeps, signal?: AbortSignal): Promise<void> {
+  const deps = { ...parts, forge: askForgeOnce(parts.forge), tracker: askTrackerOnce(parts.tracker) };
   for (let round = 0; round < maxRounds && signal?.aborted !== true; round += 1) {
     const { decisions, failed } = await reconcileDue(deps);
     const delivered = await deliverDue(deps, signal);

@@ -78,10 +78,13 @@ export interface Forge {
   pull(repo: RepoSlug, number: number): Promise<RepoPr | null>;
   /** Newest commits of a pull request, newest first: at least some, not all of a long one. */
   pullCommits(repo: RepoSlug, number: number): Promise<CommitSha[]>;
-  /** Opens a pull request, or adopts the open one of the same branches. */
+  /**
+   * Opens a pull request, or adopts the open one of the same branches.
+   * @param pull `look`: look for it before the request; without it, it is looked for where the answer is not a clear yes
+   */
   openPull(
     repo: RepoSlug,
-    pull: { title: string; body: string; head: string; base: string; labels: string[] },
+    pull: { title: string; body: string; head: string; base: string; labels: string[]; look: boolean },
   ): Promise<RepoPr>;
   /** All reviews, oldest first, every page read. */
   reviews(repo: RepoSlug, number: number): Promise<ReviewRow[]>;

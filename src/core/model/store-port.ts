@@ -284,12 +284,13 @@ export interface Store {
    * Hands out the next due effect. One that changes the repository only while its task is at rest, has no unhandled message
    * and still wants it: what is not wanted any more is withdrawn, and the task gets an `effect_settled` message of that.
    * @param projects only what tasks of these asked for, besides chat messages and what belongs to no task; left out: all
+   * @returns `isFirst`: nothing of its kind was sent for its task before of which nobody knows what came of it
    */
   claimEffect(
     owner: string,
     leaseMs: number,
     projects?: readonly ProjectId[],
-  ): Promise<{ effect: Effect; token: number } | null>;
+  ): Promise<{ effect: Effect; token: number; isFirst: boolean } | null>;
   settleEffect(effectId: EffectId, token: number, delivery: RecordedDelivery): Promise<'ok' | 'lost'>;
   /** Effects that some process is sending now, and who: a dead sender's are given back by a repair. */
   effectsInFlight(): Promise<{ effect: Effect; token: number; owner: string; expiresAt: number }[]>;

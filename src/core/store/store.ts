@@ -107,8 +107,10 @@ function outboxMethods({ read, write }: Driver, now: Now) {
       // Looked at first without the write lock: an empty outbox is the usual case.
       const due = await read(() => outbox.nextDue());
       if (due === null || due > now()) return null;
-      const row = await write(() => claimEffect(owner, leaseMs, now(), projects));
-      return row === null ? null : { effect: decodeEffect(row), token: row.lease_token };
+      const claimed = await write(() => claimEffect(owner, leaseMs, now(), projects));
+      if (claimed === null) return null;
+      const { row, isFirst } = claimed;
+      return { effect: decodeEffect(row), token: row.lease_token, isFirst };
     },
     settleEffect: (effectId, token, delivery) => write(() => settleEffect(effectId, token, delivery, now())),
     reviveEffects: (taskId) => write(() => reviveEffects(taskId, now())),

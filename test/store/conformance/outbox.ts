@@ -45,6 +45,23 @@ export function outboxSuite(get: () => Bench): void {
       expect(present(await store.load(taskId)).message).toBeNull();
     });
 
+    it('says whether something of the same kind may have been sent unheard for the task before', async () => {
+      const { store, clock } = await withEffects(comment('a1'), { ...comment('b1'), lane: 'other' });
+      const a1 = present(await take());
+      expect(a1.isFirst).toBe(true);
+      // Its sender is on the way, or was killed there.
+      const b1 = present(await take());
+      expect(b1.isFirst).toBe(false);
+      await store.settleEffect(a1.effect.id, a1.token, { kind: 'done', result: { id: 'c1', at: 1 } });
+      await commitNow(store, { effects: [{ ...comment('c1'), lane: 'third' }] });
+      await store.settleEffect(b1.effect.id, b1.token, { kind: 'done', result: { id: 'c2', at: 1 } });
+      const c1 = present(await take(1000));
+      expect([c1.effect.key, c1.isFirst]).toEqual(['c1', true]);
+      clock.at += 1000;
+      const again = present(await take());
+      expect([again.effect.key, again.isFirst]).toEqual(['c1', false]);
+    });
+
     it('reports what came of an effect when it was asked to', async () => {
       const { store } = await withEffects({ ...comment('a1'), report: true });
       const a1 = present(await take());

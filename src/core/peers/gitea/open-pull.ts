@@ -16,15 +16,17 @@ interface Wanted {
   head: string;
   base: string;
   labels: string[];
+  look: boolean;
 }
 
 /**
- * Opens a pull request so that a repetition adopts the first one: the open ones are read before the request, and again
- * after any answer that is not a clean 201. One request a call; another try is another call, which looks first.
+ * Opens a pull request so that a repetition adopts the first one: the open ones are read before a request that may not be the
+ * first (of those that come one after the other, the server refuses the second with 409), and after any answer that is not a
+ * clean 201. One request a call; another try is another call, which looks first.
  */
 export function createOpenPull(api: GiteaApi, log: Log): Forge['openPull'] {
   return async (slug, wanted) => {
-    const existing = await findOpen(api, slug, wanted);
+    const existing = wanted.look ? await findOpen(api, slug, wanted) : null;
     if (existing !== null) return existing;
     const labels = await labelIds(api, slug, wanted.labels, log);
     const sent = await post(api, slug, wanted, labels);

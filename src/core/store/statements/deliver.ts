@@ -16,7 +16,7 @@ export function* claimEffect(
   leaseMs: number,
   now: number,
   projects?: readonly ProjectId[],
-): Query<EffectColumns | null> {
+): Query<{ row: EffectColumns; isFirst: boolean } | null> {
   let row = yield* outbox.dueAfter(0, now);
   while (row !== null) {
     const standing = yield* standingOf(row);
@@ -28,7 +28,8 @@ export function* claimEffect(
       continue;
     }
     const fate = standing === null ? 'send' : fateOf(effect, standing, standing.unseen);
-    if (fate === 'send') return yield* outbox.claim(row.id, owner, leaseMs, now);
+    const claimed = fate === 'send' ? yield* outbox.claim(row.id, owner, leaseMs, now) : null;
+    if (claimed !== null) return { row: claimed, isFirst: !(yield* outbox.mayBeSent(claimed)) };
     if (standing !== null && fate === 'withdraw') yield* withdraw(row, standing, now);
     row = yield* outbox.dueAfter(row.id, now);
   }

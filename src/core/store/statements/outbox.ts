@@ -7,6 +7,7 @@ export interface EffectColumns {
   id: number;
   key: string;
   lane: string;
+  kind: EffectKind;
   body: string;
   report: number;
   task_id: string | null;
@@ -50,6 +51,9 @@ const dueAfter = `SELECT e.* ${laneHeads} AND e.id > @after
 const claimEffect = `UPDATE outbox SET state = 'in_flight', attempts = attempts + 1, lease_owner = @owner,
     lease_token = lease_token + 1, lease_expires_at = @now + @leaseMs
   WHERE id = @id RETURNING *`;
+
+const triedBefore = `SELECT 1 FROM outbox
+  WHERE task_id = @taskId AND kind = @kind AND id < @id AND attempts > 0 AND state <> 'done' LIMIT 1`;
 
 const withdraw = `UPDATE outbox SET state = 'withdrawn', settled_at = @now, lease_owner = NULL, lease_expires_at = NULL
   WHERE id = @id`;
@@ -116,6 +120,10 @@ export const outbox = {
   },
   *claim(id: number, owner: string, leaseMs: number, now: number): Query<EffectColumns | null> {
     return yield* one(claimEffect, { id, owner, leaseMs, now });
+  },
+  /** Whether a try of this effect before this one, or of another of its kind for its task, may have got through unheard. */
+  *mayBeSent({ id, task_id, kind, attempts }: EffectColumns): Query<boolean> {
+    return attempts > 1 || (yield* one(triedBefore, { id, taskId: task_id, kind })) !== null;
   },
   /** It is never sent. */
   *withdraw(id: number, now: number): Query<void> {
