@@ -2,6 +2,7 @@ import type { NamedLease, Outage, ProjectPolicy } from '../core/model/index.ts';
 import { OrchError, errorText, isDatabaseError } from '../core/model/index.ts';
 import { crashPoint } from '../core/platform/crash-point.ts';
 import { chatLane } from '../core/pipeline/channels.ts';
+import { askForgeOnce, askTrackerOnce } from '../core/engine/ask-once.ts';
 import { runRounds, type RoundDeps, type RoundReport } from '../core/engine/rounds.ts';
 import { pollForge } from './forge.ts';
 import { followOutages, type Poll } from './outages.ts';
@@ -32,7 +33,9 @@ export interface TickReport extends RoundReport {
  * One tick, in order: repairs, tracker, forge, decisions, deliveries – and decisions and deliveries again until neither
  * follows. Trouble with one project or peer does not keep the others waiting; it is reported and met again next tick.
  */
-export async function pollOnce(leader: NamedLease, deps: PollDeps, signal?: AbortSignal): Promise<TickReport> {
+export async function pollOnce(leader: NamedLease, parts: PollDeps, signal?: AbortSignal): Promise<TickReport> {
+  // What the look has read, decisions and deliveries need not ask again.
+  const deps = { ...parts, forge: askForgeOnce(parts.forge), tracker: askTrackerOnce(parts.tracker) };
   const report: TickReport = {
     leading: true,
     decisions: 0,

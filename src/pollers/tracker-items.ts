@@ -78,7 +78,7 @@ async function read({ id, number }: Listed, listed: WorkItem | null, look: Look,
   const taskId = await store.taskOfItem(id);
   // Most items of a bulk edit are none of orch's: the list says so.
   if (taskId === null && listed !== null && !(await mayEnter(listed, look, deps))) return forget(id, look);
-  const item = await tracker.item(policy.projectId, id);
+  const item = isWhole(listed) ? listed : await tracker.item(policy.projectId, id);
   if (item === null) {
     if (taskId !== null) await noteGone(taskId, id, look, deps);
     return forget(id, look);
@@ -104,6 +104,11 @@ async function read({ id, number }: Listed, listed: WorkItem | null, look: Look,
     observation.newTasks.push({ task: newTask(mirror, policy, store.now()), mirror: shown, messages: heard });
   }
   if (said instanceof Error) throw said;
+}
+
+/** Whether the list said all that reading the item would. */
+function isWhole(listed: WorkItem | null): listed is WorkItem {
+  return listed !== null && listed.descriptionHtml !== null && !listed.archived;
 }
 
 function messagesIn(comments: ItemComment[], taskId: TaskId, look: Look, { database }: TrackerPollDeps): NewMessage[] {

@@ -78,10 +78,17 @@ const pageNotFound = { error: 'Page not found.' };
 const gone = { error: 'The requested resource does not exist.' };
 
 describe('items', () => {
-  it('asks for the polled fields in update order and follows the cursor with the page size', async () => {
+  it('asks for the polled fields in update order, the newest with descriptions, and follows the cursor with the page size', async () => {
     const all = Array.from({ length: 150 }, (_, n) => row(n));
-    const { server, plane } = await against((seen, response) => json(response, 200, page(seen, all)));
-    const first = await plane.items(project, null);
+    const { server, plane } = await against((seen, response) => {
+      const text = seen.query.get('fields')?.includes('description_html') ? { description_html: '<p>x</p>' } : {};
+      json(response, 200, page(seen, all.map((one) => ({ ...one, ...text })))); // prettier-ignore
+    });
+    const newest = await plane.items(project, null);
+    expect(newest.items.map((found) => found.number)).toEqual(Array.from({ length: 10 }, (_, n) => n));
+    expect(newest.items[3]?.descriptionHtml).toBe('<p>x</p>');
+    expect(server.seen.splice(0)[0]?.query.get('per_page')).toBe('10');
+    const first = await plane.items(project, newest.next);
     expect(first.items).toHaveLength(100);
     expect(first.items[3]).toEqual({
       id: 'item-3',
@@ -107,6 +114,23 @@ describe('items', () => {
     }
   });
 
+  it('lists without descriptions for a while where they are too much', async () => {
+    let size = 600 * 1024;
+    const { server, plane } = await against((seen, response) => {
+      const text = seen.query.get('fields')?.includes('description_html') ? { description_html: 'x'.repeat(size) } : {};
+      json(response, 200, page(seen, [row(1, text)]));
+    });
+    expect((await plane.items(project, null)).items[0]?.descriptionHtml).toHaveLength(size);
+    expect((await plane.items(project, null)).items[0]?.descriptionHtml).toBeNull();
+    const other = 'another-project' as typeof project;
+    size = 17 * 1024 * 1024;
+    for (let n = 0; n < 2; n += 1) {
+      const { items } = await plane.items(other, null);
+      expect(items[0]).toMatchObject({ number: 1, descriptionHtml: null });
+    }
+    expect(server.seen.map((seen) => seen.query.get('per_page'))).toEqual(['10', '100', '10', '100', '100']);
+  });
+
   it.each([
     ['a row without its fields, as for unknown field names', [row(1), {}]],
     ['a null row', [row(1), null]],
@@ -124,7 +148,7 @@ describe('items', () => {
     const { plane } = await against((_seen, response) =>
       json(response, 200, { results: [row(1)], next_cursor: '100:1:0', next_page_results: true }),
     );
-    expect((await plane.items(project, null)).next).toBe('100:1:0');
+    expect((await plane.items(project, (await plane.items(project, null)).next)).next).toBe('100:1:0');
     expect(await failureOf(plane.items(project, '100:1:0'), [token])).toMatchObject({ code: 'plane_garbage' });
   });
 

@@ -96,7 +96,7 @@ describe('behind a bulk edit', () => {
   it('pages are listed until the watermark, over as many ticks as it takes; the project says how far', async () => {
     expect(await tick(project, labelled)).toEqual({ behind: true });
     const first = (await rowOf()).resolved.gap;
-    expect(first).toMatchObject({ cursor: '100:19:0' });
+    expect(first).toMatchObject({ cursor: '100:18:0' });
     expect(await taskIds()).toEqual([]);
     expect(await ticksUntil(isOver)).toBe(1);
     expect(await taskIds()).toEqual(['ET-2301']);

@@ -1,4 +1,4 @@
-import type { Forge, Tracker } from '../model/index.ts';
+import type { Forge, Tracker, WorkItem } from '../model/index.ts';
 
 /**
  * For how long an answer is taken for what the server would say now, milliseconds: the steps of one round follow each other
@@ -29,8 +29,12 @@ class Answers {
   }
 }
 
-/** A forge for one call of `runRounds`: what it was asked a moment ago is not asked again, until something is written to it. */
+/** Those that answer once already: a tick hands its own to its rounds. */
+const made = new WeakSet<Forge | Tracker>();
+
+/** A forge for one tick or one call of `runRounds`: what it was asked a moment ago is not asked again, until something is written to it. */
 export function askForgeOnce(forge: Forge): Forge {
+  if (made.has(forge)) return forge;
   const answers = new Answers();
   const written = async <T>(write: () => Promise<T>): Promise<T> => {
     answers.clear();
@@ -40,7 +44,7 @@ export function askForgeOnce(forge: Forge): Forge {
       answers.clear();
     }
   };
-  return {
+  const once: Forge = {
     ...forge,
     pull: (repo, number) => answers.ask(`pull ${repo} ${number}`, () => forge.pull(repo, number)),
     reviews: (repo, number) => answers.ask(`reviews ${repo} ${number}`, () => forge.reviews(repo, number)),
@@ -50,13 +54,27 @@ export function askForgeOnce(forge: Forge): Forge {
     postReview: (repo, number, review) => written(() => forge.postReview(repo, number, review)),
     merge: (repo, request) => written(() => forge.merge(repo, request)),
   };
+  made.add(once);
+  return once;
+}
+
+/** As `item` answers it. */
+function whole(item: WorkItem): WorkItem | null {
+  return item.archived ? null : item;
 }
 
 /** A tracker for one tick or one call of `runRounds`: an item that was read or written a moment ago is not read again. */
 export function askTrackerOnce(tracker: Tracker): Tracker {
+  if (made.has(tracker)) return tracker;
   const answers = new Answers();
-  return {
+  const once: Tracker = {
     ...tracker,
+    items: async (projectId, cursor) => {
+      const page = await tracker.items(projectId, cursor);
+      for (const item of page.items)
+        if (item.descriptionHtml !== null) answers.put(`${projectId} ${item.id}`, Promise.resolve(whole(item)));
+      return page;
+    },
     item: (projectId, itemId) => answers.ask(`${projectId} ${itemId}`, () => tracker.item(projectId, itemId)),
     setState: async (projectId, itemId, stateId) => {
       answers.clear();
@@ -65,4 +83,6 @@ export function askTrackerOnce(tracker: Tracker): Tracker {
       return item;
     },
   };
+  made.add(once);
+  return once;
 }

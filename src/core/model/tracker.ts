@@ -7,7 +7,7 @@ export interface WorkItem {
   id: ItemId;
   number: number;
   name: string;
-  /** Only filled by `item()`; the list leaves it out because it is large. */
+  /** Null in a list that leaves it out, because it is large; `item()` always has it. */
   descriptionHtml: string | null;
   priority: string;
   stateId: string;

@@ -9,35 +9,70 @@ import { pageQuery, readPage } from './pages.ts';
 
 /** Named, because the whole row carries the collaborative document in base64. Unknown names are dropped silently. */
 const listFields = 'id,sequence_id,name,state,priority,labels,updated_at,updated_by,archived_at';
+const wholeFields = `${listFields},description_html`;
+
+/**
+ * The newest changes are listed whole, so that none of them has to be read one by one: few at a time, because a description may be
+ * long. Where the page is larger than this, bytes, or does not come, the long list without descriptions serves for a while.
+ */
+const wholePage = 10;
+const maxWholePage = 512 * 1024;
+const plainListMs = 60 * 60_000;
+/** Goes on after a whole page, in a list of other pages: from its beginning, so that what moves meanwhile is shown twice, not missed. */
+const fromTheTop = 'top';
 
 type ItemPort = Pick<Tracker, 'items' | 'highestNumber' | 'item' | 'itemByKey' | 'setState'>;
 
 /** Work items: the polled list, one item, look-up by key, change of state. */
 export function createItems(api: PlaneApi): ItemPort {
+  /** Until when a project's newest changes are listed without descriptions, on the monotonic clock. */
+  const plainUntil = new Map<ProjectId, number>();
   const itemPath = (project: ProjectId, item: ItemId, route: string): string =>
     `projects/${segment(project)}/${route}/${segment(item)}/`;
   const readItem: Tracker['item'] = async (project, item) => {
     const answer = await api.sendItem((route) => ({
       method: 'GET',
       path: itemPath(project, item, route),
-      query: { fields: `${listFields},description_html` },
+      query: { fields: wholeFields },
     }));
     if (await isGoneFrom(project, answer, api)) return null;
     const found = wholeItemOf(api.decoder(answer).record(api.accept(answer), 'item'));
     return found.archived ? null : found;
   };
+  const list = async (project: ProjectId, query: Record<string, string>) => {
+    const answer = await api.sendItem((route) => ({
+      method: 'GET',
+      path: `projects/${segment(project)}/${route}/`,
+      query: { order_by: '-updated_at', ...query },
+    }));
+    const rows = readPage(api, answer, (fields) => itemOf(fields, fields.textOrNull('description_html')));
+    return { answer, page: rows };
+  };
+  const newest: (project: ProjectId) => ReturnType<Tracker['items']> = async (project) => {
+    const plain = (): void => void plainUntil.set(project, performance.now() + plainListMs);
+    try {
+      const { answer, page } = await list(project, pageQuery(null, { per_page: `${wholePage}`, fields: wholeFields }));
+      if (answer.text.length > maxWholePage) plain();
+      return { items: page.rows, next: page.next === null ? null : fromTheTop };
+    } catch (error) {
+      if (!(error instanceof OrchError) || (error.code !== 'plane_too_large' && error.code !== 'plane_unreachable'))
+        throw error;
+      plain();
+      if (error.code !== 'plane_too_large') throw error;
+      return items(project, fromTheTop);
+    }
+  };
+  const items: Tracker['items'] = async (project, cursor) => {
+    if (cursor === null && performance.now() >= (plainUntil.get(project) ?? 0)) return newest(project);
+    const { answer, page } = await list(
+      project,
+      pageQuery(cursor === fromTheTop ? null : cursor, { fields: listFields }),
+    );
+    if (page.next !== null && page.next === cursor) throw api.garbage(answer, 'the next page is this page');
+    return { items: page.rows, next: page.next };
+  };
   return {
-    items: async (project, cursor) => {
-      const query = pageQuery(cursor, { order_by: '-updated_at', fields: listFields });
-      const answer = await api.sendItem((route) => ({
-        method: 'GET',
-        path: `projects/${segment(project)}/${route}/`,
-        query,
-      }));
-      const page = readPage(api, answer, (fields) => itemOf(fields, null));
-      if (page.next !== null && page.next === cursor) throw api.garbage(answer, 'the next page is this page');
-      return { items: page.rows, next: page.next };
-    },
+    items,
     highestNumber: async (project) => {
       const query = pageQuery(null, { per_page: '1', order_by: '-sequence_id', fields: 'id,sequence_id' });
       const answer = await api.sendItem((route) => ({
