@@ -6,7 +6,7 @@ import { settled } from './plane-side.ts';
 import type { Line } from './line.ts';
 
 /** What one run asked the forge for, from its claim until the next job was queued. */
-export interface RunRequests {
+interface RunRequests {
   role: string;
   /** Routes of the API, in order. */
   api: string[];
