@@ -53,7 +53,7 @@ test(
     await enqueue(commandContext(line, said), 'analyst', options);
     expect((await line.app.store.recentJobs(10)).map((job) => job.kind)).toEqual(['adhoc']);
     await line.work();
-    const [run] = await line.app.store.runs({ repo: 'acme/shop' as never, limit: 10 });
+    const [run] = await line.app.store.runs({ limit: 10 });
     expect(run).toMatchObject({
       phase: 'settled',
       outcome: { kind: 'success' },

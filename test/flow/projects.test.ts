@@ -147,7 +147,7 @@ test('an ad-hoc run on a repository of two projects says for which one it is', a
   });
   await enqueue(context, 'developer', { ...asked, project: 'ab' });
   await line.work();
-  const [run] = await line.app.store.runs({ repo, limit: 1 });
+  const [run] = await line.app.store.runs({ limit: 1 });
   const record = JSON.parse(readFileSync(path.join(run?.folder ?? '', 'run.json'), 'utf8')) as RunRecord;
   expect(record).toMatchObject({ timeoutMs: 5_940_000, spec: { projectId: second } });
 }, 120_000);

@@ -171,6 +171,14 @@ export interface RunPatch {
   trouble?: string | null;
 }
 
+/** Runs of one task, of one job, on one branch (of ad-hoc jobs too), or all. */
+export type RunFilter = { limit: number } & (
+  | { taskId: TaskId; jobId?: never; repo?: never; branch?: never }
+  | { jobId: JobId; taskId?: never; repo?: never; branch?: never }
+  | { repo: RepoSlug; branch: string; taskId?: never; jobId?: never }
+  | { taskId?: never; jobId?: never; repo?: never; branch?: never }
+);
+
 /** What is known of a run without its contents. */
 export interface RunEnd {
   id: RunId;
@@ -307,14 +315,15 @@ export interface Store {
   // read models
   task(taskId: TaskId): Promise<TaskRow | null>;
   taskOfItem(itemId: ItemId): Promise<TaskId | null>;
-  tasks(filter: { active?: boolean; stage?: Stage; projectId?: ProjectId }): Promise<TaskRow[]>;
+  tasks(filter: { active?: true; stage?: Stage; projectId?: ProjectId }): Promise<TaskRow[]>;
   visits(taskId: TaskId): Promise<Visit[]>;
   decisions(filter: { taskId?: TaskId; limit: number }): Promise<DecisionRow[]>;
   job(jobId: JobId): Promise<Job | null>;
   run(runId: RunId): Promise<Run | null>;
   /** Those of the runs that there are, in one query however many are asked for. */
   runEnds(runIds: RunId[]): Promise<RunEnd[]>;
-  runs(filter: { taskId?: TaskId; jobId?: JobId; repo?: RepoSlug; limit: number }): Promise<Run[]>;
+  /** Newest first. */
+  runs(filter: RunFilter): Promise<Run[]>;
   queueCounts(): Promise<QueueCounts>;
   recentJobs(limit: number): Promise<Job[]>;
   effects(filter: {

@@ -8,7 +8,7 @@ import { launchFailure, prepare } from './prepare.ts';
 
 /** How often the follower asks what the worker wants (cancel, lost lease), milliseconds. */
 const beatMs = 1000;
-/** How far back in a repository's runs the former run of a branch is searched for. */
+/** How many of a branch's newest runs are searched for the former one of this host. */
 const formerRuns = 200;
 
 export type RunEnd = { kind: 'ended'; outcome: RunOutcome; started: boolean } | { kind: 'detached' };
@@ -131,7 +131,7 @@ async function clearFormer(context: RunContext): Promise<boolean> {
   const { deps, claim } = context;
   const { repo, branch } = claim.job;
   const workspace = deps.workspaces.pathOf(repo, branch);
-  const runs = await deps.store.runs({ repo, limit: formerRuns });
+  const runs = await deps.store.runs({ repo, branch, limit: formerRuns });
   const former = runs.find((run) => run.workspace === workspace && run.folder !== '' && run.host === deps.host);
   if (former === undefined || former.id === claim.run.id) return true;
   return clearTree(deps, former.folder);

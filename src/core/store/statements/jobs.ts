@@ -3,6 +3,7 @@ import { liveStates, slotPhases, waitingState } from '../../queue/claim.ts';
 import { decode, decodeOrNull, encodeOrNull, idOf, inList, isSet, rowId } from '../codec.ts';
 import { all, one, run, type Query, type Value } from '../query.ts';
 import { asJobKind, asRole } from '../words.ts';
+import { finished } from './finished.ts';
 
 export interface JobColumns {
   id: number;
@@ -113,6 +114,11 @@ const cancelWaiting = `UPDATE jobs SET state = 'cancelled', finished_at = @now
 
 const slotsTaken = `SELECT count(*) AS n FROM runs WHERE phase <> 'settled' AND phase IN (${inList(slotPhases)})`;
 
+// Each part reads an index that holds the jobs of that state only.
+const liveCounts = liveStates
+  .map((state) => `SELECT '${state}' AS state, count(*) AS n FROM jobs WHERE state = '${state}'`)
+  .join(' UNION ALL ');
+
 /** Jobs outside a claim. */
 export const jobs = {
   *find(id: JobId): Query<Job | null> {
@@ -147,8 +153,8 @@ export const jobs = {
   },
   *counts(): Query<QueueCounts> {
     const byState: QueueCounts['byState'] = { queued: 0, delayed: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
-    const rows = yield* all<{ state: JobState; n: number }>('SELECT state, count(*) AS n FROM jobs GROUP BY state');
-    for (const row of rows) byState[row.state] = row.n;
+    const live = yield* all<{ state: JobState; n: number }>(liveCounts);
+    for (const { state, n } of [...live, ...(yield* finished.states<JobState>('jobs'))]) byState[state] = n;
     const slots = yield* one<{ n: number }>(slotsTaken);
     const oldest = yield* one<{ at: number | null }>(`SELECT min(available_at) AS at FROM jobs WHERE state = 'queued'`);
     return { byState, running: slots?.n ?? 0, oldestQueuedAt: oldest?.at ?? null };

@@ -1,5 +1,5 @@
 import type { Effect, EffectBody, EffectId, EffectKind, NewEffect, TaskId } from '../../model/index.ts';
-import { bit, countsByTask, decode, idOf, isSet, rowId } from '../codec.ts';
+import { bit, decode, idOf, isSet, rowId } from '../codec.ts';
 import { all, one, run, type Query } from '../query.ts';
 import { asEffectKind } from '../words.ts';
 
@@ -86,13 +86,12 @@ const dropDeadBefore = `UPDATE outbox SET state = 'superseded', settled_at = @no
 const hurry = `UPDATE outbox SET available_at = 0
   WHERE task_id = @taskId AND state = 'pending' AND available_at > @now`;
 
-// For a reader an effect on its way is still pending.
-const filtered = `SELECT * FROM outbox WHERE (@taskId IS NULL OR task_id = @taskId)
-    AND (@state IS NULL OR state = @state OR (@state = 'pending' AND state = 'in_flight'))
-  ORDER BY id DESC LIMIT @limit`;
+// For a reader an effect on its way is still pending. Each is the condition of an index; `+id` below keeps the table from being read
+// in the order of its key instead.
+const stateIs = { pending: `state IN ('pending', 'in_flight')`, dead: `state = 'dead'` };
 
-const pendingByTask = `SELECT task_id, count(*) AS n FROM outbox
-  WHERE task_id IS NOT NULL AND state IN ('pending', 'in_flight') GROUP BY task_id`;
+// Counted by the caller: grouped here, all effects ever made would be read, in the order of their tasks.
+const pendingByTask = `SELECT task_id FROM outbox WHERE state IN ('pending', 'in_flight') ORDER BY id`;
 
 /** The outbox. Each function is one fenced statement. */
 export const outbox = {
@@ -143,7 +142,7 @@ export const outbox = {
   },
   /** Everything that some process is sending now. */
   *onTheirWay(): Query<EffectColumns[]> {
-    return yield* all(`SELECT * FROM outbox WHERE state = 'in_flight' ORDER BY id`);
+    return yield* all(`SELECT * FROM outbox WHERE state = 'in_flight' ORDER BY +id`);
   },
   *finish(id: number, state: 'done' | 'dead', result: string | null, error: string | null, now: number): Query<void> {
     yield* run(finish, { id, state, result, error, now });
@@ -155,9 +154,15 @@ export const outbox = {
     const text = `SELECT count(*) AS n FROM outbox WHERE task_id = @taskId AND state IN ('pending', 'in_flight')`;
     return (yield* one<{ n: number }>(text, { taskId }))?.n ?? 0;
   },
+  *count(state: keyof typeof stateIs): Query<number> {
+    return (yield* one<{ n: number }>(`SELECT count(*) AS n FROM outbox WHERE ${stateIs[state]}`))?.n ?? 0;
+  },
   /** How many are not delivered, by task; a task with none is not in it. */
   *pendingByTask(): Query<Map<string, number>> {
-    return countsByTask(yield* all(pendingByTask));
+    const counts = new Map<string, number>();
+    for (const { task_id: id } of yield* all<{ task_id: string | null }>(pendingByTask))
+      if (id !== null) counts.set(id, (counts.get(id) ?? 0) + 1);
+    return counts;
   },
   /** All effects of a task, oldest first. */
   *ofTask(taskId: TaskId): Query<EffectColumns[]> {
@@ -181,6 +186,15 @@ export const outbox = {
   },
   /** Newest first. */
   *list({ taskId, state, limit }: EffectFilter): Query<EffectColumns[]> {
-    return yield* all(filtered, { taskId: taskId ?? null, state: state ?? null, limit });
+    const conditions = [
+      ...(taskId === undefined ? [] : ['task_id = @taskId']),
+      ...(state === undefined ? [] : [stateIs[state]]),
+    ];
+    const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+    const params = { limit, ...(taskId === undefined ? {} : { taskId }) };
+    return yield* all(
+      `SELECT * FROM outbox${where} ORDER BY ${state === 'dead' ? '+' : ''}id DESC LIMIT @limit`,
+      params,
+    );
   },
 };

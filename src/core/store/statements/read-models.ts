@@ -1,11 +1,12 @@
 import type { DecisionRow, Effect, Stage, TaskId, TaskRow, Totals } from '../../model/index.ts';
 import { decode, idOf, isSet } from '../codec.ts';
 import { all, type Query } from '../query.ts';
+import { finished } from './finished.ts';
 import { jobs } from './jobs.ts';
 import { messages } from './messages.ts';
 import { decodeEffect, outbox, type EffectFilter } from './outbox.ts';
 import { decodeRun, runs } from './runs.ts';
-import { tasks, type TaskFilter } from './tasks.ts';
+import { notEnded, tasks, type TaskFilter } from './tasks.ts';
 
 /** One task with what belongs to it. */
 export function* taskRow(id: TaskId): Query<TaskRow | null> {
@@ -54,11 +55,15 @@ interface DecisionColumns {
   why: string;
 }
 
-const newestDecisions = `SELECT * FROM decisions WHERE (@taskId IS NULL OR task_id = @taskId) ORDER BY id DESC LIMIT @limit`;
+const newestDecisions = 'SELECT * FROM decisions ORDER BY id DESC LIMIT @limit';
+// A task's versions rise as its rows do, and have an index.
+const decisionsOfTask = 'SELECT * FROM decisions WHERE task_id = @taskId ORDER BY version DESC LIMIT @limit';
 
 /** Newest first. */
 export function* decisions({ taskId, limit }: { taskId?: TaskId; limit: number }): Query<DecisionRow[]> {
-  const rows = yield* all<DecisionColumns>(newestDecisions, { taskId: taskId ?? null, limit });
+  const rows = yield* taskId === undefined
+    ? all<DecisionColumns>(newestDecisions, { limit })
+    : all<DecisionColumns>(decisionsOfTask, { taskId, limit });
   return rows.map((row) => ({
     id: idOf(row.id),
     taskId: row.task_id as TaskId,
@@ -77,28 +82,28 @@ export function* effects(filter: EffectFilter): Query<(Effect & { state: string;
   return rows.map((row) => ({ ...decodeEffect(row), state: row.state, error: row.error }));
 }
 
-const taskTotals = `SELECT stage, hold ->> 'cause' AS "holdCause", hold ->> 'blocking' AS blocking, paused, count(*) AS n
-  FROM tasks GROUP BY 1, 2, 3, 4 ORDER BY 1, 2`;
-
-const runTotals = `SELECT role, kind, outcome ->> 'kind' AS result, count(*) AS n,
-    sum(CASE WHEN ended_at > started_at THEN ended_at - started_at ELSE 0 END) AS ms,
-    sum(coalesce(CAST(outcome ->> 'costMicros' AS BIGINT), 0)) AS "costMicros"
-  FROM runs WHERE phase = 'settled' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`;
-
-// As in `list`: an effect on its way is still pending.
-const effectTotals = `SELECT CASE state WHEN 'in_flight' THEN 'pending' ELSE state END AS state, count(*) AS n
-  FROM outbox GROUP BY 1 ORDER BY 1`;
+const activeTotals = `SELECT stage, hold ->> 'cause' AS "holdCause", hold ->> 'blocking' AS blocking, paused, count(*) AS n
+  FROM tasks WHERE ${notEnded} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2`;
 
 type TaskTotal = Omit<Totals['tasks'][number], 'blocking' | 'paused'> & {
   blocking: number | string | null;
   paused: number;
 };
 
+/** What is open is counted, what has finished is counted already. */
 export function* totals(): Query<Totals> {
-  const counted = yield* all<TaskTotal>(taskTotals);
+  const active = yield* all<TaskTotal>(activeTotals);
+  const ended = yield* finished.states<Stage>('tasks');
+  const settled = yield* finished.states<string>('effects');
+  const open = { pending: yield* outbox.count('pending'), dead: yield* outbox.count('dead') };
   return {
-    tasks: counted.map((row) => ({ ...row, blocking: isSet(row.blocking), paused: isSet(row.paused) })),
-    runs: yield* all(runTotals),
-    effects: yield* all(effectTotals),
+    tasks: [
+      ...active.map((row) => ({ ...row, blocking: isSet(row.blocking), paused: isSet(row.paused) })),
+      ...ended.map(({ state, n }) => ({ stage: state, holdCause: null, blocking: false, paused: false, n })),
+    ],
+    runs: yield* finished.runs(),
+    effects: [...settled, ...Object.entries(open).map(([state, n]) => ({ state, n }))]
+      .filter(({ n }) => n > 0)
+      .sort((a, b) => (a.state < b.state ? -1 : 1)),
   };
 }

@@ -1,4 +1,4 @@
-import type { JobId, RepoSlug, Role, Run, RunEnd, RunId, RunPatch, TaskId } from '../../model/index.ts';
+import type { JobId, Role, Run, RunEnd, RunFilter, RunId, RunPatch, TaskId } from '../../model/index.ts';
 import { liveStates, slotPhases } from '../../queue/claim.ts';
 import { decodeOrNull, encodeOrNull, idOf, inList, isSet, rowId } from '../codec.ts';
 import { all, one, run as change, type Query } from '../query.ts';
@@ -69,8 +69,13 @@ const insertRun = `INSERT INTO runs (job_id, task_id, role, kind, repo, attempt,
       @lease_token, @host, 'preparing', @budget_micros, @now)
   RETURNING *`;
 
-const filtered = `SELECT * FROM runs WHERE (@taskId IS NULL OR task_id = @taskId) AND (@jobId IS NULL OR job_id = @jobId)
-  AND (@repo IS NULL OR repo = @repo) ORDER BY id DESC LIMIT @limit`;
+/** Runs are found through their jobs, which have an index for each of these. */
+const among = {
+  job: 'WHERE job_id = @jobId',
+  task: 'WHERE job_id IN (SELECT id FROM jobs WHERE task_id = @taskId)',
+  branch: 'WHERE job_id IN (SELECT id FROM jobs WHERE repo = @repo AND branch = @branch)',
+  all: '',
+};
 
 // The one text that PostgreSQL needs in another form: a list as one parameter (there: json_array_elements_text).
 const endsOf = `SELECT runs.id, runs.task_id, runs.ended_at,
@@ -80,13 +85,6 @@ const endsOf = `SELECT runs.id, runs.task_id, runs.ended_at,
 const usualTimes = `SELECT ended_at - started_at AS ms FROM runs
   WHERE role = @role AND kind = 'agent' AND phase = 'settled' AND outcome ->> 'kind' = 'success'
   ORDER BY id DESC LIMIT @limit`;
-
-export interface RunFilter {
-  taskId?: TaskId;
-  jobId?: JobId;
-  repo?: RepoSlug;
-  limit: number;
-}
 
 type NewRun = Pick<
   RunColumns,
@@ -136,14 +134,14 @@ export const runs = {
     return row === null ? null : decodeRun(row);
   },
   /** Newest first. */
-  *list({ taskId, jobId, repo, limit }: RunFilter): Query<Run[]> {
-    const params = {
-      taskId: taskId ?? null,
-      jobId: jobId === undefined ? null : rowId(jobId),
-      repo: repo ?? null,
-      limit,
-    };
-    return (yield* all<RunColumns>(filtered, params)).map(decodeRun);
+  *list(filter: RunFilter): Query<Run[]> {
+    const { limit, jobId, ...of } = filter;
+    const which =
+      jobId !== undefined ? 'job' : of.taskId !== undefined ? 'task' : of.branch !== undefined ? 'branch' : 'all';
+    const params = { limit, ...of, ...(jobId === undefined ? {} : { jobId: rowId(jobId) }) };
+    return (yield* all<RunColumns>(`SELECT * FROM runs ${among[which]} ORDER BY id DESC LIMIT @limit`, params)).map(
+      decodeRun,
+    );
   },
   *ends(ids: RunId[]): Query<RunEnd[]> {
     const rows = yield* all<{ id: number; task_id: string | null; ended_at: number | null; live: number }>(endsOf, {

@@ -43,7 +43,8 @@ export interface StoredTask {
 }
 
 export interface TaskFilter {
-  active?: boolean;
+  /** Only those that have not ended. */
+  active?: true;
   stage?: Stage;
   projectId?: ProjectId;
 }
@@ -143,20 +144,17 @@ const restTask = 'UPDATE tasks SET awake = 0, wake_at = @wakeAt WHERE id = @id A
 const dueTasks = (known: string): string => `SELECT id, wake_at FROM tasks WHERE awake = 1 AND ${known}
   UNION ALL SELECT id, wake_at FROM tasks WHERE awake = 0 AND wake_at <= @now AND ${known} ORDER BY wake_at, id LIMIT @limit`;
 
+/** The condition of the index of tasks that have not ended, which serves only queries that repeat it. */
+export const notEnded = `stage NOT IN ('done', 'cancelled')`;
+
 // Nobody looks at a task that neither is awake nor has a time to wake at, unless something else wakes it: the end of its job
 // or of an effect, a change outside that its hold waits for, or its resumption.
 const asleepTasks = `SELECT id FROM tasks AS t
-  WHERE awake = 0 AND wake_at IS NULL AND stage NOT IN ('done', 'cancelled') AND (
+  WHERE awake = 0 AND wake_at IS NULL AND ${notEnded} AND (
     EXISTS (SELECT 1 FROM messages AS m WHERE m.task_id = t.id AND m.handled_at IS NULL)
     OR (hold IS NULL AND paused = 0
       AND NOT EXISTS (SELECT 1 FROM jobs AS j WHERE j.task_id = t.id AND j.state IN (${inList(liveStates)}))
-      AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.task_id = t.id AND e.state IN ('pending', 'in_flight'))))
-  ORDER BY id`;
-
-const filteredTasks = `SELECT * FROM tasks
-  WHERE (@stage IS NULL OR stage = @stage) AND (@projectId IS NULL OR project_id = @projectId)
-    AND (@active IS NULL OR CASE WHEN stage IN ('done', 'cancelled') THEN 0 ELSE 1 END = @active)
-  ORDER BY project_id, number`;
+      AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.task_id = t.id AND e.state IN ('pending', 'in_flight'))))`;
 
 /** Tasks, their wake-ups and their dollars. Each function is one statement. */
 export const tasks = {
@@ -168,12 +166,15 @@ export const tasks = {
     return (yield* one<{ id: TaskId }>('SELECT id FROM tasks WHERE item_id = @itemId', { itemId }))?.id ?? null;
   },
   *list({ active, stage, projectId }: TaskFilter): Query<StoredTask[]> {
-    const params = {
-      stage: stage ?? null,
-      projectId: projectId ?? null,
-      active: active === undefined ? null : bit(active),
-    };
-    return (yield* all<TaskColumns>(filteredTasks, params)).map(decodeTask);
+    const conditions = [
+      ...(active === true ? [notEnded] : []),
+      ...(stage === undefined ? [] : ['stage = @stage']),
+      ...(projectId === undefined ? [] : ['project_id = @projectId']),
+    ];
+    const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+    const text = `SELECT * FROM tasks${where} ORDER BY project_id, number`;
+    const params = { ...(stage === undefined ? {} : { stage }), ...(projectId === undefined ? {} : { projectId }) };
+    return (yield* all<TaskColumns>(text, params)).map(decodeTask);
   },
   *exists({ id, itemId }: Pick<Task, 'id' | 'itemId'>): Query<boolean> {
     return (yield* one('SELECT 1 FROM tasks WHERE id = @id OR item_id = @itemId', { id, itemId })) !== null;
@@ -211,7 +212,7 @@ export const tasks = {
     return (yield* all<{ id: TaskId }>(dueTasks(text), { now, limit, ...params })).map((row) => row.id);
   },
   *asleep(): Query<TaskId[]> {
-    return (yield* all<{ id: TaskId }>(asleepTasks)).map((row) => row.id);
+    return (yield* all<{ id: TaskId }>(asleepTasks)).map((row) => row.id).sort();
   },
   /** A run starts: it is counted and its dollars are set aside before any process exists (spec 3.3). */
   *reserve(id: TaskId, micros: number): Query<void> {
