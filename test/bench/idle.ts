@@ -3,7 +3,6 @@ import { taskIdOf, type HoldCause, type TaskId } from '../../src/core/model/inde
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 import type { Repo } from '../../src/sandbox/gitea/state.ts';
 import type { Project } from '../../src/sandbox/plane/state.ts';
-import { builtScript } from '../support/build.ts';
 import { drive, type Driver } from '../support/line.ts';
 import { goodText } from '../support/plane-side.ts';
 import { until } from '../support/until.ts';
@@ -28,8 +27,7 @@ interface Counts {
 
 /** (c) What a tick costs in which nothing is new. */
 export async function idle({ form, folder, say }: BenchContext): Promise<Section> {
-  const agent = [process.execPath, builtScript('src/sandbox/agent/scripted-agent.ts')];
-  const world = await startWorld({ root: folder, agentCommand: agent, lagMs: 5, workerDelayMs: 5 });
+  const world = await startWorld({ root: folder, lagMs: 5, workerDelayMs: 5 });
   let line: Driver | null = null;
   try {
     const sites = await threeProjects(world);

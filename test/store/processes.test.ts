@@ -1,40 +1,17 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
-import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/core/store/open.ts';
+import { builtFile } from '../support/build.ts';
 import { adhoc, present, settlement, testClock } from './bench.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
 let folder: string;
 
-/** Node 20 does not run TypeScript: the rooms the store needs, types taken off, with the packages next to them. */
-function compile(rooms: string[]): void {
-  const compilerOptions = {
-    module: ts.ModuleKind.ESNext,
-    target: ts.ScriptTarget.ES2023,
-    rewriteRelativeImportExtensions: true,
-  };
-  for (const room of rooms) {
-    for (const name of readdirSync(path.join(root, room), { recursive: true, encoding: 'utf8' })) {
-      const source = path.join(root, room, name);
-      const target = path.join(folder, room, name);
-      mkdirSync(path.dirname(target), { recursive: true });
-      if (name.endsWith('.sql')) writeFileSync(target, readFileSync(source));
-      if (!name.endsWith('.ts')) continue;
-      const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), { compilerOptions, fileName: source });
-      writeFileSync(target.replace(/\.ts$/, '.js'), outputText);
-    }
-  }
-  writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}');
-  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
-}
-
 const worker = `
-import { openStore } from './src/core/store/open.js';
+import { openStore } from '${builtFile('src/core/store/open.ts')}';
 const [file, host] = process.argv.slice(2);
 const clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
 const store = await openStore({ database: { file }, clock, mode: 'service' });
@@ -62,7 +39,7 @@ function work(
   onLine: (count: number, kill: () => void) => void = () => {},
 ): Promise<Ended> {
   const env = { ...process.env, SETTLEMENT: JSON.stringify(settlement()) };
-  const child = spawn(process.execPath, [path.join(folder, 'worker.js'), file, host], { env });
+  const child = spawn(process.execPath, [path.join(folder, 'worker.mjs'), file, host], { env });
   let output = '';
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
@@ -77,8 +54,7 @@ function work(
 
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'orch-processes-'));
-  compile(['model', 'pipeline', 'platform', 'queue', 'store'].map((room) => `src/core/${room}`));
-  writeFileSync(path.join(folder, 'worker.js'), worker);
+  writeFileSync(path.join(folder, 'worker.mjs'), worker);
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });

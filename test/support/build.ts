@@ -1,42 +1,24 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import ts from 'typescript';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const target = path.join(tmpdir(), `orch-built-${process.pid}`);
-const built = new Map<string, string>();
 
 /**
- * Node 20 cannot run TypeScript: translates a script and what it imports from its folder, once per test process.
- * @param script path below the repository's root, such as `src/sandbox/agent/scripted-agent.ts`; it may import `node:`
- * modules and relative files only
- * @returns the file to run with `node`
+ * A file of the built program. Nothing is translated in the process of a test: the compiler would take 100 MB of it, and every
+ * process that it starts costs time in proportion to its memory.
+ * @param file path of the source below the repository's root, such as `src/sandbox/agent/scripted-agent.ts`
  */
-export function builtScript(script: string): string {
-  if (built.size === 0) {
-    mkdirSync(target, { recursive: true });
-    writeFileSync(path.join(target, 'package.json'), '{ "type": "module" }');
-    process.once('exit', () => rmSync(target, { recursive: true, force: true }));
-  }
-  const known = built.get(script);
-  if (known !== undefined) return known;
-  const output = path.join(target, script.replace(/\.ts$/, '.js'));
-  built.set(script, output);
-  const source = readFileSync(path.join(root, script), 'utf8');
-  const { outputText } = ts.transpileModule(source, {
-    fileName: script,
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2023,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-      rewriteRelativeImportExtensions: true,
-    },
-  });
-  mkdirSync(path.dirname(output), { recursive: true });
-  writeFileSync(output, outputText);
-  for (const [, imported] of outputText.matchAll(/from ["'](\.[^"']+)\.js["']/g)) {
-    builtScript(path.join(path.dirname(script), `${imported}.ts`));
-  }
-  return output;
+export function builtFile(file: string): string {
+  return path.join(root, 'dist', path.relative('src', file).replace(/\.ts$/, '.js'));
+}
+
+/** Before the first test (`globalSetup`): builds when something in src/ is newer than the program in dist/. */
+export default function buildWhenOld(): void {
+  const program = builtFile('src/cli.ts');
+  const builtAt = existsSync(program) ? statSync(program).mtimeMs : 0;
+  const src = path.join(root, 'src');
+  const sources = [src, ...readdirSync(src, { recursive: true, encoding: 'utf8' }).map((name) => path.join(src, name))];
+  if (sources.every((file) => statSync(file).mtimeMs <= builtAt)) return;
+  execFileSync(process.execPath, [path.join(root, 'scripts/build.js')], { stdio: 'inherit' });
 }

@@ -13,7 +13,6 @@ import { runRounds } from '../../src/core/engine/rounds.ts';
 import { createPoller } from '../../src/pollers/schedule.ts';
 import { writeAgentScript, type AgentScript } from '../../src/sandbox/agent/script.ts';
 import { startWorld, type World, type WorldOptions } from '../../src/sandbox/world.ts';
-import { builtScript } from './build.ts';
 
 /** orch put together on some state, driven step by step. */
 export interface Driver {
@@ -51,12 +50,9 @@ export interface LineOptions extends Partial<WorldOptions> {
 
 export async function startLine(options: LineOptions = {}): Promise<Line> {
   const root = mkdtempSync(path.join(tmpdir(), 'orch-line-'));
-  const agent = [process.execPath, builtScript('src/sandbox/agent/scripted-agent.ts')];
-  const agentCommand =
-    options.script === undefined
-      ? agent
-      : [...agent, '--agent-script', writeAgentScript(path.join(root, 'script'), options.script)];
-  const world = await startWorld({ root, lagMs: 5, workerDelayMs: 5, agentCommand, ...options });
+  const { script } = options;
+  const agentScript = script === undefined ? {} : { agentScript: writeAgentScript(path.join(root, 'script'), script) };
+  const world = await startWorld({ root, lagMs: 5, workerDelayMs: 5, ...agentScript, ...options });
   await options.prepare?.(world);
   options.configure?.(world.config);
   const driver = await drive(root, world.config, { ...world.env, ...options.env }, options.appClock);

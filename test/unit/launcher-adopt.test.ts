@@ -3,9 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AgentSettings, RunSpec } from '../../src/core/model/index.ts';
+import { builtFile } from '../support/build.ts';
 import type { LauncherBench } from '../support/launcher-bench.ts';
 import { launcherBench, patientHooks, scriptAgent } from '../support/launcher-bench.ts';
-import { transpileRooms } from '../support/transpile.ts';
 import { until } from '../support/until.ts';
 
 let bench: LauncherBench;
@@ -16,10 +16,10 @@ afterEach(() => bench.remove());
 
 /** A worker reduced to what matters here: it starts the run, says so, and follows until it is killed. */
 const worker = `
-import { createLauncher } from './src/core/launcher/launcher.js';
-import { systemClock } from './src/core/platform/clock.js';
-import { silentLog } from './src/core/platform/log.js';
-import { Redactor } from './src/core/platform/redact.js';
+import { createLauncher } from '${builtFile('src/core/launcher/launcher.ts')}';
+import { systemClock } from '${builtFile('src/core/platform/clock.ts')}';
+import { silentLog } from '${builtFile('src/core/platform/log.ts')}';
+import { Redactor } from '${builtFile('src/core/platform/redact.ts')}';
 const { runsDir, settings, spec } = JSON.parse(process.argv[2]);
 const launcher = createLauncher({ runsDir, settingsOf: () => settings, identity: { name: 'o', email: 'o@example.org' },
   hide: [], log: silentLog, clock: systemClock, redactor: new Redactor(), env: process.env, killGraceMs: 1000 });
@@ -30,12 +30,7 @@ await launcher.follow(folder, { beat: async () => 'go', everyMs: 100, signal: ne
 `;
 
 async function startAndKillWorker(settings: AgentSettings, spec: RunSpec): Promise<string> {
-  const rooms = ['model', 'platform', 'pipeline', 'launcher'];
-  transpileRooms(
-    bench.root,
-    rooms.map((room) => `src/core/${room}`),
-  );
-  const program = path.join(bench.root, 'worker.js');
+  const program = path.join(bench.root, 'worker.mjs');
   writeFileSync(program, worker);
   const child = spawn(process.execPath, [program, JSON.stringify({ runsDir: bench.runsDir, settings, spec })], {
     stdio: ['ignore', 'pipe', 'inherit'],
