@@ -59,7 +59,7 @@ const packages = {
   cosmiconfig: ['src/core/config'],
   'jsonc-parser': ['src/core/config'],
   'fastest-levenshtein': ['src/core/config'],
-  zod: ['src/core/config', 'src/core/peers', 'src/core/store'],
+  zod: ['src/core/config'],
   pino: ['src/core/platform'],
   got: ['src/core/peers'],
   'http-proxy-agent': ['src/core/peers'],

@@ -4,6 +4,7 @@ import { stopSignal } from './commands/shared/signals.ts';
 import type { Settings } from './core/config/schema.ts';
 import { createSecrets } from './core/config/secrets.ts';
 import type { ExitName } from './core/model/index.ts';
+import { build } from './core/platform/build.ts';
 import { workingFolder } from './core/platform/files.ts';
 import { Redactor } from './core/platform/redact.ts';
 import { createOutput, type Output } from './ui/output.ts';
@@ -87,7 +88,7 @@ export function createSession(
     },
     async loadConfig(values = {}) {
       const { loadConfig } = await import('./core/config/load.ts');
-      const request = { flags: values, env: process.env, cwd: context.cwd, file: session.file };
+      const request = { flags: values, env: process.env, cwd: context.cwd, file: session.file, build };
       const loaded = await loadConfig(request);
       // Texts of agents and servers are printed next; from here on no token gets out, used by this command or not.
       secrets.all();

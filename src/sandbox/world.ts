@@ -113,7 +113,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
 /** The scripted agent of the installed program, as an argument array. */
 function builtAgent(): string[] {
-  return [process.execPath, path.join(packageRoot(), 'dist', 'sandbox', 'agent', 'scripted-agent.js')];
+  return [process.execPath, path.join(packageRoot(), 'dist', 'sandbox', 'agent', 'scripted-agent.cjs')];
 }
 
 function configOf(

@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import { widthOfText } from './width.ts';
 import { oneLine, paint, styleOf, textOf, type Piece } from './pieces.ts';
 import type { Screen } from './terminal.ts';
 
@@ -15,20 +15,18 @@ export interface Column<T> {
 interface Cell {
   text: string;
   piece: Piece;
-  width: number;
 }
 
 const gap = 2;
-const segmenter = new Intl.Segmenter();
 
 /** Cuts text to a width in terminal columns, on a whole character, with a mark where it was cut. */
 export function truncate(text: string, width: number, ellipsis: string): string {
-  if (stringWidth(text) <= width) return text;
-  const room = Math.max(0, width - stringWidth(ellipsis));
+  if (widthOfText(text) <= width) return text;
+  const room = Math.max(0, width - widthOfText(ellipsis));
   let kept = '';
   let used = 0;
-  for (const { segment } of segmenter.segment(text)) {
-    const w = stringWidth(segment);
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    const w = widthOfText(segment);
     if (used + w > room) break;
     kept += segment;
     used += w;
@@ -37,7 +35,7 @@ export function truncate(text: string, width: number, ellipsis: string): string 
 }
 
 function pad(text: string, width: number, align: 'left' | 'right'): string {
-  const space = ' '.repeat(Math.max(0, width - stringWidth(text)));
+  const space = ' '.repeat(Math.max(0, width - widthOfText(text)));
   return align === 'right' ? space + text : text + space;
 }
 
@@ -72,7 +70,7 @@ function layout<T>(
 }
 
 function stacked<T>(columns: Column<T>[], cells: Cell[][], screen: Screen, ellipsis: string): string {
-  const label = Math.max(...columns.map((column) => stringWidth(column.title)));
+  const label = Math.max(...columns.map((column) => widthOfText(column.title)));
   const blocks = cells.map((row) =>
     row
       .map((cell, i) => {
@@ -93,14 +91,13 @@ export function renderTable<T>(rows: readonly T[], columns: Column<T>[], screen:
   const cells = rows.map((row) =>
     columns.map((column): Cell => {
       const piece = column.value(row);
-      const text = oneLine(textOf(piece));
-      return { text, piece, width: stringWidth(text) };
+      return { text: oneLine(textOf(piece)), piece };
     }),
   );
   if (!screen.isTty) return cells.map((row) => `${row.map((cell) => cell.text).join('\t')}\n`).join('');
   if (rows.length === 0) return '';
   const natural = columns.map((column, i) =>
-    Math.max(stringWidth(column.title), ...cells.map((row) => row[i]?.width ?? 0)),
+    Math.max(widthOfText(column.title), ...cells.map((row) => widthOfText(row[i]?.text ?? ''))),
   );
   const plan = layout(columns, natural, screen.width());
   if (plan === null) return stacked(columns, cells, screen, ellipsis);

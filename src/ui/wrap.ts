@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import { widthOfText } from './width.ts';
 import { oneLine, textOf, type Piece } from './pieces.ts';
 
 /**
@@ -11,7 +11,7 @@ export function wrap(text: string, width: number): string[] {
   let line = '';
   for (const word of words(oneLine(text), width)) {
     const longer = line === '' ? word : `${line} ${word}`;
-    if (line !== '' && stringWidth(longer) > width) {
+    if (line !== '' && widthOfText(longer) > width) {
       lines.push(line);
       line = word;
     } else line = longer;
@@ -22,12 +22,12 @@ export function wrap(text: string, width: number): string[] {
 /** A command between backticks is one word, as long as it fits a line. */
 function words(text: string, width: number): string[] {
   const found = text.match(/[^\s`]*`[^`]*`\S*|\S+/g) ?? [];
-  return found.flatMap((word) => (stringWidth(word) > width ? word.split(/\s+/) : [word]));
+  return found.flatMap((word) => (widthOfText(word) > width ? word.split(/\s+/) : [word]));
 }
 
 /** Columns that pieces take on one line. */
 export function widthOf(pieces: Piece[]): number {
-  return pieces.reduce((sum, piece) => sum + stringWidth(oneLine(textOf(piece))), 0);
+  return pieces.reduce((sum, piece) => sum + widthOfText(oneLine(textOf(piece))), 0);
 }
 
 /** Puts groups of pieces side by side, two blanks apart, as many in a line as fit; a group is never split. */

@@ -33,26 +33,6 @@ describe('help', () => {
     expect(orch(['help']).stdout).toBe(bare.stdout);
   });
 
-  it('loads none of the expensive libraries', () => {
-    const { stderr, status } = orch(['--help'], { NODE_DEBUG: 'esm,module' });
-    expect(status).toBe(0);
-    const loaded = (name: string): boolean => stderr.includes(`/node_modules/${name}/`);
-    const expensive = [
-      'zod',
-      'got',
-      'execa',
-      'ora',
-      'pino',
-      'cosmiconfig',
-      'better-sqlite3',
-      'string-width',
-      'node-cron',
-    ];
-    expect(expensive.filter(loaded)).toEqual([]);
-    // The same look does see what is loaded, by either module system.
-    expect(['commander', 'chalk'].filter(loaded)).toEqual(['commander', 'chalk']);
-  });
-
   it('has pages about exit codes and the environment, also as JSON', () => {
     expect(orch(['help', 'exit-codes']).stdout).toContain('75\t');
     expect(orch(['help', 'environment']).stdout).toContain('ORCH_WORKER_MAX_CONCURRENCY\tworker.maxConcurrency\n');

@@ -7,7 +7,7 @@ import { taskIdOf, type CommitSha, type RepoSlug, type TaskId, type TaskRow } fr
 import { writeAgentScript } from '../../src/sandbox/agent/script.ts';
 import { startPlane, type SandboxPlane } from '../../src/sandbox/plane/server.ts';
 import type { PlaneUser, Project, WorkItem } from '../../src/sandbox/plane/state.ts';
-import { builtFile } from '../support/build.ts';
+import { builtProgram } from '../support/build.ts';
 import { drive, type Driver } from '../support/line.ts';
 import { startRealGitea, type RealGitea } from '../support/real-gitea.ts';
 import { realPart } from '../support/real-part.ts';
@@ -56,7 +56,7 @@ realPart('bends of the line on a real Gitea', missing, () => {
         stateDir: path.join(folder, 'state'),
         poll: { planeRequestsPerMinute: 6000 },
         agent: {
-          command: [process.execPath, builtFile('src/sandbox/agent/scripted-agent.ts'), '--agent-script', script],
+          command: [process.execPath, builtProgram('src/sandbox/agent/scripted-agent.ts'), '--agent-script', script],
           kind: 'claude',
           sandbox: 'none',
         },

@@ -121,7 +121,7 @@ async function layWorld(): Promise<void> {
   // Counts of the calls are written next to the script, by the user `orch`.
   chmodSync(scripts, 0o777);
   writeAgentScript(scripts, { roles: { analyst: [{ waitFor: '/opt/world/agent/go-{{task}}' }] }, repeatLast: true });
-  const program = '/opt/orch/dist/sandbox/agent/scripted-agent.js';
+  const program = '/opt/orch/dist/sandbox/agent/scripted-agent.cjs';
   const command = ['node', program, '--agent-script', '/opt/world/agent/script.json'];
   world = await startWorld({ root: path.join(folder, 'servers') });
   startCi(world.gitea, world.repo, { decide: () => 'success' });

@@ -7,6 +7,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrate, migrations, schemaOf } from '../../src/core/store/sqlite/migrate.ts';
 import { openStore } from '../../src/core/store/open.ts';
+import { builtPart } from '../support/build.ts';
 import { claimOn, comment, commitNow, itemMirror, message, newJob, task, testClock, visit } from './bench.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -148,7 +149,7 @@ function program(body: string): string[] {
   writeFileSync(
     main,
     `const { default: Database } = await import('${path.join(root, 'node_modules/better-sqlite3/lib/index.js')}');
-    const { migrate, migrations, schemaOf } = await import('${path.join(root, 'dist/core/store/sqlite/migrate.js')}');
+    const { migrate, migrations, schemaOf } = await import('${builtPart('src/core/store/sqlite/migrate.ts')}');
     const file = '${file}';
     const db = new Database(file, { timeout: 25 });
     ${body}`,

@@ -5,13 +5,13 @@ import path from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/core/store/open.ts';
-import { builtFile } from '../support/build.ts';
+import { builtPart } from '../support/build.ts';
 import { adhoc, present, settlement, testClock } from './bench.ts';
 
 let folder: string;
 
 const worker = `
-import { openStore } from '${builtFile('src/core/store/open.ts')}';
+import { openStore } from '${builtPart('src/core/store/open.ts')}';
 const [file, host] = process.argv.slice(2);
 const clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
 const store = await openStore({ database: { file }, clock, mode: 'service' });

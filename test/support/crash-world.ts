@@ -7,7 +7,7 @@ import { startCi } from '../../src/sandbox/gitea/ci.ts';
 import { recordMerge } from '../../src/sandbox/gitea/merge.ts';
 import type { WorkItem } from '../../src/sandbox/plane/state.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
-import { builtFile } from './build.ts';
+import { builtProgram } from './build.ts';
 import { orchHost, tasksIn, type OrchHost } from './crash.ts';
 import { startsOf, witnessed } from './witness.ts';
 
@@ -36,7 +36,7 @@ export async function startCrashWorld(worker: Record<string, unknown>): Promise<
   const root = mkdtempSync(path.join(tmpdir(), 'orch-crash-'));
   const script = (ms: number): string =>
     writeAgentScript(path.join(root, 'script'), { roles: { '*': [{ sleepMs: ms }] }, repeatLast: true });
-  const agent = builtFile('src/sandbox/agent/scripted-agent.ts');
+  const agent = builtProgram('src/sandbox/agent/scripted-agent.ts');
   const agentCommand = witnessed(root, [process.execPath], agent);
   const world = await startWorld({ root, lagMs: 5, workerDelayMs: 5, agentCommand, agentScript: script(0) });
   startCi(world.gitea, world.repo, { decide: () => 'success' });

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AgentSettings, RunSpec } from '../../src/core/model/index.ts';
-import { builtFile } from '../support/build.ts';
+import { builtPart } from '../support/build.ts';
 import type { LauncherBench } from '../support/launcher-bench.ts';
 import { launcherBench, patientHooks, scriptAgent } from '../support/launcher-bench.ts';
 import { until } from '../support/until.ts';
@@ -16,10 +16,10 @@ afterEach(() => bench.remove());
 
 /** A worker reduced to what matters here: it starts the run, says so, and follows until it is killed. */
 const worker = `
-import { createLauncher } from '${builtFile('src/core/launcher/launcher.ts')}';
-import { systemClock } from '${builtFile('src/core/platform/clock.ts')}';
-import { silentLog } from '${builtFile('src/core/platform/log.ts')}';
-import { Redactor } from '${builtFile('src/core/platform/redact.ts')}';
+import { createLauncher } from '${builtPart('src/core/launcher/launcher.ts')}';
+import { systemClock } from '${builtPart('src/core/platform/clock.ts')}';
+import { silentLog } from '${builtPart('src/core/platform/log.ts')}';
+import { Redactor } from '${builtPart('src/core/platform/redact.ts')}';
 const { runsDir, settings, spec } = JSON.parse(process.argv[2]);
 const launcher = createLauncher({ runsDir, settingsOf: () => settings, identity: { name: 'o', email: 'o@example.org' },
   hide: [], log: silentLog, clock: systemClock, redactor: new Redactor(), env: process.env, killGraceMs: 1000 });

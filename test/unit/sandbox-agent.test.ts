@@ -6,10 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { demoScript, writeAgentScript } from '../../src/sandbox/agent/script.ts';
 import type { AgentCall, AgentScript } from '../../src/sandbox/agent/script.ts';
-import { builtFile } from '../support/build.ts';
+import { builtProgram } from '../support/build.ts';
 import { until } from '../support/until.ts';
 
-const agent = builtFile('src/sandbox/agent/scripted-agent.ts');
+const agent = builtProgram('src/sandbox/agent/scripted-agent.ts');
 const docs = 'docs/work-items/ET-012';
 let folder: string;
 let workspace: string;

@@ -59,9 +59,12 @@ export async function withApp<T>(
 
 /** JSON lines for services that nobody watches, readable lines at a terminal; one-shot commands only speak of trouble. */
 async function logFor(context: CommandContext, mode: 'service' | 'command'): Promise<Log> {
-  const { jsonLog, lineLog } = await import('../../core/platform/log.ts');
   const level = context.output.verbose ? 'debug' : mode === 'service' ? 'info' : 'warn';
-  if (mode === 'service' && !context.output.terminal.err.isTty) return jsonLog(level, context.redactor);
+  if (mode === 'service' && !context.output.terminal.err.isTty) {
+    const { jsonLog } = await import('../../core/platform/json-log.ts');
+    return jsonLog(level, context.redactor);
+  }
+  const { lineLog } = await import('../../core/platform/log.ts');
   return lineLog(level, context.redactor, (line) => context.output.logLine(line));
 }
 

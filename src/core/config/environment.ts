@@ -14,6 +14,8 @@ export interface EnvReading {
   values: EnvValue[];
   problems: { path: string; problem: string }[];
   warnings: string[];
+  /** The set variables whose values count. */
+  read: string[];
 }
 
 const words: Record<string, boolean> = {
@@ -62,7 +64,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function read(env: NodeJS.ProcessEnv, variable: string): string | null {
+function valueOf(env: NodeJS.ProcessEnv, variable: string): string | null {
   const text = env[variable]?.trim() ?? '';
   return text === '' ? null : text;
 }
@@ -75,7 +77,7 @@ function deciding(
   const old = [...legacyVariables].find(([, path]) => path === key.path)?.[0] ?? null;
   const names = [key.variable, old].filter((name) => name !== null);
   const given = names.flatMap((variable) => {
-    const text = read(env, variable);
+    const text = valueOf(env, variable);
     return text === null ? [] : [{ variable, text }];
   });
   const [first, second] = given;
@@ -85,7 +87,9 @@ function deciding(
 
 /** What the environment says about the configuration: values, mistakes and names it does not know. */
 export function readEnvironment(env: NodeJS.ProcessEnv, keys: ConfigKey[]): EnvReading {
-  const reading: EnvReading = { values: [], problems: [], warnings: [] };
+  const ofKeys = [...keys.flatMap((key) => key.variable ?? []), ...legacyVariables.keys(), 'ORCH_GITEA_OWNER'];
+  const read = ofKeys.filter((name) => env[name] !== undefined);
+  const reading: EnvReading = { values: [], problems: [], warnings: [], read };
   for (const key of keys) {
     if (key.variable === null) continue;
     const found = deciding(env, key);

@@ -1,11 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { OrchError } from '../model/index.ts';
+import { namesOf, recallChecked, rememberChecked, type Checked, type CheckedFrom } from './checked.ts';
 import type { Config } from './config.ts';
 import { readEnvironment } from './environment.ts';
 import { findConfigFile, readConfigFile } from './file.ts';
 import { configKeys } from './keys.ts';
 import { crossProblems } from './policies.ts';
 import { configInvalid, problemsOf, type Problem } from './problems.ts';
-import { resolveConfig } from './resolve.ts';
+import { resolveConfig, stateDirOf } from './resolve.ts';
 import type { Settings } from './schema.ts';
 import { literalSecrets } from './secret-literals.ts';
 import { secretSource } from './secrets.ts';
@@ -17,6 +19,8 @@ export interface LoadRequest {
   cwd: string;
   /** `--config`. */
   file?: string | undefined;
+  /** What checks: a configuration that this build found right is not checked again (checked.ts). Null: always checked. */
+  build?: string | null;
 }
 
 export interface LoadedConfig {
@@ -86,14 +90,14 @@ function located(problems: Problem[], origin: (path: string) => string): Problem
   });
 }
 
-/**
- * Brings flags, environment, file and defaults together, in that order, and checks the whole (spec 9).
- * @throws OrchError `config_invalid` (exit `notConfigured`) with every problem at once, `config_not_found`
- */
-export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
-  const { env, cwd } = request;
-  const found = findConfigFile({ file: request.file, env, cwd });
-  const name = found?.file ?? null;
+/** A configuration without a mistake, and the variables that it was read from. */
+interface Check {
+  checked: Checked;
+  variables: string[];
+}
+
+/** @throws OrchError `config_invalid` with every problem at once, `config_not_found` */
+async function check(name: string | null, { env, flags = {} }: LoadRequest): Promise<Check> {
   const [{ settingsSchema, settingsJsonSchema }, file] = await Promise.all([
     import('./schema.ts'),
     name === null ? null : readConfigFile(name),
@@ -107,7 +111,7 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
     setPath(values, path, value);
     set.set(path, variable);
   }
-  for (const [path, value] of Object.entries(request.flags ?? {})) {
+  for (const [path, value] of Object.entries(flags)) {
     if (value === undefined) continue;
     setPath(values, path, value);
     set.set(path, 'flag');
@@ -131,19 +135,67 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
   if (problems.length > 0) throw configInvalid(problems, name ?? 'no file', environment.warnings);
   if (!result.success)
     throw new OrchError('the configuration was refused without a reason', { code: 'config_invalid' });
-  const config = resolveConfig(result.data, {
-    file: name,
-    env,
-    cwd,
-    hasReviewerToken: secretSource('gitea-reviewer', env) !== null,
-    fromFile: (path) => origin(path) === name,
-  });
   return {
-    config,
-    settings: result.data,
-    file: name,
-    searched: found?.searched ?? false,
-    origin,
-    warnings: environment.warnings,
+    checked: { settings: result.data, set: [...set], warnings: environment.warnings },
+    variables: environment.read,
   };
+}
+
+/** Text and content of a file that can be read; what is wrong with another is said by the check. */
+function readWhole(name: string | null): { text: string | null; content: Values } {
+  try {
+    const text = name === null ? null : readFileSync(name, 'utf8');
+    const content: unknown = text === null ? {} : JSON.parse(text.replace(/^\uFEFF/, ''));
+    return { text, content: isObject(content) ? content : {} };
+  } catch {
+    return { text: null, content: {} };
+  }
+}
+
+/** Where the state folder will be, before anything is checked; null where the values are none it can be told from. */
+function stateDirBefore(content: Values, name: string | null, { env, cwd }: LoadRequest): string | null {
+  const variable = env['ORCH_STATE_DIR']?.trim() ?? '';
+  const given = variable === '' ? content['stateDir'] : variable;
+  if (given !== undefined && typeof given !== 'string') return null;
+  return stateDirOf(given, { file: name, env, cwd, fromFile: () => variable === '' });
+}
+
+/**
+ * Brings flags, environment, file and defaults together, in that order, and checks the whole (spec 9).
+ * @throws OrchError `config_invalid` (exit `notConfigured`) with every problem at once, `config_not_found`
+ */
+export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
+  const { env, cwd, flags = {}, build = null } = request;
+  const found = findConfigFile({ file: request.file, env, cwd });
+  const name = found?.file ?? null;
+  const { text, content } = readWhole(name);
+  const stateDir = build === null || (name !== null && text === null) ? null : stateDirBefore(content, name, request);
+  const from: CheckedFrom | null =
+    build === null
+      ? null
+      : { build, file: name === null ? null : { path: name, text: text ?? '' }, flags, names: namesOf(env) };
+  const done = (checked: Checked): LoadedConfig => {
+    const origin = originsOf(name, content, new Map(checked.set));
+    const config = resolveConfig(checked.settings, {
+      file: name,
+      env,
+      cwd,
+      hasReviewerToken: secretSource('gitea-reviewer', env) !== null,
+      fromFile: (path) => origin(path) === name,
+    });
+    const { settings, warnings } = checked;
+    return { config, settings, file: name, searched: found?.searched ?? false, origin, warnings };
+  };
+  if (stateDir === null || from === null) return done((await check(name, request)).checked);
+  const known = recallChecked(stateDir, from, env);
+  if (known !== null) {
+    try {
+      return done(known);
+    } catch {
+      // The note is damaged.
+    }
+  }
+  const { checked, variables } = await check(name, request);
+  rememberChecked(stateDir, from, checked, env, variables);
+  return done(checked);
 }

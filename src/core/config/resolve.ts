@@ -24,17 +24,27 @@ function standardStateDir(env: NodeJS.ProcessEnv): string {
   return systemd !== '' ? systemd : '~/.local/state/orch';
 }
 
+type FolderContext = Omit<ResolveContext, 'hasReviewerToken'>;
+
+/** A configured folder, absolute: from the file's folder where the file names it, else from the working folder. */
+function absoluteFolder(key: string, folder: string, context: FolderContext): string {
+  const fileFolder = context.file === null ? context.cwd : path.dirname(context.file);
+  return absolutePath(folder, context.fromFile(key) ? fileFolder : context.cwd, context.env);
+}
+
+/** @param given `stateDir` of the settings */
+export function stateDirOf(given: string | undefined, context: FolderContext): string {
+  return absoluteFolder('stateDir', given ?? standardStateDir(context.env), context);
+}
+
 function foldersOf(
   settings: Settings,
   context: ResolveContext,
 ): Pick<Config, 'stateDir' | 'dbPath' | 'reposDir' | 'workspacesDir' | 'runsDir'> {
-  const fileFolder = context.file === null ? context.cwd : path.dirname(context.file);
-  const absolute = (key: string, file: string): string =>
-    absolutePath(file, context.fromFile(key) ? fileFolder : context.cwd, context.env);
-  const stateDir = absolute('stateDir', settings.stateDir ?? standardStateDir(context.env));
+  const stateDir = stateDirOf(settings.stateDir, context);
   const below = (key: 'dbPath' | 'reposDir' | 'workspacesDir' | 'runsDir', name: string): string => {
     const own = settings[key];
-    return own === undefined ? path.join(stateDir, name) : absolute(key, own);
+    return own === undefined ? path.join(stateDir, name) : absoluteFolder(key, own, context);
   };
   return {
     stateDir,

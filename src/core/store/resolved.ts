@@ -1,48 +1,61 @@
-import { z } from 'zod';
 import { itemStateGroups, nothingResolved, personRoles, type ProjectResolved } from '../model/index.ts';
 
-const facts = z.object({
-  at: z.number(),
-  states: z.array(z.object({ id: z.string(), name: z.string(), group: z.enum(itemStateGroups) })),
-  labels: z.record(z.string(), z.string()),
-  members: z.array(
-    z.object({ id: z.string(), email: z.string(), displayName: z.string(), role: z.enum(personRoles).nullable() }),
+type Check = (value: unknown) => boolean;
+
+// By hand: `orch status` reads this, and a library that validates takes longer to load than everything else it does.
+const number: Check = (value) => typeof value === 'number';
+const text: Check = (value) => typeof value === 'string';
+const flag: Check = (value) => typeof value === 'boolean';
+const oneOf =
+  (words: readonly unknown[]): Check =>
+  (value) =>
+    words.includes(value);
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const list =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const values =
+  (check: Check): Check =>
+  (value) =>
+    isRecord(value) && Object.values(value).every(check);
+const fields =
+  (checks: Record<string, Check>): Check =>
+  (value) =>
+    isRecord(value) && Object.entries(checks).every(([key, check]) => check(value[key]));
+
+const checks: Record<keyof ProjectResolved, Check> = {
+  facts: orNull(
+    fields({
+      at: number,
+      states: list(fields({ id: text, name: text, group: oneOf(itemStateGroups) })),
+      labels: values(text),
+      members: list(fields({ id: text, email: text, displayName: text, role: orNull(oneOf(personRoles)) })),
+    }),
   ),
-});
+  recent: values(number),
+  pulls: values(fields({ updatedAt: number, seenAt: number })),
+  repository: orNull(fields({ id: number, slug: text })),
+  sweptAt: number,
+  sweepFrom: number,
+  gap: orNull(fields({ since: number, below: number, cursor: orNull(text), startedAt: number, again: flag })),
+  watermarkSeenAt: orNull(number),
+  settled: number,
+  troubled: values(fields({ number, kind: oneOf(['unreadable', 'id_taken']), why: text, tries: number, at: number })),
+};
 
-const gap = z.object({
-  since: z.number(),
-  below: z.number(),
-  cursor: z.string().nullable(),
-  startedAt: z.number(),
-  again: z.boolean(),
-});
-
-const troubled = z.object({
-  number: z.number(),
-  kind: z.enum(['unreadable', 'id_taken']),
-  why: z.string(),
-  tries: z.number(),
-  at: z.number(),
-});
-
-/** Whatever another version wrote differently is read from the server again. */
-const resolved = z
-  .object({
-    facts: facts.nullable().catch(null),
-    recent: z.record(z.string(), z.number()).catch({}),
-    pulls: z.record(z.string(), z.object({ updatedAt: z.number(), seenAt: z.number() })).catch({}),
-    repository: z.object({ id: z.number(), slug: z.string() }).nullable().catch(null),
-    sweptAt: z.number().catch(0),
-    sweepFrom: z.number().catch(0),
-    gap: gap.nullable().catch(null),
-    watermarkSeenAt: z.number().nullable().catch(null),
-    settled: z.number().catch(0),
-    troubled: z.record(z.string(), troubled).catch({}),
-  })
-  .catch(nothingResolved);
-
-/** @param text JSON of the column `resolved` */
-export function resolvedOf(text: string): ProjectResolved {
-  return resolved.parse(JSON.parse(text));
+/**
+ * Whatever another version wrote differently is read from the server again.
+ * @param stored JSON of the column `resolved`
+ */
+export function resolvedOf(stored: string): ProjectResolved {
+  const found: unknown = JSON.parse(stored);
+  if (!isRecord(found)) return nothingResolved;
+  const known = Object.entries(checks).filter(([key, check]) => check(found[key]));
+  return { ...nothingResolved, ...Object.fromEntries(known.map(([key]) => [key, found[key]])) };
 }

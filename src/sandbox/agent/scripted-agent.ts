@@ -145,4 +145,6 @@ async function main(given: string[]): Promise<number> {
   return run(argv, scriptFile);
 }
 
-process.exitCode = await main(process.argv.slice(2));
+void main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

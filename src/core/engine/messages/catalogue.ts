@@ -45,7 +45,6 @@ export function namesIn(language: Language, labels: Record<string, string> = {})
 export const reasonLength = 300;
 export const reportLength = 500;
 
-const graphemes = new Intl.Segmenter();
 /** How far around a cut its character is looked for: finding the borders in a whole text takes quadratic time. */
 const around = 32;
 
@@ -56,7 +55,9 @@ export function excerpt(text: string, length: number): string {
   const kept = length - 1;
   const from = Math.max(0, kept - around);
   const before = points.slice(from, kept).join('');
-  const cut = graphemes.segment(before + points.slice(kept, kept + around).join('')).containing(before.length);
+  const cut = new Intl.Segmenter()
+    .segment(before + points.slice(kept, kept + around).join(''))
+    .containing(before.length);
   // A character that reaches back further than that is abuse, not text.
   const tail = cut === undefined || (cut.index === 0 && from > 0) ? before : before.slice(0, cut.index);
   return `${(points.slice(0, from).join('') + tail).trimEnd()}…`;
