@@ -18,7 +18,7 @@ import { openStore } from './core/store/open.ts';
 import type { RepairDeps } from './core/worker/repairs/repair.ts';
 import { connectParts, projectOf, type PartOptions, type Parts } from './parts.ts';
 
-export interface AppOptions extends PartOptions {
+export interface AppOptions extends Omit<PartOptions, 'ledger'> {
   /** Whether waits for the database may be long. */
   mode: 'service' | 'command';
 }
@@ -59,7 +59,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const store = await openStore({ database: databaseOf(config), clock, mode: options.mode });
   const identity = await store.identity();
   const owner = ownerId();
-  const parts = connectParts(options);
+  const parts = connectParts({ ...options, ledger: store.requests });
   const { git, workspaces, tracker, forge, launcher } = parts;
   const links = linksOf(config);
   const policyOf = (task: Pick<Task, 'projectId'>): LinkedPolicy | null => {

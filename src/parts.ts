@@ -11,6 +11,7 @@ import type {
   Tracker,
   ProjectId,
   ProjectPolicy,
+  RequestLedger,
   WorkspacePort,
 } from './core/model/index.ts';
 import { createGitea } from './core/peers/gitea/gitea.ts';
@@ -28,6 +29,8 @@ export interface PartOptions {
   env: NodeJS.ProcessEnv;
   clock: Clock;
   log: Log;
+  /** The tracker's budget of all processes; left out where there is no database: requests are counted in this process. */
+  ledger?: RequestLedger;
 }
 
 /** What `connectParts` makes. */
@@ -62,6 +65,7 @@ export function connectParts(options: PartOptions): Parts {
       secrets: () => secrets.all(),
       network,
       requestsPerMinute: config.plane.requestsPerMinute,
+      ...(options.ledger === undefined ? {} : { ledger: options.ledger }),
       clock,
       timeouts: config.timeouts,
       log,

@@ -33,7 +33,7 @@ export async function listNewest(look: Look, tracker: Tracker): Promise<Listing>
     const reached = next === null || below < since;
     if (reached && look.gap === null) settle(look, look.startedAt, tracker);
     if (reached) break;
-    if (pages >= most || isSpent(tracker)) {
+    if (pages >= most || (await isSpent(tracker))) {
       const again = below <= watermark;
       // An older gap is part of a new one: what was read between the two is read again.
       if (look.gap === null || !again)

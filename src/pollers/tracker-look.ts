@@ -37,6 +37,6 @@ export interface Look {
 const minRequestsLeft = 5;
 
 /** Whether the request budget has nothing left for this look. */
-export function isSpent(tracker: Tracker): boolean {
-  return tracker.remaining() <= minRequestsLeft;
+export async function isSpent(tracker: Tracker): Promise<boolean> {
+  return (await tracker.remaining()) <= minRequestsLeft;
 }

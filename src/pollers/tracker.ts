@@ -99,7 +99,7 @@ async function readEach<Item extends Pick<WorkItem, 'id' | 'number'>>(
   listed: (item: Item) => WorkItem | null = () => null,
 ): Promise<boolean> {
   for (const item of items) {
-    if (isSpent(deps.tracker)) return false;
+    if (await isSpent(deps.tracker)) return false;
     const end = await readItem(item, listed(item), look, deps);
     if (end.kind === 'later') return false;
     seen(item);
@@ -124,7 +124,7 @@ async function readAll(changed: WorkItem[], look: Look, deps: TrackerPollDeps, t
 async function readGap(pages: number, look: Look, deps: TrackerPollDeps, trouble: OrchError[]): Promise<boolean> {
   let cursor = look.gap?.cursor ?? null;
   for (let left = pages; look.gap !== null; left -= 1) {
-    if (left <= 0 || isSpent(deps.tracker)) return look.gap.again;
+    if (left <= 0 || (await isSpent(deps.tracker))) return look.gap.again;
     const page = await listGapPage(look.gap, cursor, look, deps.tracker);
     if (!(await readAll(page.items, look, deps, trouble))) return false;
     look.gap = page.left;

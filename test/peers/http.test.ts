@@ -11,7 +11,7 @@ import { fakeServer, html, json, truncated } from './fake-server.ts';
 const secret = 's3cret-token-value';
 const headers = { authorization: `token ${secret}` };
 
-function client(url: string, more: { readMs?: number; maxBytes?: number; beforeTry?: () => void } = {}) {
+function client(url: string, more: { readMs?: number; maxBytes?: number; beforeTry?: () => Promise<void> } = {}) {
   const errors = createPeerErrors({ peer: 'gitea', label: 'Gitea', url, secrets: () => [secret], now: () => 0 });
   const { readMs = 5_000, ...options } = more;
   return { errors, http: createHttp({ errors, timeouts: { readMs, writeMs: readMs }, ...options }) };
@@ -52,7 +52,7 @@ describe('transport', () => {
       if (server.seen.length === 1) response.destroy();
       else json(response, 200, { ok: true });
     });
-    const { http } = client(server.url, { beforeTry: () => tries++ });
+    const { http } = client(server.url, { beforeTry: () => Promise.resolve(void (tries += 1)) });
     expect((await http({ method: 'GET', url: `${server.url}/x`, headers })).text).toBe('{"ok":true}');
     expect(tries).toBe(2);
     server.seen.length = 0;

@@ -310,15 +310,15 @@ describe('budget', () => {
   it('is shared by all calls and refuses before anything is sent', async () => {
     const { server, plane, time } = await against(list, { perMinute: 3 });
     await Promise.all([plane.states(project), plane.labels(project), plane.items(project, null)]);
-    expect(plane.remaining()).toBe(0);
+    expect(await plane.remaining()).toBe(0);
     time.now += 20_000;
     const error = await failureOf(plane.states(project), [token]);
     expect(error).toMatchObject({ code: 'plane_rate_limited', retry: 'later', retryAfterMs: 40_000 });
     expect(server.seen).toHaveLength(3);
     time.now += 39_999;
-    expect(plane.remaining()).toBe(0);
+    expect(await plane.remaining()).toBe(0);
     time.now += 1;
-    expect(plane.remaining()).toBe(3);
+    expect(await plane.remaining()).toBe(3);
     await plane.states(project);
     expect(server.seen).toHaveLength(4);
   });
@@ -329,7 +329,7 @@ describe('budget', () => {
     time.now += 30_000;
     await plane.states(project);
     time.now += 30_000;
-    expect(plane.remaining()).toBe(1);
+    expect(await plane.remaining()).toBe(1);
     await plane.states(project);
     expect((await failureOf(plane.states(project), [token])).retryAfterMs).toBe(30_000);
   });
@@ -338,9 +338,9 @@ describe('budget', () => {
     const { plane, time } = await against(list, { perMinute: 1 });
     await plane.states(project);
     time.now -= 3_600_000;
-    expect(plane.remaining()).toBe(1);
+    expect(await plane.remaining()).toBe(1);
     await plane.states(project);
-    expect(plane.remaining()).toBe(0);
+    expect(await plane.remaining()).toBe(0);
   });
 
   it.each([
@@ -357,7 +357,7 @@ describe('budget', () => {
     expect(error.message).toContain('RATE_LIMIT_EXCEEDED');
     throttle = false;
     time.now += closedMs - 1;
-    expect(plane.remaining()).toBe(0);
+    expect(await plane.remaining()).toBe(0);
     expect(await failureOf(plane.states(project), [token])).toMatchObject({
       code: 'plane_rate_limited',
       retryAfterMs: 1,
@@ -374,7 +374,7 @@ describe('budget', () => {
       { perMinute: 5 },
     );
     await plane.states(project);
-    expect(plane.remaining()).toBe(3);
+    expect(await plane.remaining()).toBe(3);
   });
 });
 

@@ -10,6 +10,7 @@ import { projectsSuite } from './conformance/projects.ts';
 import { raceSuite } from './conformance/races.ts';
 import { readSuite } from './conformance/reads.ts';
 import { reconcileSuite } from './conformance/reconcile.ts';
+import { requestSuite } from './conformance/requests.ts';
 import { wordSuite } from './conformance/words.ts';
 
 /** What every driver of the store port must do; `makeBench` gives a fresh database each time. */
@@ -29,6 +30,7 @@ export function storeConformance(name: string, makeBench: () => Promise<Bench>):
     outboxSuite(get);
     processSuite(get);
     clockSuite(get);
+    requestSuite(get);
     readSuite(get);
     raceSuite(get);
     wordSuite(get);

@@ -27,6 +27,7 @@ export function builtPart(file: string): string {
 /** What tests run in processes of their own, with all that it imports. */
 const partsOfTests = [
   'launcher/launcher',
+  'peers/plane/plane',
   'platform/clock',
   'platform/log',
   'platform/redact',

@@ -90,7 +90,7 @@ export function writes(requests: string[]): string[] {
   return requests.filter((request) => !request.startsWith('GET '));
 }
 
-/** Content of every table but the leases, as text. */
+/** Content of every table but the leases and the request budget, as text: every tick writes these. */
 export function dumpTables(line: Line): string {
   const database = new Database(line.app.config.dbPath, { readonly: true });
   try {
@@ -98,7 +98,7 @@ export function dumpTables(line: Line): string {
       .prepare<[], { name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
       .all()
       .map(({ name }) => name)
-      .filter((name) => name !== 'leases');
+      .filter((name) => name !== 'leases' && !name.startsWith('tracker_') && name !== 'sqlite_sequence');
     return tables
       .map((name) => `${name} ${JSON.stringify(database.prepare(`SELECT * FROM "${name}"`).all())}`)
       .join('\n');

@@ -19,21 +19,30 @@ const maxRounds = 50;
 /** Decides what is due and delivers what follows, again until neither is left: the loop of poller, worker and commands. */
 export async function runRounds(report: RoundReport, parts: RoundDeps, signal?: AbortSignal): Promise<void> {
   const deps = { ...parts, forge: askForgeOnce(parts.forge), tracker: askTrackerOnce(parts.tracker) };
-  for (let round = 0; round < maxRounds && signal?.aborted !== true; round += 1) {
-    const { decisions, failed } = await reconcileDue(deps);
-    const delivered = await deliverDue(deps, signal);
-    report.decisions += decisions;
-    report.delivered += delivered;
-    for (const { task, error } of failed)
-      report.problems.push({
-        what: `task ${task}`,
-        error: new OrchError(`its decision failed: ${error}`, {
-          code: 'reconcile_failed',
-          hint: 'This is a defect of orch; the log has the stack trace.',
-        }),
-      });
-    if (decisions === 0 && delivered === 0) return;
+  try {
+    for (let round = 0; round < maxRounds && signal?.aborted !== true; round += 1)
+      if (!(await runRound(report, deps, signal))) return;
+  } finally {
+    // What is not given back lapses by itself.
+    await deps.tracker.release().catch(() => undefined);
   }
+}
+
+/** @returns whether anything was decided or delivered */
+async function runRound(report: RoundReport, deps: RoundDeps, signal?: AbortSignal): Promise<boolean> {
+  const { decisions, failed } = await reconcileDue(deps);
+  const delivered = await deliverDue(deps, signal);
+  report.decisions += decisions;
+  report.delivered += delivered;
+  for (const { task, error } of failed)
+    report.problems.push({
+      what: `task ${task}`,
+      error: new OrchError(`its decision failed: ${error}`, {
+        code: 'reconcile_failed',
+        hint: 'This is a defect of orch; the log has the stack trace.',
+      }),
+    });
+  return decisions > 0 || delivered > 0;
 }
 
 /**

@@ -20,6 +20,7 @@ export * from './process.ts';
 export * from './agent-ports.ts';
 export * from './git-ports.ts';
 export * from './store-port.ts';
+export * from './request-ledger.ts';
 export * from './run-causes.ts';
 export * from './stages.ts';
 export * from './task.ts';

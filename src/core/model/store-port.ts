@@ -7,6 +7,7 @@ import type { Job, JobKind, JobState, NewJob, OutcomeKind, Run, RunOutcome, RunP
 import type { NewMessage } from './message.ts';
 import type { Mirror } from './mirror.ts';
 import type { ProcessReport, ProcessRow } from './process.ts';
+import type { RequestLedger } from './request-ledger.ts';
 import type { Role, Stage } from './stages.ts';
 import type { Task, TaskMeta } from './task.ts';
 import type { ProjectFacts } from './tracker.ts';
@@ -304,6 +305,10 @@ export interface Store {
   effectsInFlight(): Promise<{ effect: Effect; token: number; owner: string; expiresAt: number }[]>;
   /** Makes dead effects of a task deliverable again, and due at once what waits for its next try (`orch retry`). Returns how many. */
   reviveEffects(taskId: TaskId): Promise<number>;
+
+  // the tracker's budget
+  /** Requests of all processes. */
+  readonly requests: RequestLedger;
 
   // circuit breaker of the agents
   agentBreaker(): Promise<AgentBreaker>;

@@ -102,6 +102,8 @@ export interface Tracker {
   setState(projectId: ProjectId, itemId: ItemId, stateId: string): Promise<WorkItem>;
   createState(projectId: ProjectId, state: { name: string; group: string; color: string }): Promise<ItemState>;
   version(): Promise<string | null>;
-  /** Requests that the budget still allows in this minute. */
-  remaining(): number;
+  /** Requests that the budget still allows in this minute, those of all processes counted. */
+  remaining(): Promise<number>;
+  /** Gives back to the other processes what this one has reserved of the budget and not sent. */
+  release(): Promise<void>;
 }

@@ -19,6 +19,7 @@ import { decodeEffect, outbox } from './statements/outbox.ts';
 import { projects } from './statements/projects.ts';
 import { decisions, effects, taskRow, taskRows, totals } from './statements/read-models.ts';
 import { moveRepository } from './statements/repository.ts';
+import { requestLedger } from './statements/requests.ts';
 import { runs } from './statements/runs.ts';
 import { tasks } from './statements/tasks.ts';
 import { visits } from './statements/visits.ts';
@@ -32,6 +33,7 @@ export function createStore(driver: Driver, clock: Clock): Store {
     now,
     onChange: (listener) => driver.onChange(listener),
     close: () => driver.close(),
+    requests: requestLedger(driver, now),
     identity: () => driver.read(() => identity()),
     ...pollingMethods(driver, now),
     ...reconcileMethods(driver, now),

@@ -9,7 +9,7 @@ export const pollSection = z
       .default('*/30 * * * * *')
       .describe('When to poll, as a cron expression; six fields begin with seconds.'),
     planeRequestsPerMinute: count(45, 1, 6000).describe(
-      'Requests to Plane that one tick may spend; Plane allows 60 a minute by default.',
+      'Requests to Plane a minute, of all processes of this database together; Plane allows 60 by default.',
     ),
   })
   .prefault({})

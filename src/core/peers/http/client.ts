@@ -23,7 +23,7 @@ export interface HttpOptions {
   /** Proxies and trusted authorities; default: what the environment says. */
   network?: Network;
   /** Called before every try, also the second one of a read; what it throws ends the call before anything is sent. */
-  beforeTry?: () => void;
+  beforeTry?: () => Promise<void>;
   /** Sends no calls for a while to places that do not answer, see `Circuits`; without it every request is sent. */
   circuit?: {
     clock: Clock;
@@ -54,7 +54,7 @@ export function createHttp(options: HttpOptions): Http {
     const proxy = network.proxyFor(request.url);
     const ca = network.certificates();
     for (let attempt = 1; ; attempt++) {
-      options.beforeTry?.();
+      await options.beforeTry?.();
       const agent = await agents(proxy, safe && attempt === 1);
       try {
         return { ...(await exchange(got, request, { agent, ca, timeoutMs, maxBytes })), what };

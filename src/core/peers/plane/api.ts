@@ -75,7 +75,7 @@ export function createPlaneApi(options: PlaneApiOptions): PlaneApi {
     if (answer.status !== 429) return answer;
     const error = failure(answer, errors);
     const wait = error.retryAfterMs ?? silentThrottleMs;
-    budget.close(wait);
+    await budget.close(wait);
     options.log.warn('Plane throttles requests', { wait_ms: wait });
     throw error;
   };

@@ -1,5 +1,6 @@
-import type { Tracker } from '../../model/index.ts';
+import type { RequestLedger, Tracker } from '../../model/index.ts';
 import type { Clock } from '../../platform/clock.ts';
+import { memoryLedger } from '../../queue/requests.ts';
 import type { Network } from '../../platform/network.ts';
 import type { Log } from '../../platform/log.ts';
 import { createHttp } from '../http/client.ts';
@@ -18,8 +19,10 @@ export interface PlaneOptions {
   workspace: string;
   /** Read at every request, so that a renewed token needs no restart. */
   token: () => string;
-  /** Requests in any 60 s, of all calls of this instance together (spec 4.4). */
+  /** Requests in any 60 s, of all that share the ledger (spec 4.4). */
   requestsPerMinute: number;
+  /** What was sent with this token; default: by this instance alone. */
+  ledger?: RequestLedger;
   /** Further secrets that no error may repeat: those of the other peers. */
   secrets?: () => string[];
   clock: Clock;
@@ -37,10 +40,13 @@ export interface PlaneOptions {
  */
 const maxStampDelayMs = 3 * 60_000;
 
-/** Plane Community Edition 0.28 and newer. One instance holds one token's budget. */
+/** Plane Community Edition 0.28 and newer. */
 export function createPlane(options: PlaneOptions): Tracker {
   const { url, clock, token } = options;
-  const budget = createRequestBudget(options.requestsPerMinute, clock);
+  const budget = createRequestBudget(
+    options.requestsPerMinute,
+    options.ledger ?? memoryLedger(() => clock.now()),
+  );
   const errors = createPeerErrors({
     peer: 'plane',
     label: 'Plane',
@@ -48,21 +54,18 @@ export function createPlane(options: PlaneOptions): Tracker {
     secrets: () => [token(), ...(options.secrets?.() ?? [])],
     now: () => clock.now(),
   });
-  const beforeTry = (): void => {
-    budget.take();
-  };
   const replaced = options.http;
   const http: Http =
     replaced === undefined
       ? createHttp({
           errors,
-          beforeTry,
+          beforeTry: () => budget.take(),
           ...(options.network === undefined ? {} : { network: options.network }),
           circuit: { clock, placeOf: /\/projects\/[^/]+\// },
           ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
         })
-      : (request) => {
-          beforeTry();
+      : async (request) => {
+          await budget.take();
           return replaced(request);
         };
   const api = createPlaneApi({ url, workspace: options.workspace, token, http, errors, budget, log: options.log });
@@ -75,5 +78,6 @@ export function createPlane(options: PlaneOptions): Tracker {
     ...createItems(api),
     ...createComments(api, projects.me),
     remaining: () => budget.remaining(),
+    release: () => budget.release(),
   };
 }
