@@ -96,6 +96,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     repos: [...new Set(config.projects.map((project) => project.repo))],
     workspaceRetentionMs: config.retention.workspacesMs,
     runRetentionMs: config.retention.runsMs,
+    taskRetentionMs: config.retention.tasksMs,
   });
   return {
     ...parts,
@@ -131,7 +132,7 @@ type WorkerParts = Pick<
 function workerParts(
   config: Config,
   parts: WorkerParts,
-): Omit<RepairDeps, 'onTask' | 'runsDir' | 'repos' | 'workspaceRetentionMs' | 'runRetentionMs'> {
+): Omit<RepairDeps, 'onTask' | 'runsDir' | 'repos' | 'workspaceRetentionMs' | 'runRetentionMs' | 'taskRetentionMs'> {
   const { git, store } = parts;
   return {
     ...parts,

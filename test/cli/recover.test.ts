@@ -117,7 +117,7 @@ it('repairs what was broken by kills and by hand: says so first, does it once, a
   for (const part of ['its worker is dead', 'is not a repository any more', 'feature_x.git-4242', '4711'])
     expect(lines).toContain(part);
 
-  const done = await recover();
+  const done = await recover('--retention');
   expect(done.needs_person).toEqual([expect.stringContaining('4711')]);
   expect(done.fixed.join('\n')).toContain('run 1 (ET-001, analyst) is settled');
   expect(existsSync(path.join(state, 'workspaces', 'acme', 'shop', 'branch.git-17'))).toBe(true);
@@ -126,7 +126,7 @@ it('repairs what was broken by kills and by hand: says so first, does it once, a
   // The lead of a dead poller needs no repair: the next one takes it.
   const tick = await orch(['--config', host.file, '--json', 'serve-poller', '--once'], { cwd: root, env: world.env });
   expect(JSON.parse(tick.stdout)).toMatchObject({ leading: true, problems: [] });
-  const again = await recover();
+  const again = await recover('--retention');
   expect(again).toMatchObject({ fixed: [], left: [], needs_person: [expect.stringContaining('4711')] });
   expect(tasksIn(host.database)).toMatchObject([{ stage: 'analysis', hold: 'approval' }]);
   expect(await violations(world, host.database)).toEqual([]);

@@ -5,6 +5,7 @@ import { clockSuite } from './conformance/clock.ts';
 import { leasedSuite } from './conformance/leased.ts';
 import { observeSuite } from './conformance/observe.ts';
 import { outboxSuite } from './conformance/outbox.ts';
+import { packedSuite } from './conformance/packed.ts';
 import { processSuite } from './conformance/processes.ts';
 import { projectsSuite } from './conformance/projects.ts';
 import { raceSuite } from './conformance/races.ts';
@@ -32,6 +33,7 @@ export function storeConformance(name: string, makeBench: () => Promise<Bench>):
     clockSuite(get);
     requestSuite(get);
     readSuite(get);
+    packedSuite(get);
     raceSuite(get);
     wordSuite(get);
   });

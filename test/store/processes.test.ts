@@ -5,10 +5,27 @@ import path from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/core/store/open.ts';
+import type { Store, TaskId } from '../../src/core/model/index.ts';
 import { builtPart } from '../support/build.ts';
-import { adhoc, present, settlement, testClock } from './bench.ts';
+import { copyTask } from '../support/copy-task.ts';
+import {
+  adhoc,
+  claimOn,
+  commitNow,
+  itemMirror,
+  newJob,
+  outcome,
+  present,
+  settlement,
+  task,
+  testClock,
+  visit,
+} from './bench.ts';
 
 let folder: string;
+
+/** Long after every task has ended. */
+const later = 1_800_000_000_000;
 
 const worker = `
 import { openStore } from '${builtPart('src/core/store/open.ts')}';
@@ -26,6 +43,14 @@ for (;;) {
 await store.close();
 `;
 
+const packer = `
+import { openStore } from '${builtPart('src/core/store/open.ts')}';
+const clock = { now: () => ${later}, sleep: () => Promise.resolve() };
+const store = await openStore({ database: { file: process.argv[2] }, clock, mode: 'service' });
+for (const { id } of await store.endedTasks(${later}, 1000)) if (await store.packTask(id, ${later})) console.log(id);
+await store.close();
+`;
+
 interface Ended {
   lines: string[];
   code: number | null;
@@ -37,9 +62,10 @@ function work(
   file: string,
   host: string,
   onLine: (count: number, kill: () => void) => void = () => {},
+  script = 'worker.mjs',
 ): Promise<Ended> {
   const env = { ...process.env, SETTLEMENT: JSON.stringify(settlement()) };
-  const child = spawn(process.execPath, [path.join(folder, 'worker.mjs'), file, host], { env });
+  const child = spawn(process.execPath, [path.join(folder, script), file, host], { env });
   let output = '';
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
@@ -55,6 +81,7 @@ function work(
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'orch-processes-'));
   writeFileSync(path.join(folder, 'worker.mjs'), worker);
+  writeFileSync(path.join(folder, 'packer.mjs'), packer);
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -97,4 +124,63 @@ describe('several processes', () => {
     expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
     db.close();
   });
+
+  it('pack what has ended, killed in the middle and two at a time, and lose nothing; freed pages are used again', async () => {
+    const file = path.join(folder, 'packed', 'orch.db');
+    const store = await openStore({ database: { file }, clock: testClock(), mode: 'service' });
+    const db = new Database(file, { timeout: 5000 });
+    await endedTasks(store, db, 'A', 120);
+    const read = (prefix: string): Promise<unknown> =>
+      Promise.all(
+        Array.from({ length: 120 }, async (_, n) => {
+          const id = `${prefix}-${n + 1}` as TaskId;
+          const [visits, runs] = [await store.visits(id), await store.runs({ taskId: id, limit: 9 })];
+          return [await store.task(id), visits, runs, await store.decisions({ taskId: id, limit: 9 })];
+        }),
+      );
+    const before = { rows: await read('A'), totals: await store.totals() };
+    const pack = (kill: number): Promise<Ended> =>
+      work(file, 'h1', (count, die) => void (count >= kill && die()), 'packer.mjs');
+    const victim = await pack(20);
+    expect(victim.code).toBeNull();
+    const packed = (): number => db.prepare('SELECT count(*) FROM packed_tasks').pluck().get() as number;
+    expect(packed()).toBeGreaterThanOrEqual(20);
+    expect(packed()).toBeLessThan(119);
+    expect({ rows: await read('A'), totals: await store.totals() }).toEqual(before);
+    const ended = await Promise.all([pack(Infinity), pack(Infinity)]);
+    expect(ended.map(({ code, errors }) => [code, errors])).toEqual([
+      [0, ''],
+      [0, ''],
+    ]);
+    // The last one has the newest rows of all.
+    expect(packed()).toBe(119);
+    expect(ended.flatMap(({ lines }) => lines)).toHaveLength(new Set(ended.flatMap(({ lines }) => lines)).size);
+    expect({ rows: await read('A'), totals: await store.totals() }).toEqual(before);
+    const size = (): number => db.pragma('page_count', { simple: true }) as number;
+    const full = size();
+    await endedTasks(store, db, 'B', 60);
+    expect(size()).toBeLessThanOrEqual(full);
+    expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(db.pragma('foreign_key_check')).toEqual([]);
+    db.close();
+    await store.close();
+  });
 });
+
+/** Tasks that went to their end, one through the store and the others as copies of its rows. */
+async function endedTasks(store: Store, db: Database.Database, prefix: string, count: number): Promise<void> {
+  const id = `${prefix}-1` as TaskId;
+  await store.addTask(task({ id }), itemMirror());
+  const orders = {
+    why: 'because',
+    sections: [{ title: 'Findings', text: 'The quantities are not added up. '.repeat(100) }],
+  };
+  const why = { rule: 'test', sentence: 'it follows. '.repeat(100), cause: 'mirror', evidence: { head: 'a' } };
+  await commitNow(store, { visit: visit(1), jobs: [newJob({ taskId: id, orders })], why }, id);
+  const { lease } = present(await claimOn(store));
+  await store.settle(lease, settlement({ outcome: outcome({ tail: 'line\n'.repeat(200) }) }));
+  const snapshot = present(await store.load(id));
+  await commitNow(store, { task: { ...snapshot.task, visit: 1, stage: 'done' } }, id);
+  await store.rest(id, present(await store.load(id)).meta.wakeSeq, null);
+  copyTask(db, id, prefix, count - 1);
+}

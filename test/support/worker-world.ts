@@ -140,6 +140,7 @@ export async function workerWorld(
       repos: [repo],
       workspaceRetentionMs: 0,
       runRetentionMs: 86_400_000,
+      taskRetentionMs: 20_000 * 86_400_000,
       ...over,
       config: { ...config, ...over.config },
     }),

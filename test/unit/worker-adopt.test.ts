@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JobId, JobNext, Run, TaskId } from '../../src/core/model/index.ts';
 import { bootId, readProcess } from '../../src/core/platform/processes.ts';
 import { createWorker } from '../../src/core/worker/worker.ts';
+import { retain } from '../../src/core/worker/retention.ts';
 import { recover } from '../../src/core/worker/repairs.ts';
 import { workerDetail } from '../store/bench.ts';
 import { until } from '../support/until.ts';
@@ -319,7 +320,7 @@ describe('recover', () => {
       expect(await world.store.commit(id, row.meta.version, decision)).toBe('ok');
     }
     const folder = (id: TaskId): string => world.git.workspaces.pathOf(repo, branchOf(id));
-    const done = await recover(world.deps(), { dryRun: false });
+    const done = await retain(world.deps(), { dryRun: false, when: 'now' });
     expect(done.fixed).toEqual([`workspace of ${task} removed`]);
     expect(done.needsPerson).toEqual([expect.stringMatching(/^ET-013 is done, but .* holds work/)]);
     expect([existsSync(folder(task)), existsSync(folder(other))]).toEqual([false, true]);
@@ -328,7 +329,7 @@ describe('recover', () => {
   it('names run folders that the database does not know, and leaves them', async () => {
     const { runsDir } = world.deps();
     mkdirSync(`${runsDir}/4711`, { recursive: true });
-    const done = await recover(world.deps(), { dryRun: false });
+    const done = await retain(world.deps(), { dryRun: false, when: 'now' });
     expect(done.needsPerson).toEqual([expect.stringMatching(/4711 belongs to no run/)]);
     expect(existsSync(`${runsDir}/4711`)).toBe(true);
   });

@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Hold, NewJob, RunId, Stage, Store, TaskId } from '../../src/core/model/index.ts';
-import { recover, type Recovery } from '../../src/core/worker/repairs.ts';
-import { adhoc, commitNow, holdOn, newJob, present, settlement } from '../store/bench.ts';
+import type { Recovery } from '../../src/core/worker/repairs.ts';
+import { retain } from '../../src/core/worker/retention.ts';
+import { adhoc, commitNow, holdOn, newJob, present, repo, settlement } from '../store/bench.ts';
 import { workerWorld, type WorkerWorld } from '../support/worker-world.ts';
 
 let world: WorkerWorld;
@@ -38,7 +39,7 @@ async function settledRun(job: NewJob, next: 'done' | 'again' = 'done'): Promise
 const jobOf = (taskId: TaskId): NewJob => newJob({ taskId, branch: `feature/${taskId}` });
 const here = (id: RunId): boolean => existsSync(path.join(world.deps().runsDir, id));
 const repaired = (over: object = { runRetentionMs: 0 }): Promise<Recovery> =>
-  recover({ ...world.deps(), ...over }, { dryRun: false });
+  retain({ ...world.deps(), ...over }, { dryRun: false, when: 'now' });
 
 async function become(id: TaskId, stage: Stage, hold: Hold | null = null): Promise<void> {
   const { task } = present(await world.store.task(id));
@@ -52,7 +53,7 @@ describe('run folders', () => {
     await become(task, 'done');
     expect((await repaired({})).found).toEqual([]);
     expect(runs.map(here)).toEqual([true, true, true]);
-    const dry = await recover({ ...world.deps(), runRetentionMs: 0 }, { dryRun: true });
+    const dry = await retain({ ...world.deps(), runRetentionMs: 0 }, { dryRun: true, when: 'now' });
     expect(dry).toMatchObject({ found: ['run folders older than 0 days that nothing needs: 3'], fixed: [] });
     expect(runs.map(here)).toEqual([true, true, true]);
     expect((await repaired()).fixed).toEqual(['run folders older than 0 days removed: 3']);
@@ -108,5 +109,77 @@ describe('run folders', () => {
     expect(needsPerson[0]).toMatch(/5000 belongs to no run of this database/);
     expect(asked).toEqual(['runEnds']);
     expect(here(known)).toBe(true);
+  });
+});
+
+describe('tasks that ended long ago', () => {
+  const ended = { workspaceRetentionMs: -1, runRetentionMs: -1, taskRetentionMs: -1 };
+
+  async function atEnd(id: TaskId): Promise<void> {
+    await settledRun(jobOf(id));
+    await become(id, 'done');
+    const { meta } = present(await world.store.load(id));
+    await world.store.rest(id, meta.wakeSeq, null);
+  }
+
+  /** The newest rows of each table, which are never packed. */
+  async function younger(): Promise<void> {
+    const id = await world.addTask(99);
+    await settledRun(jobOf(id));
+    await become(id, 'development');
+  }
+
+  it('are packed once their workspace is gone; an open one, and one with work that is not pushed, are not', async () => {
+    const [old, open, unpushed] = [await world.addTask(12), await world.addTask(13), await world.addTask(14)];
+    await atEnd(old);
+    await atEnd(unpushed);
+    await settledRun(jobOf(open));
+    await younger();
+    const { workspaces } = world.git;
+    mkdirSync(workspaces.pathOf(repo, `feature/${unpushed}-basket`), { recursive: true });
+    writeFileSync(path.join(workspaces.pathOf(repo, `feature/${unpushed}-basket`), 'work.txt'), 'not on the server');
+    const dry = await retain({ ...world.deps(), ...ended }, { dryRun: true, when: 'now' });
+    expect(dry.fixed).toEqual([]);
+    expect(await world.store.load(old)).not.toBeNull();
+    const { fixed, needsPerson } = await repaired(ended);
+    expect(fixed).toContain('tasks that ended more than 0 days ago packed: 1');
+    expect(needsPerson).toEqual([expect.stringMatching(/^ET-014 is done, but .* holds work/)]);
+    expect(await Promise.all([old, open, unpushed].map(async (id) => (await world.store.load(id)) === null))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(await world.store.runs({ taskId: old, limit: 9 })).toHaveLength(1);
+    expect(await world.store.decisions({ taskId: old, limit: 9 })).toHaveLength(1);
+  });
+
+  it('a folder of a packed run is known, and removed', async () => {
+    const old = await world.addTask(12);
+    await atEnd(old);
+    await younger();
+    const [run] = await world.store.runs({ taskId: old, limit: 1 });
+    const { needsPerson } = await repaired({ ...ended, runRetentionMs: 86_400_000 });
+    expect(await world.store.load(old)).toBeNull();
+    expect([here(present(run).id), needsPerson]).toEqual([true, []]);
+    await repaired(ended);
+    expect(here(present(run).id)).toBe(false);
+  });
+
+  it('are looked for once a day, a part at a time until all is done', async () => {
+    for (const n of [12, 13]) await atEnd(await world.addTask(n));
+    await younger();
+    const due = (monotonic: () => number): Promise<Recovery> =>
+      retain({ ...world.deps(), ...ended, monotonic }, { dryRun: false, when: 'due' });
+    let at = 0;
+    // Every look at the clock takes longer than a part may: one task at a time.
+    const slow = (): number => (at += 1_500);
+    expect((await due(slow)).fixed).toContain('tasks that ended more than 0 days ago packed: 1');
+    expect((await due(slow)).fixed).toContain('tasks that ended more than 0 days ago packed: 1');
+    expect((await due(() => 0)).found).toEqual([]);
+    await atEnd(await world.addTask(14));
+    await become('ET-099' as TaskId, 'development');
+    await settledRun(adhoc(2));
+    expect(await due(() => 0)).toEqual({ found: [], fixed: [], left: [], needsPerson: [] });
+    expect((await repaired(ended)).fixed).toContain('tasks that ended more than 0 days ago packed: 1');
   });
 });

@@ -10,32 +10,34 @@ export const define: CommandModule['define'] = (context) =>
       'Repairs what crashes, reboots and manual changes left behind, and names what only a person can decide. Safe at any time.',
     )
     .option('--dry-run', 'only say what would be done')
+    .option('--retention', 'also remove and pack now what is older than `retention` says, instead of once a day')
     .addHelpText(
       'after',
       `
 Examples:
   $ orch recover --dry-run
+  $ orch recover --retention
   $ orch recover --json`,
     )
     .action(async (options) => {
       const dryRun = options.dryRun === true;
-      const [{ withApp }, { recover }, { followUp }] = await Promise.all([
+      const [{ withApp }, { recover }, { retain }, { followUp }] = await Promise.all([
         import('../shared/open.ts'),
         import('../../core/worker/repairs.ts'),
+        import('../../core/worker/retention.ts'),
         import('../shared/follow-up.ts'),
       ]);
       // Looking makes nothing: without a database nothing can have been left behind.
       if (dryRun && !(await hasDatabase(context))) return print(context, nothing, dryRun);
       await withApp(context, 'command', async (app) => {
-        const report = await recover(
-          app.workerDeps(async () => {}),
-          { dryRun },
-        );
-        if (report.fixed.length > 0) {
-          await announce(app, report.fixed);
+        const deps = app.workerDeps(async () => {});
+        const repaired = await recover(deps, { dryRun });
+        if (repaired.fixed.length > 0) {
+          await announce(app, repaired.fixed);
           await followUp(context, app);
         }
-        print(context, report, dryRun);
+        const retained = await retain(deps, { dryRun, when: options.retention === true || dryRun ? 'now' : 'due' });
+        print(context, together(repaired, retained), dryRun);
       });
     });
 
@@ -45,6 +47,15 @@ async function hasDatabase(context: CommandContext): Promise<boolean> {
     import('../../core/config/database.ts'),
   ]);
   return isDatabaseMade(databaseOf((await context.loadConfig()).config));
+}
+
+function together(a: Recovery, b: Recovery): Recovery {
+  return {
+    found: [...a.found, ...b.found],
+    fixed: [...a.fixed, ...b.fixed],
+    left: [...a.left, ...b.left],
+    needsPerson: [...a.needsPerson, ...b.needsPerson],
+  };
 }
 
 const nothing: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };

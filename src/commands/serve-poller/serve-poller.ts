@@ -64,11 +64,15 @@ async function serve(context: CommandContext, app: App): Promise<void> {
   await createPoller(app.engine, app.config, repairOf(app)).serve(context.signal, manager);
 }
 
-/** What a tick repairs before it looks. */
+/** What a tick repairs before it looks, and once a day removes and packs. */
 function repairOf(app: App): () => Promise<void> {
   return async () => {
-    const { recover } = await import('../../core/worker/repairs.ts');
+    const [{ recover }, { retain }] = await Promise.all([
+      import('../../core/worker/repairs.ts'),
+      import('../../core/worker/retention.ts'),
+    ]);
     const deps = app.workerDeps(async () => {});
     await recover(deps, { dryRun: false });
+    await retain(deps, { dryRun: false, when: 'due' });
   };
 }

@@ -58,6 +58,6 @@ export interface Config {
     transferMs: number;
     telegramMs: number;
   };
-  retention: { workspacesMs: number; runsMs: number };
+  retention: { workspacesMs: number; runsMs: number; tasksMs: number };
   projects: ProjectPolicy[];
 }

@@ -128,6 +128,7 @@ export function resolveConfig(settings: Settings, context: ResolveContext): Conf
     retention: {
       workspacesMs: daysInMs(settings.retention.workspaceDays),
       runsMs: daysInMs(settings.retention.runDays),
+      tasksMs: daysInMs(settings.retention.taskDays),
     },
     projects: policiesOf(settings, reviewer),
   };

@@ -317,6 +317,18 @@ export interface Store {
   /** Adds a notice that belongs to no task to the outbox (circuit breaker, recovery). */
   announce(effects: { key: string; lane: string; body: Effect['body'] }[]): Promise<void>;
 
+  // retention
+  /** Tasks that ended before this moment (ms since the epoch) and are not packed, the one that ended first first. */
+  endedTasks(before: number, limit: number): Promise<Task[]>;
+  /**
+   * Keeps the rows of a task that ended before this moment as one compressed value. Whatever happens to the task later brings them
+   * back first, and the read models below find them where they are. False: something has still to happen for it, or its
+   * rows are the newest there are.
+   */
+  packTask(taskId: TaskId, before: number): Promise<boolean>;
+  /** Drops effects of no task that were delivered, or became pointless, before this moment; answers how many. */
+  forgetEffects(before: number, limit: number): Promise<number>;
+
   // read models
   task(taskId: TaskId): Promise<TaskRow | null>;
   taskOfItem(itemId: ItemId): Promise<TaskId | null>;

@@ -1,5 +1,5 @@
-/** A value that goes into a statement; JSON goes in and comes back as text, a boolean as 0 or 1. */
-export type Value = string | number | null;
+/** A value that goes into a statement; JSON goes in and comes back as text, a boolean as 0 or 1, a compressed value as bytes. */
+export type Value = string | number | null | Uint8Array;
 
 /** One statement. `text` names its parameters `@name`; a driver that has numbered ones rewrites it. */
 interface Statement {

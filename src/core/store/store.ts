@@ -16,6 +16,7 @@ import { messages } from './statements/messages.ts';
 import { mirrors } from './statements/mirrors.ts';
 import { applyObservation, differs } from './statements/observe.ts';
 import { decodeEffect, outbox } from './statements/outbox.ts';
+import { packed } from './statements/packed.ts';
 import { projects } from './statements/projects.ts';
 import { decisions, effects, taskRow, taskRows, totals } from './statements/read-models.ts';
 import { moveRepository } from './statements/repository.ts';
@@ -40,6 +41,7 @@ export function createStore(driver: Driver, clock: Clock): Store {
     ...queueMethods(driver, now),
     ...outboxMethods(driver, now),
     ...processMethods(driver, now),
+    ...retentionMethods(driver, now),
     ...readMethods(driver),
   };
 }
@@ -66,7 +68,11 @@ function pollingMethods({ read, write }: Driver, now: Now) {
       }),
     releaseLease: (lease) => write(() => leases.release(lease)),
     leases: () => read(() => leases.list()),
-    post: (message) => write(() => messages.post(message, now())),
+    post: (message) =>
+      write(function* () {
+        yield* packed.unpack(message.taskId);
+        return yield* messages.post(message, now());
+      }),
     moveRepository: (projectId, from, to) => write(() => moveRepository(projectId, from, to, now())),
     addTask: (task, mirror) =>
       write(function* () {
@@ -81,7 +87,11 @@ function reconcileMethods({ read, write }: Driver, now: Now) {
   return {
     dueTasks: (limit, projects) => read(() => tasks.due(now(), limit, projects)),
     asleep: () => read(() => tasks.asleep()),
-    wake: (taskId) => write(() => tasks.wake(taskId, now())),
+    wake: (taskId) =>
+      write(function* () {
+        yield* packed.unpack(taskId);
+        yield* tasks.wake(taskId, now());
+      }),
     dropProject: (projectId, by) => write(() => dropProject(projectId, by, now())),
     load: (taskId) => read(() => loadSnapshot(taskId)),
     commit: (taskId, expectedVersion, decision) => write(() => applyDecision(taskId, expectedVersion, decision, now())),
@@ -140,6 +150,14 @@ function processMethods({ read, write }: Driver, now: Now) {
         yield* processes.beat(report, now());
       }),
     processes: () => read(() => processes.list()),
+  } satisfies Partial<Store>;
+}
+
+function retentionMethods({ read, write }: Driver, now: Now) {
+  return {
+    endedTasks: (before, limit) => read(() => tasks.ended(before, limit)),
+    packTask: (taskId, before) => write(() => packed.pack(taskId, before, now())),
+    forgetEffects: (before, limit) => write(() => outbox.forgetLoose(before, limit)),
   } satisfies Partial<Store>;
 }
 

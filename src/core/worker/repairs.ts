@@ -2,9 +2,8 @@ import { errorText, isDatabaseError } from '../model/index.ts';
 import { packing } from './repairs/packing.ts';
 import { brokenCopies, leftovers } from './repairs/copies.ts';
 import type { Finding, Repair, RepairDeps } from './repairs/repair.ts';
-import { runFolders } from './repairs/run-folders.ts';
 import { deadOwners, orphans } from './repairs/runs.ts';
-import { lostProbe, oldWorkspaces, abandonedEffects, asleepTasks } from './repairs/state.ts';
+import { lostProbe, abandonedEffects, asleepTasks } from './repairs/state.ts';
 
 /** Everything `orch recover` and the start of a service look for, in this order: what runs need, runs, what depends on them. */
 const repairs: readonly Repair[] = [
@@ -14,8 +13,6 @@ const repairs: readonly Repair[] = [
   abandonedEffects,
   asleepTasks,
   lostProbe,
-  oldWorkspaces,
-  runFolders,
   leftovers,
   packing,
 ];
@@ -37,8 +34,22 @@ export interface Recovery {
  * @throws OrchError `database_*`
  */
 export async function recover(deps: RepairDeps, options: { dryRun: boolean }): Promise<Recovery> {
+  const recovery = await carryOut(repairs, deps, options);
+  for (const line of recovery.fixed) deps.log.info('recovered', { what: line });
+  return recovery;
+}
+
+/**
+ * Carries out repairs, or only says what they would do.
+ * @throws OrchError `database_*`
+ */
+export async function carryOut(
+  these: readonly Repair[],
+  deps: RepairDeps,
+  options: { dryRun: boolean },
+): Promise<Recovery> {
   const recovery: Recovery = { found: [], fixed: [], left: [], needsPerson: [] };
-  for (const repair of repairs) {
+  for (const repair of these) {
     try {
       for (const finding of await repair.find(deps)) await repairOne(finding, options, recovery);
     } catch (error) {
@@ -47,7 +58,6 @@ export async function recover(deps: RepairDeps, options: { dryRun: boolean }): P
       recovery.needsPerson.push(`${repair.name}: ${errorText(error)}`);
     }
   }
-  for (const line of recovery.fixed) deps.log.info('recovered', { what: line });
   return recovery;
 }
 

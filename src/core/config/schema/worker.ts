@@ -57,6 +57,9 @@ export const retentionSection = z
     workspaceDays: time(7, 0, 3650).describe(
       'How long the workspace of a finished task is kept, when all of it is pushed.',
     ),
+    taskDays: time(30, 1, 3650).describe(
+      'How long the rows of a finished task (journal, runs, messages, effects) are kept as they are; then they are kept compressed, and every command still reads them.',
+    ),
     runDays: time(90, 1, 3650).describe('How long the folder of a finished run (log, orders, result) is kept.'),
   })
   .prefault({})

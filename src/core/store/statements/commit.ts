@@ -25,7 +25,7 @@ export function* applyDecision(
   now: number,
 ): Query<'ok' | 'stale'> {
   const before = yield* tasks.find(taskId);
-  if (before?.meta.version !== version) return 'stale';
+  if (before?.meta.version !== version || before.packed) return 'stale';
   const { task } = decision;
   if (task.id !== taskId) throw new Error(`a decision about ${task.id} was committed for ${taskId}`);
   if (decision.handled !== null) {

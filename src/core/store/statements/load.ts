@@ -13,7 +13,7 @@ import { visits } from './visits.ts';
 /** Everything a decision starts from; the caller's read transaction makes it one consistent view. */
 export function* loadSnapshot(taskId: TaskId): Query<Snapshot | null> {
   const stored = yield* tasks.find(taskId);
-  if (stored === null) return null;
+  if (stored === null || stored.packed) return null;
   const { task, meta } = stored;
   const [first] = task.pipelineStages;
   const usualMs = first === undefined ? null : yield* runs.usualMs(stageDefinition(first, task.ownStages).role.name);

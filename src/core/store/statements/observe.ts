@@ -2,6 +2,7 @@ import type { Observation, TaskId } from '../../model/index.ts';
 import type { Query } from '../query.ts';
 import { messages } from './messages.ts';
 import { mirrors } from './mirrors.ts';
+import { packed } from './packed.ts';
 import { projects } from './projects.ts';
 import { tasks } from './tasks.ts';
 
@@ -16,8 +17,15 @@ export function* differs(seen: Observation): Query<boolean> {
   return false;
 }
 
+/** What happens to a task that is packed finds its rows again, sources of messages that were seen before included. */
+function* unpackTouched(seen: Observation): Query<void> {
+  for (const taskId of new Set([...seen.mirrors, ...seen.messages].map((of) => of.taskId)))
+    yield* packed.unpack(taskId);
+}
+
 /** Writes what differs, row by row, and wakes the tasks it belongs to. Tasks that are not known are passed over. */
 export function* applyObservation(seen: Observation, now: number): Query<TaskId[]> {
+  yield* unpackTouched(seen);
   const woken = new Set<TaskId>();
   if (seen.project !== null && !(yield* projects.equals(seen.project))) yield* projects.put(seen.project);
   for (const { task, mirror, messages: said } of seen.newTasks) {

@@ -2,6 +2,7 @@ import type { Effect, EffectBody, EffectId, EffectKind, NewEffect, TaskId } from
 import { bit, decode, idOf, isSet, rowId } from '../codec.ts';
 import { all, one, run, type Query } from '../query.ts';
 import { asEffectKind } from '../words.ts';
+import { packed } from './packed.ts';
 
 export interface EffectColumns {
   id: number;
@@ -86,6 +87,10 @@ const dropDeadBefore = `UPDATE outbox SET state = 'superseded', settled_at = @no
 const hurry = `UPDATE outbox SET available_at = 0
   WHERE task_id = @taskId AND state = 'pending' AND available_at > @now`;
 
+const forgetLoose = `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
+    WHERE task_id IS NULL AND state IN ('done', 'superseded', 'withdrawn') AND settled_at < @before
+      AND id < (SELECT max(id) FROM outbox) ORDER BY id LIMIT @limit)`;
+
 // For a reader an effect on its way is still pending. Each is the condition of an index; `+id` below keeps the table from being read
 // in the order of its key instead.
 const stateIs = { pending: `state IN ('pending', 'in_flight')`, dead: `state = 'dead'` };
@@ -154,6 +159,10 @@ export const outbox = {
     const text = `SELECT count(*) AS n FROM outbox WHERE task_id = @taskId AND state IN ('pending', 'in_flight')`;
     return (yield* one<{ n: number }>(text, { taskId }))?.n ?? 0;
   },
+  /** Drops what belongs to no task and was settled before this moment; answers how many. */
+  *forgetLoose(before: number, limit: number): Query<number> {
+    return yield* run(forgetLoose, { before, limit });
+  },
   *count(state: keyof typeof stateIs): Query<number> {
     return (yield* one<{ n: number }>(`SELECT count(*) AS n FROM outbox WHERE ${stateIs[state]}`))?.n ?? 0;
   },
@@ -186,6 +195,8 @@ export const outbox = {
   },
   /** Newest first. */
   *list({ taskId, state, limit }: EffectFilter): Query<EffectColumns[]> {
+    const kept = taskId === undefined || state !== undefined ? null : yield* packed.of(taskId);
+    if (kept !== null) return (kept.outbox as unknown as EffectColumns[]).reverse().slice(0, limit);
     const conditions = [
       ...(taskId === undefined ? [] : ['task_id = @taskId']),
       ...(state === undefined ? [] : [stateIs[state]]),

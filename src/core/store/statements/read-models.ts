@@ -6,16 +6,19 @@ import { jobs } from './jobs.ts';
 import { messages } from './messages.ts';
 import { decodeEffect, outbox, type EffectFilter } from './outbox.ts';
 import { decodeRun, runs } from './runs.ts';
+import { packed } from './packed.ts';
 import { notEnded, tasks, type TaskFilter } from './tasks.ts';
 
 /** One task with what belongs to it. */
 export function* taskRow(id: TaskId): Query<TaskRow | null> {
   const stored = yield* tasks.find(id);
   if (stored === null) return null;
+  const { task, meta } = stored;
   const liveJob = yield* jobs.live(id);
   const run = liveJob === null ? null : yield* runs.open(Number(liveJob.id));
   return {
-    ...stored,
+    task,
+    meta,
     liveJob,
     run: run === null ? null : decodeRun(run),
     pendingEffects: yield* outbox.pendingOf(id),
@@ -30,12 +33,13 @@ export function* taskRows(filter: TaskFilter): Query<TaskRow[]> {
   const openRuns = yield* runs.openByJob();
   const pending = yield* outbox.pendingByTask();
   const queued = yield* messages.queuedByTask();
-  return found.map((stored) => {
-    const { id } = stored.task;
+  return found.map(({ task, meta }) => {
+    const { id } = task;
     const liveJob = liveJobs.get(id) ?? null;
     const run = liveJob === null ? undefined : openRuns.get(Number(liveJob.id));
     return {
-      ...stored,
+      task,
+      meta,
       liveJob,
       run: run === undefined ? null : decodeRun(run),
       pendingEffects: pending.get(id) ?? 0,
@@ -61,9 +65,13 @@ const decisionsOfTask = 'SELECT * FROM decisions WHERE task_id = @taskId ORDER B
 
 /** Newest first. */
 export function* decisions({ taskId, limit }: { taskId?: TaskId; limit: number }): Query<DecisionRow[]> {
-  const rows = yield* taskId === undefined
-    ? all<DecisionColumns>(newestDecisions, { limit })
-    : all<DecisionColumns>(decisionsOfTask, { taskId, limit });
+  const kept = taskId === undefined ? null : yield* packed.of(taskId);
+  const rows =
+    kept !== null
+      ? (kept.decisions as unknown as DecisionColumns[]).reverse().slice(0, limit)
+      : yield* taskId === undefined
+          ? all<DecisionColumns>(newestDecisions, { limit })
+          : all<DecisionColumns>(decisionsOfTask, { taskId, limit });
   return rows.map((row) => ({
     id: idOf(row.id),
     taskId: row.task_id as TaskId,

@@ -6,7 +6,7 @@ import { tasks } from './tasks.ts';
 
 const runningIn = `SELECT 1 FROM jobs WHERE repo = @from AND state = 'running'`;
 const moveJobs = `UPDATE jobs SET repo = @to WHERE project_id = @projectId AND repo = @from AND state IN ('queued', 'delayed')`;
-const tasksIn = 'SELECT id FROM tasks WHERE project_id = @projectId AND repo = @from';
+const tasksIn = 'SELECT id FROM tasks WHERE project_id = @projectId AND repo = @from AND packed = 0';
 const undelivered = `SELECT id, lane, body FROM outbox
   WHERE task_id = @taskId AND state IN ('pending', 'in_flight', 'dead')`;
 
@@ -14,6 +14,7 @@ const undelivered = `SELECT id, lane, body FROM outbox
 export function* moveRepository(projectId: ProjectId, from: RepoSlug, to: RepoSlug, now: number): Query<'ok' | 'busy'> {
   if ((yield* one(runningIn, { from })) !== null) return 'busy';
   yield* run(moveJobs, { projectId, from, to });
+  yield* tasks.renamePacked(projectId, from, to);
   for (const { id } of yield* all<{ id: TaskId }>(tasksIn, { projectId, from })) {
     for (const row of yield* all<{ id: number; lane: string; body: string }>(undelivered, { taskId: id })) {
       const body = JSON.parse(row.body) as EffectBody;

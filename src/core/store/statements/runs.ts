@@ -2,6 +2,7 @@ import type { JobId, Role, Run, RunEnd, RunFilter, RunId, RunPatch, TaskId } fro
 import { liveStates, slotPhases } from '../../queue/claim.ts';
 import { decodeOrNull, encodeOrNull, idOf, inList, isSet, rowId } from '../codec.ts';
 import { all, one, run as change, type Query } from '../query.ts';
+import { packed } from './packed.ts';
 
 export interface RunColumns {
   id: number;
@@ -80,7 +81,8 @@ const among = {
 // The one text that PostgreSQL needs in another form: a list as one parameter (there: json_array_elements_text).
 const endsOf = `SELECT runs.id, runs.task_id, runs.ended_at,
     CASE WHEN jobs.state IN (${inList(liveStates)}) THEN 1 ELSE 0 END AS live
-  FROM runs JOIN jobs ON jobs.id = runs.job_id WHERE runs.id IN (SELECT value FROM json_each(@ids))`;
+  FROM runs JOIN jobs ON jobs.id = runs.job_id WHERE runs.id IN (SELECT value FROM json_each(@ids))
+  UNION ALL SELECT id, task_id, ended_at, 0 FROM packed_runs WHERE id IN (SELECT value FROM json_each(@ids))`;
 
 const usualTimes = `SELECT ended_at - started_at AS ms FROM runs
   WHERE role = @role AND kind = 'agent' AND phase = 'settled' AND outcome ->> 'kind' = 'success'
@@ -91,11 +93,12 @@ type NewRun = Pick<
   'job_id' | 'task_id' | 'role' | 'kind' | 'repo' | 'lease_token' | 'host' | 'budget_micros'
 >;
 
-/** Runs: appended by a claim, changed under the job's lease, never deleted. */
+/** Runs: appended by a claim, changed under the job's lease, packed with their task. */
 export const runs = {
   *find(id: RunId): Query<Run | null> {
     const row = yield* one<RunColumns>('SELECT * FROM runs WHERE id = @id', { id: rowId(id) });
-    return row === null ? null : decodeRun(row);
+    const found = row ?? ((yield* packed.run(id)) as unknown as RunColumns | null);
+    return found === null ? null : decodeRun(found);
   },
   /** The run of a job that is not settled. */
   *open(jobId: number): Query<RunColumns | null> {
@@ -136,6 +139,8 @@ export const runs = {
   /** Newest first. */
   *list(filter: RunFilter): Query<Run[]> {
     const { limit, jobId, ...of } = filter;
+    const kept = of.taskId === undefined ? null : yield* packed.of(of.taskId);
+    if (kept !== null) return (kept.runs as unknown as RunColumns[]).reverse().slice(0, limit).map(decodeRun);
     const which =
       jobId !== undefined ? 'job' : of.taskId !== undefined ? 'task' : of.branch !== undefined ? 'branch' : 'all';
     const params = { limit, ...of, ...(jobId === undefined ? {} : { jobId: rowId(jobId) }) };

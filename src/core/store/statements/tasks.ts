@@ -35,11 +35,14 @@ export interface TaskColumns {
   runs: number;
   spent_micros: number;
   reserved_micros: number;
+  packed: number;
 }
 
 export interface StoredTask {
   task: Task;
   meta: TaskMeta;
+  /** Its other rows are packed: nothing is decided until they are back. */
+  packed: boolean;
 }
 
 export interface TaskFilter {
@@ -84,7 +87,7 @@ function decodeTask(row: TaskColumns): StoredTask {
     spentMicros: row.spent_micros,
     reservedMicros: row.reserved_micros,
   };
-  return { task, meta };
+  return { task, meta, packed: isSet(row.packed) };
 }
 
 function encodeTask(task: Task): Record<string, Value> {
@@ -156,6 +159,13 @@ const asleepTasks = `SELECT id FROM tasks AS t
       AND NOT EXISTS (SELECT 1 FROM jobs AS j WHERE j.task_id = t.id AND j.state IN (${inList(liveStates)}))
       AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.task_id = t.id AND e.state IN ('pending', 'in_flight'))))`;
 
+// Repeats the condition of an index.
+const endedTasks = `SELECT * FROM tasks WHERE stage IN ('done', 'cancelled') AND packed = 0 AND updated_at < @before
+  ORDER BY updated_at, id LIMIT @limit`;
+
+// Nothing wakes a packed task; what it had under the former name stays as it was.
+const renamePacked = 'UPDATE tasks SET repo = @to WHERE project_id = @projectId AND repo = @from AND packed = 1';
+
 /** Tasks, their wake-ups and their dollars. Each function is one statement. */
 export const tasks = {
   *find(id: TaskId): Query<StoredTask | null> {
@@ -175,6 +185,13 @@ export const tasks = {
     const text = `SELECT * FROM tasks${where} ORDER BY project_id, number`;
     const params = { ...(stage === undefined ? {} : { stage }), ...(projectId === undefined ? {} : { projectId }) };
     return (yield* all<TaskColumns>(text, params)).map(decodeTask);
+  },
+  /** Tasks that ended before this moment and are not packed, oldest first. */
+  *ended(before: number, limit: number): Query<Task[]> {
+    return (yield* all<TaskColumns>(endedTasks, { before, limit })).map((row) => decodeTask(row).task);
+  },
+  *renamePacked(projectId: ProjectId, from: RepoSlug, to: RepoSlug): Query<void> {
+    yield* run(renamePacked, { projectId, from, to });
   },
   *exists({ id, itemId }: Pick<Task, 'id' | 'itemId'>): Query<boolean> {
     return (yield* one('SELECT 1 FROM tasks WHERE id = @id OR item_id = @itemId', { id, itemId })) !== null;

@@ -2,6 +2,7 @@ import type { OwnStage, TaskId, Visit } from '../../model/index.ts';
 import { decode } from '../codec.ts';
 import { all, one, run, type Query } from '../query.ts';
 import { asStage } from '../words.ts';
+import { packed } from './packed.ts';
 
 const putVisit = `INSERT INTO visits (task_id, n, stage, started_at, body) VALUES (@taskId, @n, @stage, @startedAt, @body)
   ON CONFLICT (task_id, n) DO UPDATE SET stage = excluded.stage, started_at = excluded.started_at, body = excluded.body`;
@@ -16,7 +17,9 @@ export const visits = {
     return row === null ? null : decode<Visit>(row.body);
   },
   *ofTask(taskId: TaskId): Query<Visit[]> {
-    const rows = yield* all<{ body: string }>('SELECT body FROM visits WHERE task_id = @taskId ORDER BY n', { taskId });
+    const text = 'SELECT body FROM visits WHERE task_id = @taskId ORDER BY n';
+    const kept = (yield* packed.of(taskId))?.visits as { body: string }[] | undefined;
+    const rows = kept ?? (yield* all<{ body: string }>(text, { taskId }));
     return rows.map((row) => decode<Visit>(row.body));
   },
   *put(taskId: TaskId, visit: Visit, own: OwnStage[]): Query<void> {

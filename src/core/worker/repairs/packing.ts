@@ -25,11 +25,16 @@ export const packing: Repair = {
   },
 };
 
+/** Ended tasks that are looked through for cancelled ones; packed ones are none of them. */
+const maxEnded = 100_000;
+
 /** What tasks that are not done, and workspaces that are still there, may ask for. */
 async function neededCommits(deps: RepairDeps, repo: RepoSlug): Promise<CommitSha[]> {
-  const tasks = (await deps.store.tasks({})).map(({ task }) => task);
+  const active = (await deps.store.tasks({ active: true })).map(({ task }) => task);
+  // A cancelled task may be reopened; long after its end its branch on the server is what it goes on from.
+  const ended = await deps.store.endedTasks(Number.MAX_SAFE_INTEGER, maxEnded);
   const needed = await deps.workspaces.commits(repo);
-  for (const task of tasks.filter((one) => one.repo === repo && one.stage !== 'done')) {
+  for (const task of [...active, ...ended].filter((one) => one.repo === repo && one.stage !== 'done')) {
     const visits = await deps.store.visits(task.id);
     const runs = await deps.store.runs({ taskId: task.id, limit: newestRuns });
     needed.push(

@@ -11,6 +11,8 @@ export interface RepairDeps extends WorkerDeps {
   workspaceRetentionMs: number;
   /** How long the folder of a settled run is kept, milliseconds. */
   runRetentionMs: number;
+  /** How long the rows of a task that has ended are kept as they are, milliseconds; then they are packed. */
+  taskRetentionMs: number;
 }
 
 /** Something that a crash, a reboot or a hand left behind, in one line, and what is done about it. */

@@ -1,9 +1,7 @@
-import type { TaskRow } from '../../model/index.ts';
-import { existsSync } from 'node:fs';
 import { effectLeaseMs } from '../../engine/deliver.ts';
 import { ownerAlive, parseOwner } from '../../platform/processes.ts';
 import { createSharedBreaker, probeVanished } from '../breaker.ts';
-import type { Finding, Repair, RepairDeps } from './repair.ts';
+import type { Repair, RepairDeps } from './repair.ts';
 
 /** A probe whose run is settled or whose claimer is dead would keep the circuit breaker half-open forever. */
 export const lostProbe: Repair = {
@@ -57,33 +55,3 @@ export const asleepTasks: Repair = {
       },
     })),
 };
-
-/** Workspaces of done tasks, after their retention: removed when everything in them is on the server. */
-export const oldWorkspaces: Repair = {
-  name: 'workspaces of done tasks',
-  find: async (deps) => {
-    const before = deps.store.now() - deps.workspaceRetentionMs;
-    const done = (await deps.store.tasks({ stage: 'done' })).filter(({ task }) => task.updatedAt < before);
-    const findings: Finding[] = [];
-    for (const row of done) {
-      const finding = await oldWorkspace(deps, row);
-      if (finding !== null) findings.push(finding);
-    }
-    return findings;
-  },
-};
-
-async function oldWorkspace(deps: RepairDeps, { task, liveJob }: TaskRow): Promise<Finding | null> {
-  const folder = deps.workspaces.pathOf(task.repo, task.branch);
-  if (liveJob !== null || !existsSync(folder)) return null;
-  if (await deps.workspaces.unpushed(task.repo, task.branch)) {
-    return { line: `${task.id} is done, but ${folder} holds work that is not on the server`, fix: null };
-  }
-  return {
-    line: `${task.id} is done, its workspace is not needed any more`,
-    fix: async () => {
-      await deps.workspaces.remove(task.repo, task.branch);
-      return `workspace of ${task.id} removed`;
-    },
-  };
-}

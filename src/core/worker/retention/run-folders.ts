@@ -3,7 +3,7 @@ import path from 'node:path';
 import { isFinal, type RunEnd, type RunId, type Task, type TaskId, counted } from '../../model/index.ts';
 import { removeTree } from '../../platform/files.ts';
 import { patchFileOf } from '../publish.ts';
-import type { Finding, Repair, RepairDeps } from './repair.ts';
+import type { Finding, Repair, RepairDeps } from '../repairs/repair.ts';
 
 const dayMs = 86_400_000;
 
