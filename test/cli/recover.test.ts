@@ -59,7 +59,8 @@ function everything(): Record<string, string> {
   const hash = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
   for (const entry of readdirSync(state, { recursive: true, withFileTypes: true })) {
     const file = path.join(entry.parentPath, entry.name);
-    if (/orch\.db(-wal|-shm)?$/.test(file)) continue;
+    // What every command may write: SQLite's own files, and which configuration was checked last.
+    if (/(orch\.db(-wal|-shm)?|config-checked\.json)$/.test(file)) continue;
     found[path.relative(state, file)] = entry.isFile() ? hash(readFileSync(file)) : 'not a file';
   }
   const db = new Database(host.database, { readonly: true });
