@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -98,4 +98,46 @@ test('faults reach git as well', async () => {
   gitea.faults.push({ match: /info\/refs/, times: 1, action: { kind: 'answer', status: 502, body: 'Bad Gateway' } });
   await expect(git(root, ['ls-remote', url()], basic(bot))).rejects.toThrow('502');
   expect((await git(root, ['ls-remote', url()], basic(bot))).stdout).toContain('main');
+});
+
+test('refs are listed as they are, whoever moved them and whatever was answered before', async () => {
+  const listed = async (): Promise<string[]> => {
+    const { stdout } = await git(root, ['ls-remote', '--symref', url(), 'HEAD', 'refs/heads/*'], basic(bot));
+    return stdout.trimEnd().split('\n');
+  };
+  const inBare = (...args: string[]): Promise<unknown> => git(repo.dir, args);
+  const main = `${gitea.head(repo, 'main') ?? ''}\trefs/heads/main`;
+  const first = await listed();
+  expect(first).toContain(main);
+  expect(await listed()).toEqual(first);
+  await git(await cloned(), ['push', '-q', 'origin', 'feature/x'], basic(bot));
+  const head = gitea.head(repo, 'feature/x') ?? '';
+  expect(await listed()).toEqual([...first, `${head}\trefs/heads/feature/x`].sort(byName));
+  await inBare('pack-refs', '--all');
+  expect(await listed()).toContain(main);
+  await inBare('update-ref', 'refs/heads/main', head);
+  expect(await listed()).toContain(`${head}\trefs/heads/main`);
+  await inBare('symbolic-ref', 'HEAD', 'refs/heads/feature/x');
+  expect(await listed()).toContain('ref: refs/heads/feature/x\tHEAD');
+  await inBare('config', 'transfer.hideRefs', 'refs/heads/main');
+  expect((await listed()).join()).not.toContain('refs/heads/main');
+  await inBare('config', '--unset', 'transfer.hideRefs');
+  await inBare('update-ref', '-d', 'refs/heads/main');
+  expect((await listed()).join()).not.toContain('refs/heads/main');
+});
+
+/** HEAD first, then the branches, as git lists them. */
+function byName(a: string, b: string): number {
+  const name = (row: string): string => (row.endsWith('HEAD') ? '' : (row.split('\t')[1] ?? ''));
+  return name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : 0;
+}
+
+test('a question about refs is put to git once for as long as they stay', async () => {
+  const list = async (): Promise<string> => (await git(root, ['ls-remote', url()], basic(bot))).stdout;
+  const first = await list();
+  // git answers nothing for a folder without objects.
+  renameSync(path.join(repo.dir, 'objects'), path.join(repo.dir, 'away'));
+  expect(await list()).toBe(first);
+  writeFileSync(path.join(repo.dir, 'refs/heads/other'), `${gitea.head(repo, 'main') ?? ''}\n`);
+  await expect(list()).rejects.toThrow('404');
 });

@@ -1,8 +1,10 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { gitEnvironment } from './git.ts';
+import { answered, keepAnswer, refQuestion, refsOf } from './ref-answers.ts';
+import type { GitReply } from './ref-answers.ts';
 import { syncRefs } from './refs.ts';
 import { findRepo, identify } from './reply.ts';
 import { accessOf, canWrite, protectionOf } from './state.ts';
@@ -35,7 +37,8 @@ export function serveGit(
   } else if (writes && (repo.archived || !canWrite(repo, login))) {
     refuse(req, res, 403, repo.archived ? 'This repo is archived.' : 'User permission denied for writing.');
   } else {
-    backend(state, children, repo, login, `/${repo.owner}/${repo.name}.git/${rest}`, url, req, res);
+    const call = { state, children, repo, login, rest, url, req, res };
+    void serveRepo(call).catch(() => res.destroy());
   }
   return true;
 }
@@ -52,24 +55,54 @@ function refuse(
   res.end(`${body}\n`);
 }
 
-function backend(
-  state: GiteaState,
-  children: Set<ChildProcess>,
-  repo: Repo,
-  login: string,
-  pathInfo: string,
-  url: URL,
-  req: IncomingMessage,
-  res: ServerResponse,
-): void {
+/** A request that is allowed. */
+interface GitCall {
+  state: GiteaState;
+  children: Set<ChildProcess>;
+  repo: Repo;
+  login: string;
+  /** Path below the repository. */
+  rest: string;
+  url: URL;
+  req: IncomingMessage;
+  res: ServerResponse;
+}
+
+/** Bodies up to this size are read before git is started: a question about refs has a few hundred bytes. */
+const maxQuestionBytes = 64 * 1024;
+
+/** Asks git, unless it was asked the same when the refs were the same: most requests are about refs that nobody has moved. */
+async function serveRepo(call: GitCall): Promise<void> {
+  const { repo, rest, url, req, res } = call;
+  const length = Number(req.headers['content-length'] ?? Infinity);
+  const small = req.headers['content-encoding'] === undefined && length <= maxQuestionBytes;
+  const body = req.method === 'POST' && small ? Buffer.concat(await req.toArray()) : null;
+  const protocol = String(req.headers['git-protocol'] ?? '');
+  const question = refQuestion(req.method ?? '', `${rest}${url.search}`, protocol, body);
+  if (question === null) return backend(call, body);
+  const refs = refsOf(repo, question);
+  const known = answered(repo, question, refs);
+  if (known !== undefined) {
+    res.writeHead(known.status, known.headers);
+    return void res.end(known.body);
+  }
+  backend(call, body, (reply) => {
+    if (reply.status === 200 && refsOf(repo, question) === refs) keepAnswer(repo, question, refs, reply);
+  });
+}
+
+/** @param ended hears what git answered, when it did to the end */
+function backend(call: GitCall, body: Buffer | null, ended?: (reply: GitReply) => void): void {
+  const { state, children, repo, login, rest, url, req, res } = call;
   const locked = [...repo.heads.keys(), repo.defaultBranch].filter(
     (branch) => protectionOf(repo, branch)?.enablePush === false,
   );
-  const child = spawn('git', ['http-backend'], {
+  program ??= path.join(execFileSync('git', ['--exec-path'], { encoding: 'utf8' }).trim(), 'git-http-backend');
+  const child = spawn(program, [], {
     env: gitEnvironment({
       GIT_PROJECT_ROOT: path.resolve(state.root),
       GIT_HTTP_EXPORT_ALL: '1',
-      PATH_INFO: pathInfo,
+      PATH_INFO: `/${repo.owner}/${repo.name}.git/${rest}`,
       QUERY_STRING: url.search.slice(1),
       REQUEST_METHOD: req.method ?? 'GET',
       CONTENT_TYPE: req.headers['content-type'] ?? '',
@@ -86,32 +119,43 @@ function backend(
   });
   children.add(child);
   child.stdin.on('error', () => {});
-  req.pipe(child.stdin);
+  if (body === null) req.pipe(child.stdin);
+  else child.stdin.end(body);
   // The pull requests follow a push before its client hears that it went through, as with Gitea's post-receive hook.
-  const writes = pathInfo.endsWith('/git-receive-pack');
-  passOn(
-    child,
-    res,
-    () => (writes ? syncRefs(state, repo, login) : Promise.resolve()),
-    () => children.delete(child),
-  );
+  const writes = rest === 'git-receive-pack';
+  passOn(child, res, {
+    before: () => (writes ? syncRefs(state, repo, login) : Promise.resolve()),
+    done: () => children.delete(child),
+    ended,
+  });
 }
 
-/** Turns the CGI answer into an HTTP one; `before` runs when the process is done and the last bytes are still held back. */
-function passOn(child: ChildProcess, res: ServerResponse, before: () => Promise<void>, done: () => void): void {
+/** `git http-backend` itself: through `git` there would be a process more for every request. */
+let program: string | undefined;
+
+interface Steps {
+  /** Runs when the process is done and the last bytes are still held back. */
+  before: () => Promise<void>;
+  done: () => void;
+  ended?: ((reply: GitReply) => void) | undefined;
+}
+
+/** Turns the CGI answer into an HTTP one. */
+function passOn(child: ChildProcess, res: ServerResponse, { before, done, ended }: Steps): void {
   let head = Buffer.alloc(0);
-  let started = false;
+  let reply: GitReply | null = null;
+  const kept: Buffer[] = [];
   let held: Buffer | null = null;
   child.stdout?.on('data', (chunk: Buffer) => {
-    if (started) {
+    if (reply !== null) {
       if (held !== null) res.write(held);
       held = chunk;
+      if (ended !== undefined) kept.push(chunk);
       return;
     }
     head = Buffer.concat([head, chunk]);
     const end = head.indexOf('\r\n\r\n');
     if (end < 0) return;
-    started = true;
     const headers: Record<string, string> = {};
     let status = 200;
     for (const line of head.subarray(0, end).toString('utf8').split('\r\n')) {
@@ -122,12 +166,15 @@ function passOn(child: ChildProcess, res: ServerResponse, before: () => Promise<
     }
     res.writeHead(status, headers);
     held = head.subarray(end + 4);
+    kept.push(held);
+    reply = { status, headers, body: held };
   });
-  child.once('close', () => {
+  child.once('close', (code) => {
     done();
+    if (reply !== null && code === 0) ended?.({ ...reply, body: Buffer.concat(kept) });
     void before().then(
       () => {
-        if (!started) res.writeHead(500);
+        if (reply === null) res.writeHead(500);
         res.end(held ?? '');
       },
       () => res.destroy(),
