@@ -34,6 +34,7 @@ export interface TickReport extends RoundReport {
  * follows. Trouble with one project or peer does not keep the others waiting; it is reported and met again next tick.
  */
 export async function pollOnce(leader: NamedLease, parts: PollDeps, signal?: AbortSignal): Promise<TickReport> {
+  const since = performance.now();
   // What the look has read, decisions and deliveries need not ask again.
   const deps = { ...parts, forge: askForgeOnce(parts.forge), tracker: askTrackerOnce(parts.tracker) };
   const report: TickReport = {
@@ -60,7 +61,7 @@ export async function pollOnce(leader: NamedLease, parts: PollDeps, signal?: Abo
   report.problems.sort((a, b) => a.what.localeCompare(b.what));
   await reportOutages(report, deps);
   crashPoint('observe.after');
-  await runRounds(report, deps, signal);
+  await runRounds(report, deps, signal, since);
   return report;
 }
 

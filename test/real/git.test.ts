@@ -46,7 +46,7 @@ realPart('the bare copy and a real Gitea', missing, () => {
 
   it('makes a branch with its first commit by one push, and the server has it', async () => {
     const git = gitAs(server.users.bot.token);
-    await git.fetch(repo);
+    await git.fetch(repo, ['main', branch]);
     const base = (await git.lsRemoteHeads(repo)).get('main');
     if (base === undefined) throw new Error('no main');
     expect(await git.head(repo, 'main')).toBe(base);
@@ -65,13 +65,13 @@ realPart('the bare copy and a real Gitea', missing, () => {
 
   it('answers moved when somebody else was faster, and pushes on top after a fetch', async () => {
     const git = gitAs(server.users.bot.token);
-    await git.fetch(repo);
+    await git.fetch(repo, ['main', branch]);
     const base = (await git.lsRemoteHeads(repo)).get('main');
     if (base === undefined) throw new Error('no main');
     const mine = await git.commitFiles(repo, base, request, 'docs: mine');
     const theirs = await server.push(repo, { branch, files: { 'src/theirs.txt': 'theirs\n' } });
     expect(await git.push(repo, mine, branch, null)).toBe('moved');
-    await git.fetch(repo);
+    await git.fetch(repo, ['main', branch]);
     const onTop = await git.commitFiles(repo, theirs, request, 'docs: on top');
     expect(await git.push(repo, onTop, branch, theirs)).toBe('ok');
     expect(await git.isAncestor(repo, theirs, onTop)).toBe(true);
@@ -83,7 +83,7 @@ realPart('the bare copy and a real Gitea', missing, () => {
     const ours = await server.push(repo, { branch, files: { 'README.md': '# Ours\n' } });
     const clean = await server.push(repo, { branch: 'clean', files: { 'other.txt': 'x\n' } });
     const main = await server.push(repo, { branch: 'main', files: { 'README.md': '# Theirs\n' } });
-    await git.fetch(repo);
+    await git.fetch(repo, ['main', branch]);
     expect(await git.mergeTree(repo, main, ours)).toEqual({ clean: false, conflicts: ['README.md'] });
     expect(await git.mergeTree(repo, main, clean)).toEqual({ clean: true, conflicts: [] });
   });
@@ -95,7 +95,7 @@ realPart('the bare copy and a real Gitea', missing, () => {
     });
     const git = gitAs(server.users.bot.token);
     await server.protect(repo, { enable_push: false });
-    await git.fetch(repo);
+    await git.fetch(repo, ['main', branch]);
     const base = (await git.lsRemoteHeads(repo)).get('main');
     if (base === undefined) throw new Error('no main');
     const sha = await git.commitFiles(repo, base, request, 'docs: not allowed');
@@ -105,7 +105,7 @@ realPart('the bare copy and a real Gitea', missing, () => {
 
   it('leaves the token in no file of the bare copy', async () => {
     const { token } = server.users.bot;
-    await gitAs(token).fetch(repo);
+    await gitAs(token).fetch(repo, ['main', branch]);
     const basic = Buffer.from(`orch:${token}`).toString('base64');
     const files = readdirSync(path.join(folder, 'repos'), { recursive: true, encoding: 'utf8' })
       .map((name) => path.join(folder, 'repos', name))

@@ -25,7 +25,9 @@ export interface GitBench {
   git: ReturnType<typeof createGit>;
   workspaces: ReturnType<typeof createWorkspaces>;
   /** The same folders for somebody with another token, address or time limit. */
-  gitAs(change: { token?: string; url?: string; transferMs?: number }): ReturnType<typeof createGit>;
+  gitAs(change: { token?: string; url?: string; gitMs?: number; transferMs?: number }): ReturnType<typeof createGit>;
+  /** Brings every branch of the server into the bare copy. */
+  fetch(): Promise<void>;
   /** Somebody commits to a branch on the server, which begins at main when it is new. */
   push(branch: string, files: Record<string, string>): Promise<CommitSha>;
   serverHead(branch: string): CommitSha | null;
@@ -55,7 +57,7 @@ export async function gitBench(): Promise<GitBench> {
       remoteUrl: (repo) => `${change.url ?? server.url}/${repo}.git`,
       token: () => change.token ?? token,
       identity,
-      timeouts: { gitMs: 20_000, transferMs: change.transferMs ?? 20_000 },
+      timeouts: { gitMs: change.gitMs ?? 20_000, transferMs: change.transferMs ?? 20_000 },
       log: silentLog,
     });
   const git = gitAs({});
@@ -78,6 +80,7 @@ export async function gitBench(): Promise<GitBench> {
     workspaces,
     commit: (request) => workspaces.commit({ ...usual, ...request }),
     gitAs,
+    fetch: async () => git.fetch(slug, [...(await git.lsRemoteHeads(slug)).keys()]),
     push: async (branch, changed) =>
       parseCommitSha(await server.pushFile(shop, branch, changed, `change ${branch}`, owner)),
     serverHead: (branch) => {

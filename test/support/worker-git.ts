@@ -52,7 +52,7 @@ export async function gitWorld(root: string): Promise<GitWorld> {
     }),
     head,
     message: async (branch) => {
-      await git.fetch(repo);
+      await git.fetch(repo, ['main', branch]);
       const [base, tip] = [await git.head(repo, 'main'), await git.head(repo, branch)];
       if (base === null || tip === null) throw new Error(`no branch ${branch}`);
       return ((await git.commitsSince(repo, base, tip))[0]?.message ?? '').trim();

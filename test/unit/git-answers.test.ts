@@ -40,7 +40,7 @@ describe('answers of the server', () => {
       const hook = path.join(bench.root, 'server', `${slug}.git`, 'hooks', 'pre-receive');
       writeFileSync(hook, `#!/bin/sh\necho '${words}' >&2\nexit 1\n`);
       chmodSync(hook, 0o755);
-      await bench.git.fetch(slug);
+      await bench.fetch();
       const sha = await bench.git.commitFiles(slug, start, [{ path: 'x.md', content: 'x' }], 'x');
       await expect(bench.git.push(slug, sha, branch, start)).rejects.toMatchObject({
         retry: 'never',
@@ -60,7 +60,7 @@ describe('answers of the server', () => {
       async (url) => {
         const error: unknown = await bench
           .gitAs({ url })
-          .fetch(slug)
+          .fetch(slug, ['main'])
           .catch((e: unknown) => e);
         const said = `${String(error)} ${JSON.stringify(error)}`;
         expect(said).toContain('you sent');
@@ -73,7 +73,7 @@ describe('answers of the server', () => {
     await servedBy(
       (_req, res) => res.writeHead(302, { location: `${bench.server.url}/acme/shop.git/info/refs` }).end(),
       async (url) => {
-        await expect(bench.gitAs({ url }).fetch(slug)).rejects.toMatchObject({ code: 'git_redirected' });
+        await expect(bench.gitAs({ url }).fetch(slug, ['main'])).rejects.toMatchObject({ code: 'git_redirected' });
       },
     );
   });
@@ -82,20 +82,20 @@ describe('answers of the server', () => {
     await servedBy(
       () => {},
       async (url) => {
-        await expect(bench.gitAs({ url, transferMs: 400 }).fetch(slug)).rejects.toMatchObject({ retry: 'later' });
+        await expect(bench.gitAs({ url, gitMs: 400 }).fetch(slug, ['main'])).rejects.toMatchObject({ retry: 'later' });
       },
     );
   });
 
   it('waits for a lock that another process holds for a moment', async () => {
-    await bench.git.fetch(slug);
+    await bench.fetch();
     const sha = await bench.push('main', { 'y.md': 'y' });
     const lock = path.join(bench.root, 'repos', `${slug}.git`, 'refs', 'heads', 'main.lock');
     mkdirSync(path.dirname(lock), { recursive: true });
     writeFileSync(lock, '');
     const tries = (): number => bench.server.requests.filter((line) => line.includes('/info/refs')).length;
     const before = tries();
-    const fetched = bench.git.fetch(slug);
+    const fetched = bench.fetch();
     await until('a second try', () => tries() >= before + 2);
     rmSync(lock);
     await fetched;
@@ -118,11 +118,11 @@ describe('answers of the server', () => {
   });
 
   it('asks for no objects when the server has nothing new', async () => {
-    await bench.git.fetch(slug);
+    await bench.git.fetch(slug, ['main', branch]);
     const packs = (): number => bench.server.requests.filter((line) => line.includes('git-upload-pack')).length;
     const refs = (): string => bench.bare('for-each-ref', '--format=%(refname) %(objectname)');
     const [before, seen] = [packs(), refs()];
-    await bench.git.fetch(slug);
+    await bench.git.fetch(slug, ['main', branch]);
     expect(packs() - before).toBeLessThanOrEqual(2);
     expect(refs()).toBe(seen);
   });

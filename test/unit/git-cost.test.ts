@@ -15,7 +15,7 @@ let base: CommitSha;
 beforeEach(async () => {
   bench = await gitBench();
   await bench.push(branch, { 'src/a.txt': 'one\n', 'src/b.txt': 'two\n', 'docs/c.md': 'three\n' });
-  const made = await bench.workspaces.prepare(slug, branch);
+  const made = await bench.workspaces.prepare(slug, branch, 'main');
   base = made.head;
   ws = made.path;
 });
@@ -50,7 +50,7 @@ it('reads every file when its index is damaged or gone', async () => {
     writeFileSync(indexFile(), bytes);
     expect(await bench.workspaces.unpushed(slug, branch)).toBe(false);
     expect((await commit()).committed).toBe(false);
-    expect((await bench.workspaces.prepare(slug, branch)).state).toBe('clean');
+    expect((await bench.workspaces.prepare(slug, branch, 'main')).state).toBe('clean');
   }
 });
 
@@ -58,7 +58,7 @@ it('leaves files alone that the next checkout does not change, and takes back ev
   const kept = path.join(ws, 'src/a.txt');
   const before = statSync(kept).ctimeMs;
   await bench.push(branch, { 'src/b.txt': 'newer\n' });
-  await bench.workspaces.prepare(slug, branch);
+  await bench.workspaces.prepare(slug, branch, 'main');
   expect(readFileSync(path.join(ws, 'src/b.txt'), 'utf8')).toBe('newer\n');
   expect(statSync(kept).ctimeMs).toBe(before);
 });
@@ -72,11 +72,11 @@ it('starts few processes', async () => {
   const PATH = process.env['PATH'] ?? '';
   process.env['PATH'] = `${bin}:${PATH}`;
   try {
-    await bench.workspaces.prepare(slug, branch);
+    await bench.workspaces.prepare(slug, branch, 'main');
     writeFileSync(path.join(ws, 'src/a.txt'), 'changed\n');
     const { sha } = await commit();
     expect(await bench.git.push(slug, sha, branch, base)).toBe('ok');
-    await bench.git.fetch(slug);
+    await bench.fetch();
     await bench.git.codeTree(slug, sha, 'docs/work-items/ET-012');
     await bench.git.listTree(slug, sha, 'docs');
     await bench.git.readFile(slug, sha, 'docs/c.md', 1000);

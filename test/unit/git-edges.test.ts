@@ -36,7 +36,7 @@ function giantMergeHead(): string {
 describe('what an agent left', () => {
   it('keeps a merge that was not committed, and believes no parent that the server has not', async () => {
     const main = await bench.push('main', { 'lib.txt': 'lib\n' });
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     bench.inFolder(ws, 'merge', '--quiet', '--no-commit', '--no-ff', 'origin/main');
     expect(parents((await commit(start)).sha)).toBe(`${start} ${main}`);
     const forged = bench.inFolder(ws, 'commit-tree', `${main}^{tree}`, '-m', 'forged');
@@ -47,7 +47,7 @@ describe('what an agent left', () => {
   });
 
   it('publishes what the agent committed although the branch ignores it', async () => {
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     writeFileSync(path.join(ws, '.gitignore'), '*.log\n');
     writeFileSync(path.join(ws, 'kept.log'), 'kept\n');
     writeFileSync(path.join(ws, 'left.log'), 'left\n');
@@ -58,7 +58,7 @@ describe('what an agent left', () => {
   });
 
   it('names repositories within, and is not stopped by them later', async () => {
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     mkdirSync(path.join(ws, 'app'));
     bench.inFolder(path.join(ws, 'app'), 'init', '--quiet');
     writeFileSync(path.join(ws, 'app', 'main.c'), 'int main;\n');
@@ -67,17 +67,17 @@ describe('what an agent left', () => {
     expect(made.outOfScope.map((name) => name.replace(/\/$/, ''))).toEqual(['app']);
     await bench.git.push(slug, made.sha, branch, start);
     const next = await bench.push(branch, { 'y.md': 'y\n' });
-    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
+    expect(await bench.workspaces.prepare(slug, branch, 'main')).toMatchObject({ head: next, state: 'clean' });
   });
 
   it('is not followed when the workspace itself is a link', async () => {
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     const home = path.join(bench.root, 'home');
     mkdirSync(home);
     writeFileSync(path.join(home, 'precious'), 'x');
     renameSync(ws, `${ws}-aside`);
     symlinkSync(home, ws);
-    await bench.workspaces.prepare(slug, branch).catch(() => null);
+    await bench.workspaces.prepare(slug, branch, 'main').catch(() => null);
     await commit(start).catch(() => null);
     expect(readdirSync(home)).toEqual(['precious']);
     await bench.workspaces.remove(slug, branch);
@@ -85,20 +85,20 @@ describe('what an agent left', () => {
   });
 
   it('finds its way when the branch was merged and deleted after the last run', async () => {
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     writeFileSync(path.join(ws, 'x.md'), 'x\n');
     const { sha } = await commit(start);
     await bench.git.push(slug, sha, branch, start);
     const [shop, owner] = [bench.server.state.repos[0], bench.server.state.users[0]];
     if (shop === undefined || owner === undefined) throw new Error('no repository');
     await bench.server.deleteBranch(shop, branch, owner);
-    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: sha, state: 'clean' });
+    expect(await bench.workspaces.prepare(slug, branch, 'main')).toMatchObject({ head: sha, state: 'clean' });
   });
 });
 
 describe('what a killed process left', () => {
   it('is swept by its owner: at once when that is dead, never while it lives, by age where nobody can say', async () => {
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     const own = makerTag();
     const place = own.slice(own.lastIndexOf('-') + 1);
     const [dead, foreign] = [`${spawnSync('true').pid}-1-${place}`, `${process.pid}-1-00000000`];
@@ -125,21 +125,21 @@ describe('what a killed process left', () => {
   });
 
   it('is repaired: half of a clone, half of a bare copy', async () => {
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     const halves = [`${ws}.git-1234567`, path.join(path.dirname(ws), `.${path.basename(ws)}.new`)];
     for (const half of halves) mkdirSync(path.join(half, '.git', 'objects'), { recursive: true });
     mkdirSync(path.join(bench.root, 'repos', 'acme', 'other.git.999999.tmp'), { recursive: true });
     const next = await bench.push(branch, { 'y.md': 'y\n' });
-    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
+    expect(await bench.workspaces.prepare(slug, branch, 'main')).toMatchObject({ head: next, state: 'clean' });
   });
 
   it('is repaired: a checkout that was cut off, without taking its files for work', async () => {
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     const next = await bench.push(branch, { 'a.md': 'a\n', 'b.md': 'b\n' });
     writeFileSync(path.join(path.dirname(ws), `.${path.basename(ws)}.head`), 'reset\n');
     writeFileSync(path.join(ws, 'a.md'), 'a\n');
     expect(await bench.workspaces.unpushed(slug, branch)).toBe(false);
-    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
+    expect(await bench.workspaces.prepare(slug, branch, 'main')).toMatchObject({ head: next, state: 'clean' });
     expect(bench.inFolder(ws, 'status', '--porcelain')).toBe('');
   });
 });
@@ -148,7 +148,7 @@ describe('folders of others', () => {
   it.each([['shop/.git'], ['other/.git'], ['acme/other/.git']])('is refused untouched: %s', async (inside) => {
     const repos = path.join(bench.root, 'repos');
     mkdirSync(path.join(repos, inside), { recursive: true });
-    await expect(bench.git.fetch(slug)).rejects.toMatchObject({ code: 'repos_foreign' });
+    await expect(bench.fetch()).rejects.toMatchObject({ code: 'repos_foreign' });
     expect(readdirSync(repos, { recursive: true }).length).toBe(inside.split('/').length);
   });
 });
@@ -156,7 +156,7 @@ describe('folders of others', () => {
 describe('odd trees', () => {
   it('has a code tree when the folder is a file, and lists odd names', async () => {
     const asFile = await bench.push('odd', { [folder]: 'a file\n' });
-    await bench.git.fetch(slug);
+    await bench.fetch();
     const main = await bench.git.head(slug, 'main');
     if (main === null) throw new Error('no main');
     expect(await bench.git.codeTree(slug, asFile, folder)).not.toBe('');
@@ -166,11 +166,11 @@ describe('odd trees', () => {
 
   it('lists the commits of a branch after the base was merged into it', async () => {
     const main = await bench.push('main', { 'lib.txt': 'lib\n' });
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     bench.inFolder(ws, 'merge', '--quiet', '--no-ff', 'origin/main');
     const { sha } = await commit(start);
     await bench.git.push(slug, sha, branch, start);
-    await bench.git.fetch(slug);
+    await bench.fetch();
     const listed = await bench.git.commitsSince(slug, main, sha);
     expect(listed.map((one) => one.sha)).toEqual([sha, start]);
   });
@@ -178,7 +178,7 @@ describe('odd trees', () => {
 
 describe('size', () => {
   it('publishes 20,000 small files, and takes as many back', async () => {
-    const { path: ws } = await bench.workspaces.prepare(slug, branch);
+    const { path: ws } = await bench.workspaces.prepare(slug, branch, 'main');
     for (const top of ['docs/many', 'many'])
       for (let i = 0; i < 100; i++) {
         mkdirSync(path.join(ws, top, String(i)), { recursive: true });

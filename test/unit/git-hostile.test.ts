@@ -23,7 +23,7 @@ let trap: string;
 beforeEach(async () => {
   bench = await gitBench();
   await bench.push(branch, { 'docs/x.md': 'x\n' });
-  const made = await bench.workspaces.prepare(slug, branch);
+  const made = await bench.workspaces.prepare(slug, branch, 'main');
   [base, ws] = [made.head, made.path];
   trap = path.join(bench.root, 'sprung');
 });
@@ -40,14 +40,14 @@ async function wholeRound(plant: () => void): Promise<CommitSha> {
   await bench.workspaces.exportCommit(slug, branch, sha);
   expect(await bench.git.push(slug, sha, branch, base)).toBe('ok');
   await bench.workspaces.unpushed(slug, branch);
-  expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: sha, state: 'clean' });
+  expect(await bench.workspaces.prepare(slug, branch, 'main')).toMatchObject({ head: sha, state: 'clean' });
   plant();
   writeFileSync(path.join(ws, 'src/kept.txt'), 'kept\n');
-  expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: sha, state: 'dirty' });
+  expect(await bench.workspaces.prepare(slug, branch, 'main')).toMatchObject({ head: sha, state: 'dirty' });
   base = sha;
   const again = await commit();
   expect(await bench.git.push(slug, again.sha, branch, base)).toBe('ok');
-  await bench.workspaces.prepare(slug, branch);
+  await bench.workspaces.prepare(slug, branch, 'main');
   return again.sha;
 }
 
@@ -153,7 +153,7 @@ describe('an agent that owns its .git', () => {
     if (shop === undefined || owner === undefined) throw new Error('no repository');
     const moved = bench.inFolder(ws, 'rev-parse', 'HEAD');
     shop.heads.set(branch, moved);
-    ({ head: base } = await bench.workspaces.prepare(slug, branch));
+    ({ head: base } = await bench.workspaces.prepare(slug, branch, 'main'));
     expect(base).toBe(moved);
     const plant = (): void => {
       for (const name of ['sub', 'other']) {

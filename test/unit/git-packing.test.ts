@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => bench.stop());
 
 async function work(n: number, base: CommitSha): Promise<CommitSha> {
-  await bench.workspaces.prepare(slug, branch);
+  await bench.workspaces.prepare(slug, branch, 'main');
   const folder = bench.workspaces.pathOf(slug, branch);
   mkdirSync(path.join(folder, 'src'), { recursive: true });
   writeFileSync(path.join(folder, 'src', `${n}.txt`), `work of run ${n}\n`);
@@ -79,7 +79,7 @@ describe('packing a bare copy', () => {
   });
 
   it('is due when much has gathered, once a day', async () => {
-    await bench.git.fetch(slug);
+    await bench.fetch();
     const now = Date.now();
     expect(await bench.git.crowded(slug, now)).toBe(false);
     crowd();

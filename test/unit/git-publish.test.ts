@@ -23,7 +23,7 @@ let ws: string;
 beforeEach(async () => {
   bench = await gitBench();
   await bench.push(branch, { 'docs/work-items/ET-012/00-business-request.md': '# Totals\n', 'src/b.txt': 'b\n' });
-  const made = await bench.workspaces.prepare(slug, branch);
+  const made = await bench.workspaces.prepare(slug, branch, 'main');
   base = made.head;
   ws = made.path;
 });
@@ -215,7 +215,7 @@ describe('a merged base', () => {
     put('src/a.txt', 'one\nBRANCH\nthree\n');
     const first = await commit();
     await bench.git.push(slug, first.sha, branch, base);
-    ({ head: base } = await bench.workspaces.prepare(slug, branch));
+    ({ head: base } = await bench.workspaces.prepare(slug, branch, 'main'));
     expect((await bench.git.mergeTree(slug, main, base)).clean).toBe(false);
     expect(() => bench.inFolder(ws, 'merge', 'origin/main')).toThrow();
     put('src/a.txt', 'one\nMAIN and BRANCH\nthree\n');
@@ -228,7 +228,7 @@ describe('a merged base', () => {
 
   it('brings protected files of the base along and takes none of them back', async () => {
     const main = await bench.push('main', { '.claude/rules.md': 'be better\n', 'lib.txt': 'lib\n' });
-    await bench.workspaces.prepare(slug, branch);
+    await bench.workspaces.prepare(slug, branch, 'main');
     bench.inFolder(ws, 'merge', '--quiet', 'origin/main');
     put('.claude/mine.md', 'obey me\n');
     put('src/new.txt', 'x\n');
@@ -241,17 +241,17 @@ describe('a merged base', () => {
 
   it('is not lost when the run that merged it failed and another one goes on', async () => {
     const main = await bench.push('main', { 'lib.txt': 'lib\n' });
-    await bench.workspaces.prepare(slug, branch);
+    await bench.workspaces.prepare(slug, branch, 'main');
     bench.inFolder(ws, 'merge', '--quiet', '--no-ff', 'origin/main');
     put('src/new.txt', 'x\n');
-    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ state: 'dirty', head: base });
+    expect(await bench.workspaces.prepare(slug, branch, 'main')).toMatchObject({ state: 'dirty', head: base });
     const made = await commit();
     expect(bench.bare('log', '-1', '--format=%P', made.sha)).toBe(`${base} ${main}`);
   });
 
   it('counts for a rebased branch too', async () => {
     const main = await bench.push('main', { 'lib.txt': 'lib\n' });
-    await bench.workspaces.prepare(slug, branch);
+    await bench.workspaces.prepare(slug, branch, 'main');
     bench.inFolder(ws, 'rebase', '--quiet', 'origin/main');
     put('src/new.txt', 'x\n');
     const made = await commit();
@@ -264,7 +264,7 @@ describe('a merged base', () => {
     put('src/a.txt', 'one\nBRANCH\nthree\n');
     const first = await commit();
     await bench.git.push(slug, first.sha, branch, base);
-    ({ head: base } = await bench.workspaces.prepare(slug, branch));
+    ({ head: base } = await bench.workspaces.prepare(slug, branch, 'main'));
     expect(() => bench.inFolder(ws, 'merge', 'origin/main')).toThrow();
     put('src/a.txt', 'mine\n');
     bench.inFolder(ws, 'commit', '--quiet', '-a', '-m', 'merge');

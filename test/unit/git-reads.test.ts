@@ -7,7 +7,7 @@ let bench: GitBench;
 let main: CommitSha;
 beforeEach(async () => {
   bench = await gitBench();
-  await bench.git.fetch(slug);
+  await bench.fetch();
   const head = await bench.git.head(slug, 'main');
   if (head === null) throw new Error('no main');
   main = head;

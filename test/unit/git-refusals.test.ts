@@ -10,7 +10,7 @@ let main: CommitSha;
 let sha: CommitSha;
 beforeAll(async () => {
   bench = await gitBench();
-  await bench.git.fetch(slug);
+  await bench.fetch();
   const head = await bench.git.head(slug, 'main');
   if (head === null) throw new Error('no main');
   main = head;
@@ -113,14 +113,14 @@ it('names a repository of SHA-256 when it is looked at and fetched', async () =>
   const modern = 'acme/modern' as RepoSlug;
   const error = { code: 'git_sha256', exit: 'notConfigured', hint: holding('SHA-1') };
   await expect(of.lsRemoteHeads(modern)).rejects.toMatchObject(error);
-  await expect(of.fetch(modern)).rejects.toMatchObject(error);
+  await expect(of.fetch(modern, ['main'])).rejects.toMatchObject(error);
 });
 
 describe('a branch or tag whose name is the full ref of a branch', () => {
   it('is not taken for it, and is named when it stands in the way of a push', async () => {
     const whole = 'refs/heads/plain/ET-001';
     const wrong = await bench.push(whole, { 'x.txt': 'mistyped\n' });
-    await bench.git.fetch(slug);
+    await bench.fetch();
     expect(await bench.git.head(slug, 'plain/ET-001')).toBeNull();
     await expect(bench.git.push(slug, sha, 'plain/ET-001', null)).rejects.toMatchObject({
       code: 'git_branch_in_way',

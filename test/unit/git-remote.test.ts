@@ -16,7 +16,7 @@ afterEach(() => bench.stop());
 
 /** Heads of main after a fetch. */
 async function fetched(): Promise<CommitSha> {
-  await bench.git.fetch(slug);
+  await bench.fetch();
   const head = await bench.git.head(slug, 'main');
   if (head === null) throw new Error('no main');
   return head;
@@ -28,14 +28,14 @@ describe('reading the server', () => {
     const heads = await bench.git.lsRemoteHeads(slug);
     expect([...heads.keys()].sort()).toEqual([branch, 'main']);
     expect(heads.get(branch)).toBe(work);
-    await bench.git.fetch(slug);
+    await bench.fetch();
     expect(await bench.git.head(slug, branch)).toBe(work);
     expect(await bench.git.has(slug, work)).toBe(true);
     expect(await bench.git.has(slug, 'a'.repeat(40) as CommitSha)).toBe(false);
     const [shop, owner] = [bench.server.state.repos[0], bench.server.state.users[0]];
     if (shop === undefined || owner === undefined) throw new Error('no repository');
     await bench.server.deleteBranch(shop, branch, owner);
-    await bench.git.fetch(slug);
+    await bench.fetch();
     expect(await bench.git.head(slug, branch)).toBeNull();
   });
 
@@ -46,18 +46,23 @@ describe('reading the server', () => {
     const [shop, owner] = [bench.server.state.repos[0], bench.server.state.users[0]];
     if (shop === undefined || owner === undefined) throw new Error('no repository');
     await bench.server.forcePush(shop, 'topic', main, owner);
-    await bench.git.fetch(slug);
+    await bench.fetch();
     expect(await bench.git.head(slug, 'topic')).toBe(main);
     await bench.server.deleteBranch(shop, 'topic', owner);
     const nested = await bench.push('topic/nested', { 'x.txt': 'y\n' });
-    await bench.git.fetch(slug);
+    await bench.fetch();
     expect(await bench.git.head(slug, 'topic/nested')).toBe(nested);
   });
 
   it('lets several calls at once and a second process share the bare copy', async () => {
     await bench.push(branch, { 'x.txt': 'x\n' });
     const other = bench.gitAs({});
-    await Promise.all([bench.git.fetch(slug), other.fetch(slug), bench.git.fetch(slug), other.fetch(slug)]);
+    await Promise.all([
+      bench.fetch(),
+      other.fetch(slug, ['main', branch]),
+      bench.fetch(),
+      other.fetch(slug, ['main', branch]),
+    ]);
     expect(await bench.git.head(slug, branch)).toBe(bench.serverHead(branch));
     expect(readdirSync(path.join(bench.root, 'repos', 'acme'))).toEqual(['shop.git']);
   });
@@ -70,7 +75,7 @@ describe('reading the server', () => {
     mkdirSync(folder, { recursive: true });
     bench.inFolder(folder, 'init', '--quiet', ...(name.endsWith('.git') ? ['--bare'] : []), '.');
     const before = filesWith(folder, ['']).hits.map((file) => [file, readFileSync(file, 'latin1')]);
-    await expect(bench.git.fetch(slug)).rejects.toMatchObject({ code: 'repos_foreign', exit: 'notConfigured' });
+    await expect(bench.fetch()).rejects.toMatchObject({ code: 'repos_foreign', exit: 'notConfigured' });
     expect(filesWith(folder, ['']).hits.map((file) => [file, readFileSync(file, 'latin1')])).toEqual(before);
   });
 
@@ -80,11 +85,11 @@ describe('reading the server', () => {
     const lock = path.join(bench.root, 'repos', 'acme', 'shop.git', 'refs', 'heads', 'main.lock');
     mkdirSync(path.dirname(lock), { recursive: true });
     writeFileSync(lock, '');
-    await expect(bench.git.fetch(slug)).rejects.toMatchObject({ retry: 'later' });
+    await expect(bench.fetch()).rejects.toMatchObject({ retry: 'later' });
     expect(await bench.git.head(slug, 'main')).toBe(main);
     const hourAgo = new Date(Date.now() - 3_600_000);
     utimesSync(lock, hourAgo, hourAgo);
-    await bench.git.fetch(slug);
+    await bench.fetch();
     expect(await bench.git.head(slug, 'main')).toBe(sha);
     expect(existsSync(lock)).toBe(false);
   });
@@ -120,7 +125,7 @@ describe('pushing', () => {
   it('never rewrites a branch, even when it knows where it is', async () => {
     const main = await fetched();
     const theirs = await bench.push(branch, { 'x.txt': 'theirs\n' });
-    await bench.git.fetch(slug);
+    await bench.fetch();
     const sibling = await bench.git.commitFiles(slug, main, text, 'sibling');
     expect(await bench.git.push(slug, sibling, branch, theirs)).toBe('moved');
     expect(bench.serverHead(branch)).toBe(theirs);
@@ -191,20 +196,20 @@ describe('trouble', () => {
       code: 'git_repo_missing',
       exit: 'notFound',
     });
-    await expect(bench.gitAs({ url: 'http://127.0.0.1:1' }).fetch(slug)).rejects.toMatchObject({
+    await expect(bench.gitAs({ url: 'http://127.0.0.1:1' }).fetch(slug, ['main'])).rejects.toMatchObject({
       code: 'git_unreachable',
       retry: 'later',
     });
     for (const status of [500, 502, 503, 429]) {
       bench.server.faults.push({ match: /info\/refs/, times: 1, action: { kind: 'answer', status } });
-      await expect(bench.git.fetch(slug)).rejects.toMatchObject({ code: 'git_unreachable', retry: 'later' });
+      await expect(bench.fetch()).rejects.toMatchObject({ code: 'git_unreachable', retry: 'later' });
     }
     bench.server.faults.push({ match: /info\/refs/, times: 1, action: { kind: 'hang' } });
-    await expect(bench.gitAs({ transferMs: 500 }).fetch(slug)).rejects.toMatchObject({ retry: 'later' });
+    await expect(bench.gitAs({ gitMs: 500 }).fetch(slug, ['main'])).rejects.toMatchObject({ retry: 'later' });
     const location = `${bench.server.url}/acme/shop.git/info/refs?service=git-upload-pack`;
     const action = { kind: 'answer' as const, status: 302, headers: { location } };
     bench.server.faults.push({ match: /none\.git\/info\/refs/, times: 1, action });
-    await expect(bench.git.fetch('acme/none' as RepoSlug)).rejects.toMatchObject({ name: 'OrchError' });
+    await expect(bench.git.fetch('acme/none' as RepoSlug, ['main'])).rejects.toMatchObject({ name: 'OrchError' });
   });
 
   it('sends the token to nobody but the configured server', async () => {
@@ -219,7 +224,7 @@ describe('trouble', () => {
     if (address === null || typeof address === 'string') throw new Error('no port');
     const headers = { location: `http://127.0.0.1:${address.port}/acme/shop.git/info/refs?service=git-upload-pack` };
     bench.server.faults.push({ match: /info\/refs/, times: 9, action: { kind: 'answer', status: 302, headers } });
-    await expect(bench.git.fetch(slug)).rejects.toThrow();
+    await expect(bench.fetch()).rejects.toThrow();
     await new Promise((resolve) => thief.close(resolve));
     expect(seen).toEqual([]);
   });
@@ -227,7 +232,7 @@ describe('trouble', () => {
   it('keeps the token out of arguments, addresses, errors and files', async () => {
     const basic = Buffer.from(`orch:${bench.token}`).toString('base64');
     bench.server.faults.push({ match: /info\/refs/, times: 1, action: { kind: 'hang' } });
-    const call = bench.gitAs({ transferMs: 3000 }).fetch(slug);
+    const call = bench.gitAs({ gitMs: 3000 }).fetch(slug, ['main']);
     const failed = call.then(
       () => '',
       (error: unknown) => JSON.stringify([String(error), error]),
@@ -241,7 +246,7 @@ describe('trouble', () => {
     expect(said.includes(bench.token) || said.includes(basic)).toBe(false);
     const main = await fetched();
     await bench.git.push(slug, await bench.git.commitFiles(slug, main, text, 'm'), branch, null);
-    await bench.workspaces.prepare(slug, branch);
+    await bench.workspaces.prepare(slug, branch, 'main');
     for (const folder of ['repos', 'workspaces']) {
       const { searched, hits } = filesWith(path.join(bench.root, folder), [bench.token, basic]);
       expect(searched).toBeGreaterThan(5);

@@ -26,7 +26,7 @@ let ws: string;
 beforeEach(async () => {
   bench = await gitBench();
   base = await bench.push(branch, odd);
-  ws = (await bench.workspaces.prepare(slug, branch)).path;
+  ws = (await bench.workspaces.prepare(slug, branch, 'main')).path;
 });
 afterEach(() => bench.stop());
 
@@ -49,7 +49,7 @@ describe('what nobody touched is no work', () => {
     expect(await commit()).toEqual({ sha: base, committed: false, outOfScope: [] });
     // Somebody pushes between two stages: a workspace that looked dirty would be "diverged".
     const next = await bench.push(branch, { 'other.txt': 'x\n' });
-    expect(await bench.workspaces.prepare(slug, branch)).toMatchObject({ head: next, state: 'clean' });
+    expect(await bench.workspaces.prepare(slug, branch, 'main')).toMatchObject({ head: next, state: 'clean' });
   });
 
   it('next to real work, also in files of the same kind', async () => {
@@ -118,7 +118,7 @@ describe('files that are too large', () => {
 
   it('do not count when the branch has them already', async () => {
     await bench.push(branch, { 'big.bin': 'x'.repeat(1_500_000) });
-    base = (await bench.workspaces.prepare(slug, branch)).head;
+    base = (await bench.workspaces.prepare(slug, branch, 'main')).head;
     put('src/work.txt', 'work\n');
     expect(await commit()).toMatchObject({ committed: true, outOfScope: [] });
   });
@@ -139,7 +139,7 @@ describe('hard links', () => {
       expect.stringMatching(/^stolen\.txt: a hard link/),
     ]);
     await bench.git.push(slug, made.sha, branch, base);
-    await bench.workspaces.prepare(slug, branch);
+    await bench.workspaces.prepare(slug, branch, 'main');
     expect(readFileSync(outside, 'utf8')).toBe('secret\n');
     expect(readFileSync(path.join(ws, 'mixed.txt'), 'utf8')).toBe(odd['mixed.txt']);
   });

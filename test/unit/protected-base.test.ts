@@ -262,6 +262,7 @@ describe('the approval of the second account', () => {
     } as unknown as Forge;
     const git = {
       fetch: () => Promise.resolve(),
+      outdated: () => {},
       head: () => Promise.resolve(sha('1')),
       findCommit: () => Promise.resolve(null),
       mergeTree: () => Promise.resolve({ clean: true, conflicts: [] }),

@@ -78,7 +78,7 @@ function stays(visits: Visit[], decisions: DecisionRow[], runs: Run[], endedAt: 
 
 /** Commits of the task's branch, oldest first. */
 async function commitsOf({ git }: App, site: DemoSite, { task }: TaskRow): Promise<DemoReport['commits']> {
-  await git.fetch(task.repo);
+  await git.fetch(task.repo, [task.baseBranch, task.branch]);
   const head = await git.head(task.repo, task.branch);
   if (head === null) return [];
   const commits = await git.commitsSince(task.repo, parseCommitSha(site.base), head);

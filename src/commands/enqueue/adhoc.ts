@@ -103,7 +103,7 @@ export async function makeBranch(
  */
 async function ensureBranch(git: GitPort, repo: RepoSlug, branch: string, baseBranch: string): Promise<boolean> {
   if ((await git.lsRemoteHeads(repo)).has(branch)) return false;
-  await git.fetch(repo);
+  await git.fetch(repo, [baseBranch]);
   const base = await git.head(repo, baseBranch);
   if (base === null) {
     throw new OrchError(`${repo} has no branch ${baseBranch} to start ${branch} from`, {

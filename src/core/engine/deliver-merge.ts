@@ -30,7 +30,7 @@ export async function deliverMerge(
   const known =
     before === null ? refused('gone', `pull request #${body.number} cannot be found`) : settledAlready(before, body);
   if (known !== null && before?.state !== 'open') return known;
-  await git.fetch(body.repo);
+  await git.fetch(body.repo, [body.baseBranch, body.branch]);
   if (known !== null) return (await lags(effect, body, known, git)) ?? known;
   const base = await git.head(body.repo, body.baseBranch);
   // Also at the first try of this effect: an earlier one of the same visit may have been withdrawn after it was tried.
@@ -44,13 +44,14 @@ export async function deliverMerge(
       );
   }
   const unapproved = await approve(body, forge);
-  const answer = await forge.merge(body.repo, {
+  const request = {
     number: body.number,
     head: body.head,
     style: body.style,
     title: body.title,
     message: `${body.marker}\n`,
-  });
+  };
+  const answer = await forge.merge(body.repo, request).finally(() => git.outdated(body.repo));
   const after = await forge.pull(body.repo, body.number);
   if (after !== null) {
     const landed = settledAlready(after, body);

@@ -23,6 +23,8 @@ export interface EvidenceDeps {
   database: string;
   git: GitPort;
   forge: Forge;
+  /** From when on a look at the server is believed, ms of `performance.now()`: the start of the round. Default: it is asked now. */
+  since?: number;
 }
 
 /** Documents above this size are handed on cut; a verdict's front matter stands at the top. */
@@ -42,7 +44,7 @@ export async function collect(
   const { task } = s;
   if (needs.includes('intake')) evidence.intake = await seen(() => intake(task, deps));
   if (!needs.includes('head')) return evidence;
-  evidence.head = await seen(() => headOf(s, deps.git));
+  evidence.head = await seen(() => headOf(s, deps));
   if (!evidence.head.seen) return evidence;
   const head = evidence.head.value;
   evidence.lineage = await seen(() => lineage(s, head, deps.git));
@@ -78,9 +80,9 @@ type BranchOwner = SeenValue<Evidence['intake']>['branchOwner'];
 /** Whether somebody else's documents or branch stand where this task's would (spec 4.1). */
 async function intake(
   task: Task,
-  { git, database }: Pick<EvidenceDeps, 'git' | 'database'>,
+  { git, database, since }: EvidenceDeps,
 ): Promise<{ folderOnBase: boolean; branchOwner: BranchOwner }> {
-  await git.fetch(task.repo);
+  await git.fetch(task.repo, [task.baseBranch, task.branch], since);
   const base = await git.head(task.repo, task.baseBranch);
   if (base === null) throw new Error(`${task.repo} has no branch ${task.baseBranch}`);
   const folder = await git.listTree(task.repo, base, documentFolder(task.id));
@@ -109,12 +111,12 @@ export async function branchOwner(
 }
 
 /**
- * The head to judge: the server's own, asked now, because the poll's mirror may lag behind a push of our own. While the
+ * The head to judge: the server's own, asked in this round, because the poll's mirror may lag behind a push of our own. While the
  * server lists no such branch, the commit that the run published, if the bare copy has it.
  */
-async function headOf(s: Snapshot, git: GitPort): Promise<CommitSha> {
+async function headOf(s: Snapshot, { git, since }: EvidenceDeps): Promise<CommitSha> {
   const { task, visit } = s;
-  await git.fetch(task.repo);
+  await git.fetch(task.repo, [task.baseBranch, task.branch], since);
   const server = await git.head(task.repo, task.branch);
   const published = visit?.finished?.sha ?? null;
   if (server === null) {

@@ -16,9 +16,18 @@ export interface RoundReport {
 /** Rounds of decisions and deliveries in one call; what is left after them waits for the next. */
 const maxRounds = 50;
 
-/** Decides what is due and delivers what follows, again until neither is left: the loop of poller, worker and commands. */
-export async function runRounds(report: RoundReport, parts: RoundDeps, signal?: AbortSignal): Promise<void> {
-  const deps = { ...parts, forge: askForgeOnce(parts.forge), tracker: askTrackerOnce(parts.tracker) };
+/**
+ * Decides what is due and delivers what follows, again until neither is left: the loop of poller, worker and commands. The
+ * branches on the server are asked for once: what others push meanwhile is seen by the next call.
+ * @param since from when on an earlier look at the server is believed, ms of `performance.now()`
+ */
+export async function runRounds(
+  report: RoundReport,
+  parts: RoundDeps,
+  signal?: AbortSignal,
+  since = performance.now(),
+): Promise<void> {
+  const deps = { ...parts, since, forge: askForgeOnce(parts.forge), tracker: askTrackerOnce(parts.tracker) };
   try {
     for (let round = 0; round < maxRounds && signal?.aborted !== true; round += 1)
       if (!(await runRound(report, deps, signal))) return;

@@ -22,7 +22,7 @@ export async function startBranch(
   deps: StartBranchDeps,
 ): Promise<DeliveryOf<'git.start_branch'>> {
   const { git } = deps;
-  await git.fetch(body.repo);
+  await git.fetch(body.repo, [body.baseBranch, body.branch]);
   const base = await git.head(body.repo, body.baseBranch);
   if (base === null) return { kind: 'dead', error: `${body.repo} has no branch ${body.baseBranch}` };
   const existing = await git.head(body.repo, body.branch);

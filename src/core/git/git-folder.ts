@@ -7,8 +7,9 @@ import { gitConfigText } from '../platform/git-config.ts';
 import { makerTag } from '../platform/processes.ts';
 import { privateFolder, removeTree, writeFileAtomic } from '../platform/files.ts';
 import type { Bare } from './bare.ts';
+import { commitOf } from './reads.ts';
 import { runGit } from './run.ts';
-import { copyIndex } from './scratch.ts';
+import { copyIndex, type IndexEnv } from './scratch.ts';
 
 /** Orders and results of runs are never committed. */
 const excluded = '/.orch/\n';
@@ -16,6 +17,7 @@ const excluded = '/.orch/\n';
 export interface GitFolderOptions {
   repo: RepoSlug;
   branch: string;
+  baseBranch: string;
   folder: string;
   head: CommitSha;
 }
@@ -30,13 +32,21 @@ export function indexOf(folder: string): string {
   return path.join(path.dirname(folder), `.${path.basename(folder)}.index`);
 }
 
+/** Keeps an index of a call as that of the working folder: what was read of its files need not be read again. */
+export async function keepIndex({ GIT_INDEX_FILE }: IndexEnv, folder: string): Promise<void> {
+  const index = indexOf(folder);
+  const made = `${index}.${makerTag()}.tmp`;
+  await copyIndex(GIT_INDEX_FILE, made);
+  await rename(made, index);
+}
+
 /**
- * Gives a working folder a new `.git` with the branch at `head` and the server's branches below `origin/`: what an agent
+ * Gives a working folder a new `.git` with the branch at `head`, and that branch and its base below `origin/`: what an agent
  * wrote into the old one (hooks, configuration, refs) is gone. Objects stay in the bare copy and are borrowed from there.
  * Files stay as they are.
  */
 export async function renewGitFolder(bare: Bare, identity: GitIdentity, options: GitFolderOptions): Promise<void> {
-  const { repo, branch, folder, head } = options;
+  const { repo, branch, baseBranch, folder, head } = options;
   privateFolder(path.dirname(folder));
   const aside = `${folder}.git-${makerTag()}`;
   await rm(aside, { recursive: true, force: true });
@@ -44,7 +54,8 @@ export async function renewGitFolder(bare: Bare, identity: GitIdentity, options:
   for (const name of ['objects/pack', 'refs/heads', 'refs/tags'])
     await mkdir(path.join(aside, name), { recursive: true, mode: 0o700 });
   await writeFile(path.join(aside, 'HEAD'), `ref: refs/heads/${branch}\n`);
-  await writeFile(path.join(aside, 'packed-refs'), `${head} refs/heads/${branch}\n${await remoteBranches(bare, repo)}`);
+  const remote = await remoteBranches(bare, repo, [baseBranch, branch]);
+  await writeFile(path.join(aside, 'packed-refs'), `${head} refs/heads/${branch}\n${remote}`);
   await settle(bare, repo, aside, folder, identity);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   removeTree(path.join(folder, '.git'));
@@ -52,9 +63,13 @@ export async function renewGitFolder(bare: Bare, identity: GitIdentity, options:
 }
 
 /** The server's branches as the agent sees them. */
-async function remoteBranches(bare: Bare, repo: RepoSlug): Promise<string> {
-  const format = '--format=%(objectname) refs/remotes/origin/%(refname:lstrip=2)';
-  return Buffer.from((await bare.run(repo, ['for-each-ref', format, 'refs/heads/'])).stdout, 'latin1').toString('utf8');
+async function remoteBranches(bare: Bare, repo: RepoSlug, branches: string[]): Promise<string> {
+  const lines = new Set<string>();
+  for (const name of branches) {
+    const head = await commitOf(bare, repo, `refs/heads/${name}`);
+    if (head !== null) lines.add(`${head} refs/remotes/origin/${name}\n`);
+  }
+  return [...lines].join('');
 }
 
 /**

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { OrchError } from '../model/index.ts';
-import { failed, gitEnvironment, killed, missing, timedOut } from './run.ts';
+import { failed, gitEnvironment, gitStarts, killed, missing, timedOut } from './run.ts';
 
 /** Where an object is: its id, kind and size in bytes. */
 interface ObjectInfo {
@@ -76,7 +76,9 @@ export function createObjectReader(gitDir: string, timeoutMs: number): ObjectRea
   async function start(): Promise<Session> {
     const { execa } = await import('execa');
     const packs = packsAt();
-    const child = execa('git', ['--git-dir', gitDir, 'cat-file', '--batch-command'], {
+    const args = ['--git-dir', gitDir, 'cat-file', '--batch-command'];
+    gitStarts.publish(args);
+    const child = execa('git', args, {
       cwd: '/',
       env: gitEnvironment(),
       extendEnv: false,

@@ -7,11 +7,11 @@ import { privateFolder, writeFileAtomic } from '../platform/files.ts';
 import { makerTag } from '../platform/processes.ts';
 import type { Log } from '../platform/log.ts';
 import { identityEnv, type Bare } from './bare.ts';
-import { indexOf } from './git-folder.ts';
+import { indexOf, keepIndex } from './git-folder.ts';
 import { committedPaths, foreignParents, mergedBase, ofBranch } from './merge-parents.ts';
 import { commitOf, treeOf } from './reads.ts';
 import { withIndex, type IndexEnv } from './scratch.ts';
-import { beginFrom, changesBetween, treeOfFolder, treeWith } from './snapshot.ts';
+import { beginFrom, treeOfFolder, treeWith } from './snapshot.ts';
 import { gitlinkMode, type Change } from './trees.ts';
 
 type Request = Parameters<WorkspacePort['commit']>[0];
@@ -34,15 +34,19 @@ export async function commitFolder(
   const forced = await committedPaths(bare, repo, folder, base, log);
   const {
     tree: whole,
+    changes,
     repositories,
     leftOut,
   } = await withIndex(
     bare,
     repo,
-    (env) => treeOfFolder(bare, repo, folder, judged.tree, env, { forced, limits }),
+    async (env) => {
+      const snapshot = await treeOfFolder(bare, repo, folder, judged.tree, env, { forced, limits });
+      await keepIndex(env, folder);
+      return snapshot;
+    },
     indexOf(folder),
   );
-  const changes = await changesBetween(bare, repo, judged.tree, whole);
   const { inside, outside } = sortByScope(changes, request.allowed);
   const tree =
     inside.length === changes.length

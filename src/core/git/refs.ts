@@ -16,17 +16,27 @@ export async function readRef(copy: string, ref: string): Promise<CommitSha | nu
   return isCommitSha(sha) ? sha : null;
 }
 
-/** Whether there is any branch. */
-export async function hasBranch(copy: string): Promise<boolean> {
-  // In this order, as above.
-  if (await hasFile(path.join(copy, 'refs', 'heads'))) return true;
-  return (await packedRefs(copy)).some((line) => line.slice(41).startsWith('refs/heads/'));
+/** The branches with the commits they stand at. */
+export async function branchesOf(copy: string): Promise<Map<string, CommitSha>> {
+  const found = new Map<string, CommitSha>();
+  const add = (name: string, sha: string): void => void (isCommitSha(sha) && found.set(name, sha));
+  // Read before the packed ones, as above; what a file says goes before what was packed once.
+  const loose: [string, string][] = [];
+  await collectLoose(path.join(copy, 'refs', 'heads'), '', loose);
+  for (const line of await packedRefs(copy)) {
+    const name = line.slice(41);
+    if (name.startsWith('refs/heads/')) add(name.slice('refs/heads/'.length), line.slice(0, 40));
+  }
+  for (const [name, sha] of loose) add(name, sha);
+  return found;
 }
 
-async function hasFile(folder: string): Promise<boolean> {
-  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => []))
-    if (!entry.isDirectory() || (await hasFile(path.join(folder, entry.name)))) return true;
-  return false;
+async function collectLoose(folder: string, prefix: string, into: [string, string][]): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) await collectLoose(file, `${prefix}${entry.name}/`, into);
+    else into.push([`${prefix}${entry.name}`, (await readFile(file, 'latin1').catch(() => '')).trim()]);
+  }
 }
 
 async function packedRefs(copy: string): Promise<string[]> {

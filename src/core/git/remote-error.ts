@@ -10,6 +10,8 @@ const passing =
   /cannot lock(?!.*exists; cannot create)|failed to (update|lock|write)|unpacker error|internal server error|timed? ?out/i;
 /** Refusals of a request that speak of the moment: a proxy's login, a slow client, too early, too many. */
 const passingStatuses = [407, 408, 425, 429];
+/** What both sides say while they work. */
+const progress = /^remote: (\w+ing (objects|deltas|references)|Total \d|.*:\s+\d+% \()/;
 /** What helps against a status that a proxy, or a full server, answers to every push of the same size. */
 const cures: Record<number, string> = {
   411: 'Let the proxy in front of Gitea take requests whose length is not known beforehand (chunked, HTTP/1.1).',
@@ -25,7 +27,9 @@ const cures: Record<number, string> = {
 export function explainRemote(repo: string, verb: string, secrets: string[]): (answer: GitAnswer) => OrchError {
   return (answer) => {
     const own = linesOf(answer.stderr, /^(fatal|error):/);
-    const remote = linesOf(answer.stderr, /^remote:/).slice(0, 5);
+    const remote = linesOf(answer.stderr, /^remote:/)
+      .filter((line) => !progress.test(line))
+      .slice(0, 5);
     const refused = /^!\t[^\t]*\t\[(?:remote )?rejected\] \((.*)\)$/m.exec(answer.stdout)?.[1];
     if (refused !== undefined) return refusal(repo, refused, remote, secrets);
     const words = excerpt(

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { lstat, rm } from 'node:fs/promises';
 import { OrchError } from '../model/index.ts';
 import { runCommand } from '../platform/command.ts';
@@ -12,6 +13,8 @@ export interface GitCall {
   env?: Record<string, string>;
   input?: string | Buffer;
   timeoutMs: number;
+  /** See `Command`. */
+  silentMs?: number;
   /** Exit codes that are an answer and no failure, or which answers are; default only code 0. */
   answers?: number[] | ((answer: GitAnswer) => boolean);
   /** Output beyond this is cut off, bytes. Default: more than `maxOutputBytes` is a failure. */
@@ -26,6 +29,9 @@ export interface GitAnswer {
   stdout: string;
   stderr: string;
 }
+
+/** Where every start of git is told, with its arguments, to whoever counts them: `subscribe('orch:git', …)`. */
+export const gitStarts = channel('orch:git');
 
 /** Largest output of one call that is read, bytes. */
 const maxOutputBytes = 64 * 1024 * 1024;
@@ -110,6 +116,7 @@ export async function runGit(call: GitCall): Promise<GitAnswer> {
 }
 
 async function callGit(call: GitCall): Promise<GitAnswer> {
+  gitStarts.publish(call.args);
   const end = await runCommand({
     file: 'git',
     args: call.args,
@@ -117,6 +124,7 @@ async function callGit(call: GitCall): Promise<GitAnswer> {
     ...(call.input === undefined ? {} : { input: call.input }),
     env: { ...gitEnvironment(), ...call.env },
     timeoutMs: call.timeoutMs,
+    ...(call.silentMs === undefined ? {} : { silentMs: call.silentMs }),
     killAfterMs,
     maxBytes: call.cutAt ?? maxOutputBytes,
     encoding: 'latin1',

@@ -17,6 +17,8 @@ export interface IndexPlace {
 /** What a snapshot came to. */
 export interface Snapshot {
   tree: string;
+  /** What differs from the base. */
+  changes: Change[];
   /** Repositories within the folder: named and not published. */
   repositories: string[];
   /** Files that count as unchanged although they are not, each with the reason, for people. */
@@ -61,7 +63,7 @@ export async function treeOfFolder(
     ...(await linkedOutside(look, files, tracked)),
   ]);
   if (files.size === 0 && remove.length === 0)
-    return { tree: await treeOf(bare, repo, base), repositories, leftOut: [] };
+    return { tree: await treeOf(bare, repo, base), changes: [], repositories, leftOut: [] };
   await removeFromIndex(bare, repo, env, remove);
   const add = [...files.keys()].filter((raw) => !left.has(raw));
   if (add.length > 0) {
@@ -69,10 +71,12 @@ export async function treeOfFolder(
     await bare.run(repo, ['update-index', '-z', '--add', '--replace', '--stdin'], { ...there, input });
   }
   const tree = await writeTree(bare, repo, env);
-  const untouched = await asCheckedOut(look, await changesBetween(bare, repo, base, tree), attributes);
+  const changes = await changesBetween(bare, repo, base, tree);
+  const untouched = await asCheckedOut(look, changes, attributes);
   await setInIndex(bare, repo, env, untouched);
   return {
     tree: untouched.length === 0 ? tree : await writeTree(bare, repo, env),
+    changes: withEntries(changes, untouched),
     repositories,
     leftOut: [...left].flatMap(([raw, why]) => (why === null ? [] : [{ path: utf8(raw), why }])),
   };
@@ -89,6 +93,14 @@ export async function beginFrom(bare: Bare, repo: RepoSlug, tree: string, there:
   // The disk has damaged it.
   await rm(there.env.GIT_INDEX_FILE, { force: true });
   await bare.run(repo, ['read-tree', tree], there);
+}
+
+/** The changes when some paths have other entries in the end than it seemed. */
+function withEntries(changes: Change[], entries: (Entry & { raw: string })[]): Change[] {
+  const others = new Map(entries.map(({ raw, mode, blob }) => [raw, { mode, blob }]));
+  return changes
+    .map((change) => ({ ...change, after: others.get(change.raw) ?? change.after }))
+    .filter(({ before, after }) => before?.mode !== after?.mode || before?.blob !== after?.blob);
 }
 
 function records(output: string): string[] {
@@ -115,7 +127,7 @@ async function writeTree(bare: Bare, repo: RepoSlug, env: Record<string, string>
   return (await bare.run(repo, ['write-tree'], { env })).stdout.trim();
 }
 
-export async function changesBetween(bare: Bare, repo: RepoSlug, before: string, after: string): Promise<Change[]> {
+async function changesBetween(bare: Bare, repo: RepoSlug, before: string, after: string): Promise<Change[]> {
   if (before === after) return [];
   const args = ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--full-index', before, after];
   const parts = (await bare.run(repo, args)).stdout.split('\0');

@@ -15,13 +15,24 @@ import { errorText, isCommitSha, OrchError, parseRepoSlug } from '../model/index
 import { removeTree, renameFolder, writeFileAtomic } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Bare } from './bare.ts';
-import { pushedRef, safeBranch } from './git.ts';
-import { checkOut, indexOf, keepGitFolder, keepOnly, objectsOf, renewGitFolder, resetIndex } from './git-folder.ts';
+
+import {
+  checkOut,
+  indexOf,
+  keepGitFolder,
+  keepOnly,
+  objectsOf,
+  renewGitFolder,
+  resetIndex,
+  type GitFolderOptions,
+} from './git-folder.ts';
 import { workspaceLeftovers } from './leftovers.ts';
 import { foreignParents } from './merge-parents.ts';
+import { safeBranch } from './names.ts';
 import { commitFolder } from './publish.ts';
+import { pushedRef } from './push.ts';
 import { commitOf, treeOf } from './reads.ts';
-import { withIndex } from './scratch.ts';
+import { withIndex, type IndexEnv } from './scratch.ts';
 import { treeOfFolder } from './snapshot.ts';
 
 export interface WorkspaceOptions {
@@ -94,25 +105,26 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   ): Promise<{ clean: boolean; anchors: CommitSha[] }> {
     if (!existsSync(folder) || (await isResetting(folder))) return { clean: true, anchors: [] };
     const begun = await noted(repo, folder, 'head');
-    const anchors = [begun, await published(repo, folder, head)].filter((sha) => sha !== null);
+    const made = await published(repo, folder, head);
+    const anchors = [begun, made].filter((sha) => sha !== null);
     const known = [...anchors, ...(head === null ? [] : [head])];
-    const base = known[0];
-    if (base === undefined) return { clean: false, anchors };
-    const { tree } = await withIndex(
-      bare,
-      repo,
-      (env) => treeOfFolder(bare, repo, folder, base, env, { limits }),
-      indexOf(folder),
-    );
     const trees = await Promise.all(known.map((sha) => treeOf(bare, repo, sha)));
-    return { clean: trees.includes(tree), anchors };
+    const isClean = async (base: CommitSha): Promise<boolean> => {
+      const look = (env: IndexEnv): ReturnType<typeof treeOfFolder> =>
+        treeOfFolder(bare, repo, folder, base, env, { limits });
+      return trees.includes((await withIndex(bare, repo, look, indexOf(folder))).tree);
+    };
+    // What the files most likely are: then nothing has to be read. What a run may not publish is judged by where it began.
+    if (made !== null && made !== known[0] && (await isClean(made))) return { clean: true, anchors };
+    return { clean: known[0] !== undefined && (await isClean(known[0])), anchors };
   }
 
   async function prepare(
     repo: RepoSlug,
     branch: string,
+    baseBranch: string,
   ): Promise<{ path: string; head: CommitSha; state: 'clean' | 'dirty' }> {
-    await git.fetch(repo);
+    await git.fetch(repo, [baseBranch, branch]);
     const head = await serverHead(repo, branch);
     const folder = pathOf(repo, branch);
     await refuseLinks(folder);
@@ -120,7 +132,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     if (clean) {
       // Noted before the first file changes: a checkout cut off by a crash is no work, and is done again.
       note(folder, 'head', resetting);
-      await checkOutAgain(repo, branch, folder, head);
+      await checkOutAgain({ repo, branch, baseBranch, folder, head });
       note(folder, 'head', head);
       return { path: folder, head, state: 'clean' };
     }
@@ -133,7 +145,7 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
     }
     await foreignParents(bare, repo, folder, head, log);
     if (!(await keepGitFolder(bare, identity, repo, folder))) {
-      await renewGitFolder(bare, identity, { repo, branch, folder, head });
+      await renewGitFolder(bare, identity, { repo, branch, baseBranch, folder, head });
       await resetIndex(bare, folder, head);
     }
     return { path: folder, head, state: 'dirty' };
@@ -145,26 +157,22 @@ export function createWorkspaces(options: WorkspaceOptions): WorkspacePort {
   async function prepareTests(
     repo: RepoSlug,
     branch: string,
+    baseBranch: string,
     caches: string[],
   ): Promise<{ path: string; head: CommitSha }> {
-    await git.fetch(repo);
+    await git.fetch(repo, [baseBranch, branch]);
     const head = await serverHead(repo, branch);
     const folder = testsOf(pathOf(repo, branch));
     await refuseLinks(folder);
-    await checkOutAgain(repo, branch, folder, head, keepOnly(caches));
+    await checkOutAgain({ repo, branch, baseBranch, folder, head }, keepOnly(caches));
     return { path: folder, head };
   }
 
   /** What an agent left can be such that git cannot clear it (a path longer than any may be): then all of it goes. */
-  async function checkOutAgain(
-    repo: RepoSlug,
-    branch: string,
-    folder: string,
-    head: CommitSha,
-    cleaning?: string[],
-  ): Promise<void> {
+  async function checkOutAgain(place: GitFolderOptions, cleaning?: string[]): Promise<void> {
+    const { folder, head } = place;
     const make = async (): Promise<void> => {
-      await renewGitFolder(bare, identity, { repo, branch, folder, head });
+      await renewGitFolder(bare, identity, place);
       await checkOut(bare, folder, head, cleaning);
     };
     try {

@@ -33,8 +33,15 @@ export function hasLine(message: string, line: string): boolean {
 export interface GitPort {
   /** Heads of the server's branches, from one `git ls-remote --heads`. */
   lsRemoteHeads(repo: RepoSlug): Promise<Map<string, CommitSha>>;
-  /** Brings the bare copy up to date (all branches, pruned). Made on first use. */
-  fetch(repo: RepoSlug): Promise<void>;
+  /**
+   * Brings branches of the bare copy to where the server has them, or away when it has them no more; others that it does not
+   * have either go with them. The copy is made on first use.
+   * @param since a look at the server that this process began at this moment or later is believed, ms of `performance.now()`;
+   * default: the server is asked now
+   */
+  fetch(repo: RepoSlug, branches: string[], since?: number): Promise<void>;
+  /** Tells that orch changed branches on the server by another way, such as a merge: no earlier look is believed any more. */
+  outdated(repo: RepoSlug): void;
   /** Whether the bare copy has the commit. */
   has(repo: RepoSlug, sha: CommitSha): Promise<boolean>;
   /** Head of a branch in the bare copy as last fetched. */
@@ -85,17 +92,26 @@ export interface GitPort {
 export interface WorkspacePort {
   pathOf(repo: RepoSlug, branch: string): string;
   /**
-   * Fetches, then checks the branch out at the server's head, made from the bare copy. Work that is not pushed is never reset: then
+   * Fetches the branch and its base branch, then checks the branch out at the server's head, made from the bare copy. Work that is not pushed is never reset: then
    * it answers `dirty` (same branch point, uncommitted or unpushed work kept for the next attempt), or throws OrchError
    * `diverged` when the server's branch moved away from under it.
    */
-  prepare(repo: RepoSlug, branch: string): Promise<{ path: string; head: CommitSha; state: 'clean' | 'dirty' }>;
+  prepare(
+    repo: RepoSlug,
+    branch: string,
+    baseBranch: string,
+  ): Promise<{ path: string; head: CommitSha; state: 'clean' | 'dirty' }>;
   /**
    * Checks the branch out at the server's head in a folder of its own, for a program that judges what is committed: nothing an
    * agent left uncommitted is there, ignored or not.
    * @param caches what may stay from the last time, as lines of a `.gitignore`
    */
-  prepareTests(repo: RepoSlug, branch: string, caches: string[]): Promise<{ path: string; head: CommitSha }>;
+  prepareTests(
+    repo: RepoSlug,
+    branch: string,
+    baseBranch: string,
+    caches: string[],
+  ): Promise<{ path: string; head: CommitSha }>;
   /** Folders outside a workspace that git reads from within it: the objects of the bare copy. */
   readPaths(repo: RepoSlug): string[];
   /** Whether the workspace holds changes or commits that are not on the server. */

@@ -10,6 +10,8 @@ export interface Command {
   /** Default: nothing to read. */
   input?: string | Buffer;
   timeoutMs: number;
+  /** From its first output on, the limit is this long after its last one instead, milliseconds: it may last as long as something moves. */
+  silentMs?: number;
   /** Between asking a command to end and killing it, milliseconds. Default 0: killed at once. */
   killAfterMs?: number;
   /** Output beyond this ends the command, bytes. */
@@ -50,6 +52,9 @@ export async function runCommand(command: Command): Promise<CommandEnd> {
     stripFinalNewline: false,
   });
   const limit = endAfter(command.timeoutMs, command.killAfterMs ?? 0, child.pid);
+  const { silentMs } = command;
+  if (silentMs !== undefined)
+    for (const output of [child.stdout, child.stderr]) output.on('data', () => limit.renew(silentMs));
   const result = await child.finally(limit.forget);
   const started = result.exitCode !== undefined || result.signal !== undefined || result.isMaxBuffer;
   return {
@@ -68,14 +73,21 @@ function endAfter(
   ms: number,
   killAfterMs: number,
   pid: number | undefined,
-): { passed: () => boolean; forget: () => void } {
+): { passed: () => boolean; renew: (ms: number) => void; forget: () => void } {
   let passed = false;
-  let timer = setTimeout(() => {
+  const end = (): void => {
     passed = true;
     if (killAfterMs > 0) signalGroup(pid, 'SIGTERM');
     timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), killAfterMs);
-  }, ms);
-  return { passed: () => passed, forget: () => clearTimeout(timer) };
+  };
+  let timer = setTimeout(end, ms);
+  const forget = (): void => clearTimeout(timer);
+  const renew = (nextMs: number): void => {
+    if (passed) return;
+    forget();
+    timer = setTimeout(end, nextMs);
+  };
+  return { passed: () => passed, renew, forget };
 }
 
 function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {

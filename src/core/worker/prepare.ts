@@ -52,10 +52,11 @@ export function launchFailure(thrown: unknown, now: number): RunOutcome {
 async function prepareSteps(context: RunContext): Promise<{ spec: RunSpec; folder: string }> {
   const { deps, claim } = context;
   const { repo, branch } = claim.job;
+  const baseBranch = baseBranchOf(context);
   const workspace =
     claim.job.kind === 'check'
-      ? await deps.workspaces.prepareTests(repo, branch, deps.policyOf(claim.job)?.tests.caches ?? [])
-      : await deps.workspaces.prepare(repo, branch);
+      ? await deps.workspaces.prepareTests(repo, branch, baseBranch, deps.policyOf(claim.job)?.tests.caches ?? [])
+      : await deps.workspaces.prepare(repo, branch, baseBranch);
   await patchRun(context, { workspace: workspace.path, baseSha: workspace.head });
   crashPoint('workspace.after');
   const spec = await specOf(context, workspace.path, workspace.head);

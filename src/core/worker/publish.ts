@@ -73,7 +73,7 @@ async function publishOnce(context: RunContext): Promise<Publication> {
   const base = run.baseSha;
   if (base === null) throw new OrchError(`run ${run.id} has no base commit`, { code: 'no_base' });
   // A bare copy that was removed meanwhile is made again; what the work is built upon has to be in it.
-  if (!(await deps.git.has(job.repo, base))) await deps.git.fetch(job.repo);
+  if (!(await deps.git.has(job.repo, base))) await deps.git.fetch(job.repo, [baseBranchOf(context), job.branch]);
   const made = await deps.workspaces.commit({
     repo: job.repo,
     branch: job.branch,

@@ -45,8 +45,10 @@ export const timeoutsSection = z
     readSeconds: time(10, 0.1, 600).describe('A reading request to Plane or Gitea.'),
     writeSeconds: time(30, 0.1, 600).describe('A writing request to Plane or Gitea.'),
     mergeSeconds: time(300, 1, 3600).describe('A merge of a pull request.'),
-    gitSeconds: time(60, 1, 3600).describe('A git command on this machine.'),
-    transferSeconds: time(120, 1, 7200).describe('A git fetch or push.'),
+    gitSeconds: time(60, 1, 3600).describe('A git command on this machine, and a list of the branches on the server.'),
+    transferSeconds: time(120, 1, 7200).describe(
+      'A git fetch or push in which nothing moves; one that moves may last as long as it takes.',
+    ),
     telegramSeconds: time(5, 0.1, 120).describe('A message to Telegram.'),
   })
   .prefault({})
