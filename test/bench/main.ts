@@ -10,9 +10,11 @@ import { findPeers } from './peers.ts';
 import { recovery } from './recovery.ts';
 import { reportText, surroundings } from './report.ts';
 import { forms, type BenchContext, type Section } from './section.ts';
+import { services } from './services.ts';
 import { throughput } from './throughput.ts';
 
 const parts: Record<string, (context: BenchContext) => Promise<Section>> = {
+  services,
   throughput,
   latency,
   idle,
@@ -69,7 +71,9 @@ async function main(): Promise<void> {
   // What the parts keep in temporary folders of their own goes with it.
   process.env['TMPDIR'] = root;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-  const peers = await findPeers(say);
+  // Installing them takes minutes; only these parts need them.
+  const contest = chosen.some((name) => name === 'throughput' || name === 'latency');
+  const peers = contest ? await findPeers(say) : { plainjob: null, liteque: null };
   const startedAt = performance.now();
   const sections: Section[] = [];
   for (const name of chosen) {

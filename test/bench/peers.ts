@@ -35,9 +35,13 @@ export async function findPeers(
   return { plainjob: found.get('plainjob') ?? null, liteque: found.get('liteque') ?? null };
 }
 
+/** What is installed once for the benchmarks. */
+export function benchCache(): string {
+  return path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'orch', 'bench');
+}
+
 async function find(peer: Peer, say: (line: string) => void): Promise<string | null> {
-  const cache = path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'orch', 'bench');
-  const folder = path.join(cache, `${peer.name}-${peer.version}-node${process.versions.modules}`);
+  const folder = path.join(benchCache(), `${peer.name}-${peer.version}-node${process.versions.modules}`);
   const entry = path.join(folder, 'node_modules', peer.name, peer.entry);
   if (existsSync(entry)) return entry;
   const building = `${folder}.${process.pid}`;

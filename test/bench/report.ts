@@ -62,6 +62,7 @@ function aimRow({ what, aim, measured, met, missedBy }: Aim): string[] {
 function missedText(aims: Aim[]): string[] {
   const reasons = new Map<string, string[]>();
   for (const { met, why, what } of aims) if (met === false) reasons.set(why, [...(reasons.get(why) ?? []), what]);
+  if (aims.length === 0) return ['Nothing was measured.'];
   if (reasons.size === 0) return ['Every aim that was measured is met.'];
   return ['Why aims are missed:', [...reasons].map(([why, what]) => `- ${what.join('; ')}. ${why}`).join('\n')];
 }

@@ -40,6 +40,8 @@ export interface Form {
   kills: number;
   /** Tasks that go through the line for the time that orch itself takes. */
   lines: number;
+  /** Rounds of whole services. */
+  serviceRounds: number;
 }
 
 export const forms: Record<Form['name'], Form> = {
@@ -54,6 +56,7 @@ export const forms: Record<Form['name'], Form> = {
     idleTicks: 20,
     kills: 30,
     lines: 6,
+    serviceRounds: 5,
   },
   quick: {
     name: 'quick',
@@ -66,6 +69,7 @@ export const forms: Record<Form['name'], Form> = {
     idleTicks: 5,
     kills: 6,
     lines: 1,
+    serviceRounds: 1,
   },
 };
 

@@ -26,11 +26,12 @@ export interface OrchHost {
   run(args: string[], env?: Record<string, string>): Promise<OrchExit>;
 }
 
-export function orchHost(world: World, root: string): OrchHost {
+/** @param program folder of a built checkout */
+export function orchHost(world: World, root: string, program = packageRoot()): OrchHost {
   const file = path.join(root, 'orchestrator.config.json');
   writeFileSync(file, JSON.stringify(world.config));
   const start: OrchHost['start'] = (args, env = {}) => {
-    const child = spawn(process.execPath, [path.join(packageRoot(), 'bin', 'orch.js'), '--config', file, ...args], {
+    const child = spawn(process.execPath, [path.join(program, 'bin', 'orch.js'), '--config', file, ...args], {
       env: { PATH: process.env['PATH'] ?? '', HOME: root, ...world.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

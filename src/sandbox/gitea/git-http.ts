@@ -121,6 +121,8 @@ function backend(call: GitCall, body: Buffer | null, ended?: (reply: GitReply) =
   child.stdin.on('error', () => {});
   if (body === null) req.pipe(child.stdin);
   else child.stdin.end(body);
+  // A request cut off in its middle: git 2.39's http-backend would read the missing bytes in a loop that never ends.
+  req.once('close', () => void (req.complete || child.kill('SIGKILL')));
   // The pull requests follow a push before its client hears that it went through, as with Gitea's post-receive hook.
   const writes = rest === 'git-receive-pack';
   passOn(child, res, {
