@@ -26,7 +26,9 @@ describe('report', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^# ET-012: Discount for regular customers/);
     expect(stdout).toMatch(/^\| [-\d: ]+ \| 12s \| Stage analysis \| intake \|$/m);
-    expect(stdout).toMatch(/^\| 1 \| analyst \| 1 \| [-\d: ]+ \| 12s \| \\\$0\.42 \| success \| fine \|/m);
+    expect(stdout).toMatch(
+      /^\| 1 \| analyst \| 1 \| [-\d: ]+ \| 12s \| \\\$0\.42 \| 12,000 read, of them 9,000 from the cache \(75 %\), 1,800 written to it; 300 written \| success \| fine \|/m,
+    );
     expect(stdout).toMatch(/^\| [-\d: ]+ \| development \| it follows \| test\.rule \| mirror \| head=a \|$/m);
   });
 
@@ -89,6 +91,10 @@ describe('metrics', () => {
     expect(stdout).toContain('orch_tasks_held{cause="developer_budget",blocking="true"} 1\n');
     expect(stdout).toContain('orch_jobs{state="running"} 1\n');
     expect(stdout).toContain('orch_job_run_cost_dollars_total{role="analyst",kind="agent",result="success"} 0.42\n');
+    for (const [name, tokens] of Object.entries({ input: 1200, cache_read: 9000, cache_write: 1800, output: 300 }))
+      expect(stdout).toContain(
+        `orch_job_run_tokens_total{role="analyst",kind="agent",result="success",class="${name}"} ${tokens}\n`,
+      );
     expect(stdout).toContain('orch_agents_paused 0\n');
     expect(stdout).toContain('orch_poller_up 0\n');
     expect(stdout).not.toContain('orch_poll_last_success_timestamp_seconds');

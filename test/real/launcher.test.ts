@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AgentSettings, FollowHooks, LauncherPort, RunOutcome, RunSpec } from '../../src/core/model/index.ts';
+import { parseTaskId } from '../../src/core/model/index.ts';
 import { packageRoot } from '../../src/core/platform/files.ts';
 import { type Team, teamScript } from '../support/agent-team.ts';
-import { bubblewrap, claudeCli, claudeEnv, cliVariables } from '../support/claude-cli.ts';
+import { bubblewrap, claudeCli, claudeEnv, cliVariables, startClaude } from '../support/claude-cli.ts';
 import {
   type Failure,
   type MessagesApi,
@@ -105,6 +106,45 @@ realPart('the launcher with the Claude CLI', missing, () => {
     const ours = readFileSync(path.join(packageRoot(), 'prompts/analyst.md'), 'utf8').trim();
     expect(seen[0]?.system.replaceAll('\r', '')).toContain(ours);
     expect(seen[0]?.tools.sort()).toEqual(['Bash', 'Edit', 'Read', 'Write']);
+  });
+
+  it('sends a small first request, with the same prefix for every task of a role, so that the cache serves it', async () => {
+    const bodyOf = (from: number): string => api.requests.slice(from).find(({ main }) => main)?.body ?? '{}';
+    const first = async (id: string): Promise<string> => {
+      workspace = path.join(folder, 'workspaces', id);
+      mkdirSync(workspace, { recursive: true });
+      execFileSync('git', ['init', '--quiet', workspace]);
+      const from = api.requests.length;
+      const task = { taskId: parseTaskId(id), runId: id as RunSpec['runId'], title: `About ${id}` };
+      await runToEnd(launcher(), specOf({ prompt: null, branch: `feature/${id}`, ...task }));
+      return bodyOf(from);
+    };
+    const [one, other] = [await first('ET-012'), await first('AB-007')].map((body) => ({
+      size: body.length,
+      ...(JSON.parse(body) as { system: unknown; tools: unknown[]; messages: unknown[] }),
+    }));
+    expect(one?.size).toBeLessThan(13_000);
+    expect(one?.tools).toHaveLength(4);
+    // The cache serves a prefix: tools, system prompt, messages, in that order, byte for byte.
+    expect(JSON.stringify([one?.tools, one?.system])).toBe(JSON.stringify([other?.tools, other?.system]));
+    const [before, ...rest] = JSON.stringify(one?.messages).split('ET-012');
+    expect(rest).toHaveLength(1);
+    expect(JSON.stringify(other?.messages).split('AB-007')[0]).toBe(before);
+    // What the same CLI sends where only its prompt is set.
+    const from = api.requests.length;
+    const args = [
+      '--print',
+      '--output-format',
+      'stream-json',
+      '--verbose',
+      '--append-system-prompt',
+      'You are the analyst.',
+    ];
+    await startClaude({ cwd: workspace, prompt: 'Do it.', env: claudeEnv(path.join(folder, 'plain'), api.url), args })
+      .ended;
+    const plain = bodyOf(from);
+    expect(plain.length).toBeGreaterThan(4 * (one?.size ?? 0));
+    expect((JSON.parse(plain) as { tools: unknown[] }).tools.length).toBeGreaterThan(15);
   });
 
   const failures: { name: string; failure: Failure; kind: RunOutcome['kind']; cause: string }[] = [

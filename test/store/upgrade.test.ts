@@ -43,6 +43,13 @@ test('a database of version 0.1.0 is migrated, whole, and says of every task wha
       expect((await store.decisions({ taskId, limit: 500 })).length).toBe(snapshot?.meta.version);
       expect((await store.runs({ taskId, limit: 500 })).length).toBe(snapshot?.meta.runs);
     }
+    // What was summed up by a migration is what the runs say.
+    const runs = await store.runs({ limit: 10_000 });
+    const said = runs.filter(({ phase }) => phase === 'settled').map(({ outcome }) => outcome?.tokens?.input ?? 0);
+    expect((await store.totals()).runs.reduce((sum, { input }) => sum + input, 0)).toBe(
+      said.reduce((a, b) => a + b, 0),
+    );
+    expect(Math.max(...said)).toBeGreaterThan(0);
     const phases = (await store.runningJobs(null)).map(({ run }) => run.phase);
     expect(phases.toSorted()).toEqual([
       ...['preparing', 'preparing', 'preparing', 'publishing', 'publishing', 'publishing'],

@@ -124,7 +124,14 @@ export async function lookedAt(): Promise<LookedAt> {
       clock.at += ms;
       await store.settle(
         claim.lease,
-        settlement({ outcome: outcome({ costMicros: 420_000, ...over }), next: { kind: 'done' } }),
+        settlement({
+          outcome: outcome({
+            costMicros: 420_000,
+            tokens: { input: 1200, output: 300, cacheRead: 9000, cacheWrite: 1800 },
+            ...over,
+          }),
+          next: { kind: 'done' },
+        }),
       );
       return claim.run.id;
     },

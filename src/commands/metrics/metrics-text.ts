@@ -1,4 +1,4 @@
-import type { Store } from '../../core/model/index.ts';
+import type { Store, Tokens } from '../../core/model/index.ts';
 import { stageNames } from '../../core/pipeline/stages/index.ts';
 import type { Alive } from '../shared/alive.ts';
 
@@ -12,6 +12,13 @@ export interface Metric {
 
 /** States of the outbox; all are printed, so that an alert has a zero to start from. */
 const effectStates = ['pending', 'done', 'dead', 'superseded', 'withdrawn'];
+
+const tokenClasses: [string, keyof Tokens][] = [
+  ['input', 'input'],
+  ['cache_read', 'cacheRead'],
+  ['cache_write', 'cacheWrite'],
+  ['output', 'output'],
+];
 
 const bare = (value: number): Metric['samples'] => [{ labels: {}, value }];
 const maybe = (ms: number | null): Metric['samples'] => (ms === null ? [] : bare(ms / 1000));
@@ -77,6 +84,17 @@ export async function readMetrics(store: Store, alive: Alive, version: string): 
       'What ended runs cost, as far as the agent said.',
       (row) => row.costMicros / 1e6,
     ),
+    {
+      name: 'orch_job_run_tokens_total',
+      help: 'Tokens of ended runs by class, as far as the agent said; cache_read is what the cache of the provider served.',
+      type: 'counter',
+      samples: totals.runs.flatMap((row) =>
+        tokenClasses.map(([name, of]) => ({
+          labels: { role: row.role, kind: row.kind, result: row.result, class: name },
+          value: row[of],
+        })),
+      ),
+    },
     gauge(
       'orch_effects',
       'Effects on Plane, Gitea and Telegram by state.',

@@ -1,4 +1,4 @@
-import type { DecisionRow, Run } from '../../core/model/index.ts';
+import type { DecisionRow, Run, Tokens } from '../../core/model/index.ts';
 import { counted } from '../../core/model/index.ts';
 import { dollars, duration, rfc3339 } from '../../ui/format.ts';
 import { taskState } from '../shared/overview.ts';
@@ -79,7 +79,17 @@ function taskBlocks({ facts, decisions }: TaskReport, level: 1 | 2): Block[] {
   ];
 }
 
-function factBlock({ row, links, budgets, costCap, stages, now }: TaskFacts): Block {
+/** Tokens by class, and how much of what the model read came from the provider's cache. */
+function tokensText(used: Tokens[]): string {
+  const sum = (of: keyof Tokens): number => used.reduce((all, one) => all + one[of], 0);
+  const [input, read, write] = [sum('input'), sum('cacheRead'), sum('cacheWrite')];
+  const whole = input + read + write;
+  const share = whole === 0 ? '' : ` (${Math.round((100 * read) / whole)} %)`;
+  const count = (n: number): string => n.toLocaleString('en-US');
+  return `${count(whole)} read, of them ${count(read)} from the cache${share}, ${count(write)} written to it; ${count(sum('output'))} written`;
+}
+
+function factBlock({ row, links, budgets, costCap, stages, runs, now }: TaskFacts): Block {
   const { task, meta } = row;
   const rows: { name: string; value: Cell }[] = [];
   const add = (name: string, text: string, href?: string | null): void =>
@@ -103,6 +113,8 @@ function factBlock({ row, links, budgets, costCap, stages, now }: TaskFacts): Bl
   );
   add('Used', budgets.map(({ name, used, of }) => `${name} ${used}${of === null ? '' : ` of ${of}`}`).join(', '));
   add('Cost', `${dollars(meta.spentMicros)}${costCap === null ? '' : ` of ${dollars(costCap)}`}`);
+  const used = runs.flatMap(({ outcome }) => outcome?.tokens ?? []);
+  if (used.length > 0) add('Tokens', tokensText(used));
   return { kind: 'facts', rows };
 }
 
@@ -128,7 +140,7 @@ function timeline({ row, visits, runs, now }: TaskFacts): Stretch[] {
 function runTable(runs: Run[], now: number): Block {
   return {
     kind: 'table',
-    titles: ['Run', 'Agent', 'Try', 'Began (UTC)', 'Took', 'Cost', 'Result', 'Says', 'Published'],
+    titles: ['Run', 'Agent', 'Try', 'Began (UTC)', 'Took', 'Cost', 'Tokens', 'Result', 'Says', 'Published'],
     rows: runs.map((run) => [
       cell(run.id),
       cell(workName(run)),
@@ -136,6 +148,7 @@ function runTable(runs: Run[], now: number): Block {
       cell(moment(run.startedAt)),
       cell(duration(runMs(run, now))),
       cell(run.outcome === null || run.outcome.costMicros === null ? '' : dollars(run.outcome.costMicros)),
+      cell(run.outcome?.tokens == null ? '' : tokensText([run.outcome.tokens])),
       cell(runResult(run)),
       cell(run.outcome?.result?.summary ?? run.outcome?.detail ?? ''),
       cell(run.publishedSha?.slice(0, 10) ?? ''),

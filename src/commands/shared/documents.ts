@@ -1,4 +1,4 @@
-import type { AgentBreaker, DecisionRow, Job, TaskRow } from '../../core/model/index.ts';
+import type { AgentBreaker, DecisionRow, Job, TaskRow, Tokens } from '../../core/model/index.ts';
 import { rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 
 // Rows of the store as several commands print them under `--json`: fields are snake_case, times RFC 3339 in UTC.
@@ -43,6 +43,17 @@ export function taskDocument(row: TaskRow): Record<string, unknown> {
             error: liveJob.lastError,
           },
     run: run === null ? null : { id: run.id, role: run.role, phase: run.phase, started_at: rfc3339(run.startedAt) },
+  };
+}
+
+/** Tokens by class, summed up over runs; runs whose agent did not say count as none. */
+export function tokensDocument(tokens: (Tokens | null)[]): Record<string, number> {
+  const sum = (of: keyof Tokens): number => tokens.reduce((all, one) => all + (one?.[of] ?? 0), 0);
+  return {
+    input_tokens: sum('input'),
+    cache_read_tokens: sum('cacheRead'),
+    cache_write_tokens: sum('cacheWrite'),
+    output_tokens: sum('output'),
   };
 }
 

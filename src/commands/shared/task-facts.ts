@@ -5,7 +5,7 @@ import { linksOf } from '../../core/peers/links.ts';
 import { rfc3339, rfc3339OrNull } from '../../ui/format.ts';
 import { taskState } from './overview.ts';
 import { stageTimes, type StageTime } from './stage-times.ts';
-import { taskDocument } from './documents.ts';
+import { taskDocument, tokensDocument } from './documents.ts';
 
 /** One capped counter of a task; `of` is null without a cap or when the project has left the configuration. */
 interface Budget {
@@ -104,6 +104,7 @@ export function runDocument(run: Run, now: number): Record<string, unknown> {
     detail: outcome?.detail ?? null,
     exit_code: outcome?.exitCode ?? null,
     cost_dollars: outcome?.costMicros === null || outcome === null ? null : outcome.costMicros / 1e6,
+    tokens: outcome?.tokens == null ? null : tokensDocument([outcome.tokens]),
     turns: outcome?.turns ?? null,
     folder: run.folder === '' ? null : run.folder,
     published_sha: run.publishedSha,
@@ -130,6 +131,7 @@ export function taskFactsDocument(facts: TaskFacts): Record<string, unknown> {
       reserved_dollars: row.meta.reservedMicros / 1e6,
       cap_dollars: facts.costCap === null ? null : facts.costCap / 1e6,
     },
+    tokens: tokensDocument(facts.runs.map(({ outcome }) => outcome?.tokens ?? null)),
     undelivered_effects: row.pendingEffects,
     queued_messages: row.queuedMessages,
     looks_again_at: rfc3339OrNull(row.meta.wakeAt),

@@ -96,6 +96,15 @@ export type OutcomeKind =
   | 'interrupted'
   | 'cancelled';
 
+/** What a run used of the model, by class: `cacheRead` was served by the provider's cache, `cacheWrite` was stored in it. */
+export interface Tokens {
+  /** Read by the model without the cache. */
+  input: number;
+  output: number;
+  cacheRead: number;
+  cacheWrite: number;
+}
+
 export interface RunOutcome {
   kind: OutcomeKind;
   /** The finer cause; its attributes say what another run can expect. */
@@ -106,7 +115,7 @@ export interface RunOutcome {
   /** When a usage limit resets, or the earliest retry the server named; ms since the epoch. */
   resetAt: number | null;
   costMicros: number | null;
-  tokens: { input: number; output: number; cacheRead: number; cacheWrite: number } | null;
+  tokens: Tokens | null;
   sessionId: string | null;
   turns: number | null;
   /** What the agent wrote to `.orch/result.json`; null when absent or unreadable. */

@@ -3,7 +3,7 @@ import type { Decision, DecisionRow, Snapshot } from './decision.ts';
 import type { Effect, RecordedDelivery } from './effect.ts';
 import type { HoldCause } from './hold.ts';
 import type { EffectId, ItemId, JobId, ProjectId, RepoSlug, RunId, TaskId } from './ids.ts';
-import type { Job, JobKind, JobState, NewJob, OutcomeKind, Run, RunOutcome, RunPhase } from './job.ts';
+import type { Job, JobKind, JobState, NewJob, OutcomeKind, Run, RunOutcome, RunPhase, Tokens } from './job.ts';
 import type { NewMessage } from './message.ts';
 import type { Mirror } from './mirror.ts';
 import type { ProcessReport, ProcessRow } from './process.ts';
@@ -217,7 +217,7 @@ export interface QueueCounts {
 export interface Totals {
   tasks: { stage: Stage; holdCause: HoldCause | null; blocking: boolean; paused: boolean; n: number }[];
   /** Settled runs. `ms`: how long they took together. */
-  runs: { role: Role; kind: JobKind; result: OutcomeKind; n: number; ms: number; costMicros: number }[];
+  runs: ({ role: Role; kind: JobKind; result: OutcomeKind; n: number; ms: number; costMicros: number } & Tokens)[];
   effects: { state: string; n: number }[];
 }
 

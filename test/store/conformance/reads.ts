@@ -120,19 +120,45 @@ export function readSuite(get: () => Bench): void {
       await commitNow(store, { effects: [comment('c1'), comment('c2')], task: task({ hold, paused: true }) });
       await store.claimEffect('p1', 1000);
       for (const n of [1, 2, 3]) await store.enqueue(adhoc(n));
-      for (const kind of ['success', 'success', 'timeout'] as const) {
+      const used = { input: 1, output: 2, cacheRead: 300, cacheWrite: 40 };
+      for (const [kind, tokens] of [
+        ['success', used],
+        ['success', used],
+        ['timeout', null],
+      ] as const) {
         const claim = present(await claimOn(store, 'h1', { maxConcurrency: 1 }));
         clock.at += 1000;
-        await store.settle(claim.lease, settlement({ outcome: outcome({ kind, costMicros: 5 }) }));
+        await store.settle(claim.lease, settlement({ outcome: outcome({ kind, costMicros: 5, tokens }) }));
       }
+      const adhocRuns = { role: 'analyst', kind: 'adhoc' };
       expect(await store.totals()).toEqual({
         tasks: [
           { stage: 'created', holdCause: 'ci', blocking: true, paused: true, n: 1 },
           { stage: 'done', holdCause: null, blocking: false, paused: false, n: 1 },
         ],
         runs: [
-          { role: 'analyst', kind: 'adhoc', result: 'success', n: 2, ms: 2000, costMicros: 10 },
-          { role: 'analyst', kind: 'adhoc', result: 'timeout', n: 1, ms: 1000, costMicros: 5 },
+          {
+            ...adhocRuns,
+            result: 'success',
+            n: 2,
+            ms: 2000,
+            costMicros: 10,
+            input: 2,
+            output: 4,
+            cacheRead: 600,
+            cacheWrite: 80,
+          },
+          {
+            ...adhocRuns,
+            result: 'timeout',
+            n: 1,
+            ms: 1000,
+            costMicros: 5,
+            input: 0,
+            output: 0,
+            cacheRead: 0,
+            cacheWrite: 0,
+          },
         ],
         effects: [{ state: 'pending', n: 2 }],
       });
