@@ -161,7 +161,7 @@ async function pullMirrors(
 }
 
 /** Heads whose CI somebody waits for: the task's own, and the developer's commit behind later documents. */
-function awaited(task: Task, head: CommitSha | null): CommitSha[] {
+export function awaited(task: Task, head: CommitSha | null): CommitSha[] {
   const cause = task.hold?.cause;
   const waits = [holds.ci, holds.ciSilent, holds.ciStuck, holds.mergeRefused].some((kind) => kind.cause === cause);
   // While a merge waits to be delivered, red code takes it back.

@@ -1,11 +1,12 @@
 import type { NamedLease, Outage, ProjectPolicy } from '../core/model/index.ts';
-import { OrchError, errorWithHint } from '../core/model/index.ts';
+import { OrchError, errorText, errorWithHint } from '../core/model/index.ts';
 import { systemClock } from '../core/platform/clock.ts';
 import type { ServiceManager } from '../core/platform/sd-notify.ts';
 import { ownerAlive } from '../core/platform/processes.ts';
 import { pollerLease } from './lease.ts';
 import { knownOutages } from './outages.ts';
 import { pollOnce, type PollerParts, type TickReport } from './poll-once.ts';
+import { createQuickLooks, type QuickConfig, type QuickLooks } from './quick.ts';
 import { untilNextTick, type TickClock } from './ticks.ts';
 
 const { name: leaseName, ms: leaseMs } = pollerLease;
@@ -16,6 +17,12 @@ const ticking: TickClock = { ...systemClock, monotonic: () => performance.now() 
 /** A tick that takes longer than a third of the lease renews it meanwhile. */
 const renewEveryMs = leaseMs / 3;
 
+export interface PollerConfig {
+  projects: ProjectPolicy[];
+  /** `idleMs`: milliseconds between two ticks while no task is open, at least. */
+  poll: { schedule: string; idleMs: number } & QuickConfig;
+}
+
 export interface Poller {
   /** One tick; null when another poller leads. */
   tick(signal: AbortSignal): Promise<TickReport | null>;
@@ -25,11 +32,7 @@ export interface Poller {
   release(): Promise<void>;
 }
 
-export function createPoller(
-  engine: PollerParts,
-  config: { projects: ProjectPolicy[]; poll: { schedule: string } },
-  repair: () => Promise<void>,
-): Poller {
+export function createPoller(engine: PollerParts, config: PollerConfig, repair: () => Promise<void>): Poller {
   const { store, owner, log } = engine;
   /** Those of the last tick; null where this poller did not lead it. Rows of processes are forgotten after a day. */
   let outages: Outage[] | null = null;
@@ -108,13 +111,16 @@ export function createPoller(
     await manager.ready('polling');
     // Never started: it only says when; what is due is counted on a clock that nobody sets.
     const cron = createTask(config.poll.schedule, () => undefined);
+    const { idleMs, quickMs } = config.poll;
     const next = (): number => cron.getNextRuns(1)[0]?.getTime() ?? Date.now();
+    const quick = createQuickLooks(engine, config.projects, config.poll, lead);
     const stopping = new Promise<void>((resolve) => {
       if (over.aborted) return resolve();
       over.addEventListener('abort', () => resolve(), { once: true });
     }).then(() => manager.stopping('stopping'));
     while (!over.aborted) {
-      await untilNextTick(next, ticking, over);
+      await betweenTicks(pause(next, idleMs), quickMs > 0 ? quick : null, over);
+      quick.ticked();
       // What is on its way, a merge above all, is recorded before the lead is given back and the database closed.
       if (!over.aborted) await beat();
     }
@@ -122,6 +128,36 @@ export function createPoller(
     await cron.destroy();
     outdated.signal.throwIfAborted();
     await release();
+  }
+
+  /** Waits for the next tick; longer while no task is open. */
+  async function pause(next: () => number, idleMs: number): Promise<(signal: AbortSignal) => Promise<void>> {
+    const isIdle = idleMs > 0 && (await store.tasks({ active: true })).length === 0;
+    const from = performance.now();
+    return async (signal) => {
+      do await untilNextTick(next, ticking, signal);
+      while (isIdle && !signal.aborted && performance.now() - from < idleMs);
+    };
+  }
+
+  /** What is being looked at when the tick is due is looked at to its end first. */
+  async function betweenTicks(
+    paused: ReturnType<typeof pause>,
+    quick: QuickLooks | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let isDue = false;
+    const due = (await paused)(signal).finally(() => (isDue = true));
+    let waitMs = config.poll.quickMs;
+    while (quick !== null && !isDue) {
+      await Promise.race([due, systemClock.sleep(waitMs, signal)]);
+      if (isDue || signal.aborted) break;
+      waitMs = await quick.turn(signal).catch((error: unknown) => {
+        log.debug('quick look failed', { error: errorText(error) });
+        return config.poll.quickMs;
+      });
+    }
+    await due;
   }
 
   async function release(): Promise<void> {

@@ -1,6 +1,9 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { systemClock, type Clock } from '../../src/core/platform/clock.ts';
 import { startLine, type Line } from '../support/line.ts';
+import { createPoller } from '../../src/pollers/schedule.ts';
+import type { ServiceManager } from '../../src/core/platform/sd-notify.ts';
+import { until } from '../support/until.ts';
 import { dumpTables, planeSide, writes } from '../support/plane-side.ts';
 
 let line: Line | null = null;
@@ -8,6 +11,33 @@ afterEach(async () => {
   await line?.close();
   line = null;
 });
+
+test('what a person was asked for is heard between two ticks, with one list', async () => {
+  // The next tick is months away.
+  line = await startLine({
+    script: { roles: {} },
+    configure: (config) => Object.assign(config['poll'] as object, { schedule: '0 0 4 1 1 *', quickSeconds: 1 }),
+  });
+  const { app } = line;
+  const { plane, people } = line.world;
+  const side = planeSide(line);
+  await side.tick();
+  const item = side.add('A discount for regular customers');
+  await line.until('the request for approval', side.id(item), (row) => row.task.hold?.cause === 'approval');
+  const stop = new AbortController();
+  const manager = { ready: vi.fn(async () => {}), alive: async () => {}, stopping: async () => {} };
+  const poller = createPoller(app.engine, app.config, async () => {});
+  const served = poller.serve(stop.signal, manager as unknown as ServiceManager);
+  await until('the first tick of the service', () => manager.ready.mock.calls.length > 0);
+  const from = plane.requests.length;
+  side.say(people.lead, item, '<p>:approved:</p>');
+  await until('the approval', async () => (await side.row(item)).task.stage === 'architecture', 30_000);
+  stop.abort();
+  await served;
+  const asked = plane.requests.slice(from);
+  expect(asked.filter((request) => /^GET \S+\/work-items\/\?/.test(request)).length).toBeGreaterThan(0);
+  expect(asked.filter((request) => request.includes('/states/') || request.includes('/labels/'))).toEqual([]);
+}, 120_000);
 
 test('a tick in which nothing is new writes nothing and asks one list and one ls-remote', async () => {
   const clock: Clock & { ahead: number } = { ...systemClock, ahead: 0, now: () => Date.now() + clock.ahead };

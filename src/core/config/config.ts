@@ -27,7 +27,15 @@ export interface Config {
   tls: { caFile: string | null };
   /** Null: nothing is sent to Telegram. */
   telegram: { chatId: string; apiUrl: string } | null;
-  poll: { schedule: string };
+  poll: {
+    schedule: string;
+    /** Between two looks at what a person was asked for or CI is at work on; 0: there are none between two ticks. */
+    quickMs: number;
+    /** Requests to the tracker a minute that such looks may be. */
+    quickRequests: number;
+    /** Between two ticks while no task is open, at least. */
+    idleMs: number;
+  };
   worker: {
     maxConcurrency: number;
     leaseMs: number;

@@ -103,7 +103,13 @@ export function resolveConfig(settings: Settings, context: ResolveContext): Conf
     ...foldersOf(settings, context),
     ...peersOf(settings, reviewer),
     tls: { caFile: settings.tls.caFile === undefined ? null : absolute(settings.tls.caFile) },
-    poll: { schedule: settings.poll.schedule },
+    poll: {
+      schedule: settings.poll.schedule,
+      quickMs: secondsInMs(settings.poll.quickSeconds),
+      // A third of the budget: the rest is for ticks and what is delivered.
+      quickRequests: Math.max(1, Math.floor(settings.poll.planeRequestsPerMinute / 3)),
+      idleMs: secondsInMs(settings.poll.idleSeconds),
+    },
     worker: workerOf(settings),
     agent: {
       preflightCacheMs: secondsInMs(agent.preflightCacheSeconds),

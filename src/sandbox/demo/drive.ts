@@ -1,11 +1,11 @@
 import { runRounds } from '../../core/engine/rounds.ts';
-import type { LauncherPort, ProjectPolicy, Store, TaskId } from '../../core/model/index.ts';
+import type { LauncherPort, Store, TaskId } from '../../core/model/index.ts';
 import { isFinal, taskIdOf } from '../../core/model/index.ts';
 import type { Clock } from '../../core/platform/clock.ts';
 import type { RepairDeps } from '../../core/worker/repairs/repair.ts';
 import { createWorker } from '../../core/worker/worker.ts';
 import type { PollerParts } from '../../pollers/poll-once.ts';
-import { createPoller } from '../../pollers/schedule.ts';
+import { createPoller, type PollerConfig } from '../../pollers/schedule.ts';
 import type { WorkItem } from '../plane/state.ts';
 import { createSpectator, type DemoEvent } from './events.ts';
 import type { DemoSite } from './site.ts';
@@ -15,7 +15,7 @@ export interface DemoProgram {
   store: Store;
   launcher: LauncherPort;
   engine: PollerParts;
-  config: { projects: ProjectPolicy[]; poll: { schedule: string } };
+  config: PollerConfig;
   workerDeps(onTask: RepairDeps['onTask']): RepairDeps;
 }
 

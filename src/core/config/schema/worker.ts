@@ -11,6 +11,12 @@ export const pollSection = z
     planeRequestsPerMinute: count(45, 1, 6000).describe(
       'Requests to Plane a minute, of all processes of this database together; Plane allows 60 by default.',
     ),
+    quickSeconds: time(5, 0, 3600).describe(
+      'How often serve-poller looks, between two polls, at tasks for which a person was asked within the last hour or CI runs; 0: never.',
+    ),
+    idleSeconds: time(0, 0, 3600).describe(
+      'Shortest time between two polls of serve-poller while no task is open; 0: as the schedule says.',
+    ),
   })
   .prefault({})
   .describe('The poller.');
