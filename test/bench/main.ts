@@ -5,16 +5,20 @@ import { parseArgs } from 'node:util';
 import { packageRoot } from '../../src/core/platform/files.ts';
 import { idle } from './idle.ts';
 import { latency } from './latency.ts';
+import { memory } from './memory.ts';
 import { ownTime } from './own-time.ts';
 import { findPeers } from './peers.ts';
 import { recovery } from './recovery.ts';
 import { reportText, surroundings } from './report.ts';
 import { forms, type BenchContext, type Section } from './section.ts';
 import { services } from './services.ts';
+import { startUp } from './start-up.ts';
 import { throughput } from './throughput.ts';
 
 const parts: Record<string, (context: BenchContext) => Promise<Section>> = {
   services,
+  'start-up': startUp,
+  memory,
   throughput,
   latency,
   idle,

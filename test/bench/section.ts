@@ -40,6 +40,10 @@ export interface Form {
   kills: number;
   /** Tasks that go through the line for the time that orch itself takes. */
   lines: number;
+  /** Starts of each command. */
+  starts: number;
+  /** Ticks, one a second, after which the memory of the services is looked at; ten looks. */
+  serviceTicks: number;
   /** Rounds of whole services. */
   serviceRounds: number;
 }
@@ -56,6 +60,8 @@ export const forms: Record<Form['name'], Form> = {
     idleTicks: 20,
     kills: 30,
     lines: 6,
+    starts: 30,
+    serviceTicks: 1000,
     serviceRounds: 5,
   },
   quick: {
@@ -69,6 +75,8 @@ export const forms: Record<Form['name'], Form> = {
     idleTicks: 5,
     kills: 6,
     lines: 1,
+    starts: 7,
+    serviceTicks: 30,
     serviceRounds: 1,
   },
 };
