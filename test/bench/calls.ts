@@ -10,6 +10,8 @@ interface Call {
 }
 
 type Answer = { id: number; value: unknown } | { id: number; error: string };
+/** Said once, when the script is loaded: what is sent before that may be lost. */
+const readyText = 'ready';
 
 /** A process of its own that answers calls; its functions are those given to `serveCalls` in it. */
 export interface Remote {
@@ -31,7 +33,10 @@ export function startRemote(script: string, args: string[] = []): Remote {
   });
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let next = 1;
-  child.on('message', (answer: Answer) => {
+  let isReady: () => void;
+  const ready = new Promise<void>((resolve) => (isReady = resolve));
+  child.on('message', (answer: Answer | typeof readyText) => {
+    if (answer === readyText) return isReady();
     const asked = waiting.get(answer.id);
     waiting.delete(answer.id);
     if ('error' in answer) asked?.reject(new Error(answer.error));
@@ -50,9 +55,11 @@ export function startRemote(script: string, args: string[] = []): Remote {
       new Promise<T>((resolve, reject) => {
         const id = next++;
         waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
-        child.send({ id, name, args } satisfies Call, (error) => {
-          if (error !== null) reject(error);
-        });
+        void ready.then(() =>
+          child.send({ id, name, args } satisfies Call, (error) => {
+            if (error !== null) reject(error);
+          }),
+        );
       }),
     close: async () => {
       if (child.connected) child.disconnect();
@@ -78,4 +85,5 @@ export function serveCalls(functions: Record<string, (...args: never[]) => unkno
     last = last.then(() => answer(call));
   });
   process.once('disconnect', () => process.exit(0));
+  process.send?.(readyText);
 }

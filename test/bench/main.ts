@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageRoot } from '../../src/core/platform/files.ts';
+import { growth } from './growth.ts';
 import { idle } from './idle.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
@@ -22,6 +23,7 @@ const parts: Record<string, (context: BenchContext) => Promise<Section>> = {
   throughput,
   latency,
   idle,
+  growth,
   recovery,
   'own-time': ownTime,
 };

@@ -38,6 +38,8 @@ export interface Form {
   trackedTasks: number;
   idleTicks: number;
   kills: number;
+  /** Rounds in which the same is done next to few and many tasks that have ended. */
+  growthRounds: number;
   /** Tasks that go through the line for the time that orch itself takes. */
   lines: number;
   /** Starts of each command. */
@@ -59,6 +61,7 @@ export const forms: Record<Form['name'], Form> = {
     trackedTasks: 1000,
     idleTicks: 20,
     kills: 30,
+    growthRounds: 15,
     lines: 6,
     starts: 30,
     serviceTicks: 1000,
@@ -74,6 +77,7 @@ export const forms: Record<Form['name'], Form> = {
     trackedTasks: 1000,
     idleTicks: 5,
     kills: 6,
+    growthRounds: 5,
     lines: 1,
     starts: 7,
     serviceTicks: 30,

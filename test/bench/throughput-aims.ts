@@ -8,6 +8,8 @@ export type What = 'take' | 'decide';
 /** The two guises of orch in the contest. */
 export const orchJob = 'orch';
 export const orchTask = 'orch-task';
+/** The same database and promises by bare prepared statements. */
+export const orchBound = 'orch-bound';
 
 export const durabilities: readonly Durability[] = ['NORMAL', 'FULL'];
 
@@ -24,6 +26,9 @@ const reasons = {
     'It is one transaction on orch’s and on plainjob’s side, and orch’s touches more pages: jobs, outbox, visits and journal carry indexes ' +
     'for causes, keys, lanes and versions, which the rows of the comparison do not have. liteque’s three inserts are slow neither by ' +
     'its search for work nor, at NORMAL, by the disk.',
+  bound:
+    'A claim looks without the write lock first, so that an idle worker disturbs nobody; rows become objects of the model, and the rules of ' +
+    'claims and budgets decide in between.',
   rows: 'The indexes are deeper and the pages of so many rows are not all in the cache.',
   delayed: 'Delayed rows have an index of their own and are not looked at by a claim; what is left is a larger file.',
 };
@@ -31,9 +36,20 @@ const reasons = {
 /** The aims of part (a). `rates` is asked by backlog: 0 few rows, 1 many, 2 few and many delayed ones, 3 very many. */
 export function throughputAims(rates: Rates, form: Form): Aim[] {
   return [
+    ...overBound(rates, form),
     ...(['take', 'decide'] as const).flatMap((what) => againstPeers(rates, form, what)),
     ...[orchJob, orchTask].flatMap((name) => [...overRows(rates, form, name), ...overDelayed(rates, form, name)]),
   ];
+}
+
+function overBound(rates: Rates, { backlogs }: Form): Aim[] {
+  return [backlogs.few, backlogs.many].flatMap((rows, index) =>
+    durabilities.map((durability) => {
+      const ratio = pairedRatio(rates(orchJob, index, 'take', durability), rates(orchBound, index, 'take', durability));
+      const title = `Claim + settle against the least that the same promises cost, ${figure(rows)} queued, ${durability}`;
+      return atLeast(title, 0.8, ratio, reasons.bound);
+    }),
+  );
 }
 
 function againstPeers(rates: Rates, { backlogs }: Form, what: What): Aim[] {

@@ -6,7 +6,7 @@ import type { Durability } from './contestants/contestant.ts';
 import { figure, median, pairedRatio } from './numbers.ts';
 import { peerTitle } from './peers.ts';
 import type { BenchContext, Section, Table } from './section.ts';
-import { durabilities, orchJob, orchTask, throughputAims, type What } from './throughput-aims.ts';
+import { durabilities, orchBound, orchJob, orchTask, throughputAims, type What } from './throughput-aims.ts';
 
 interface Entrant {
   name: string;
@@ -44,6 +44,14 @@ function entrants({ peers }: BenchContext): Entrant[] {
   const orch = 'contestants/orch.ts';
   const list: Entrant[] = [
     { ...fast, name: orchJob, title: 'orch, jobs of no task', script: orch, args: ['job'] },
+    {
+      ...fast,
+      name: orchBound,
+      title: 'the least for the same promises: bare prepared statements',
+      script: orch,
+      args: ['bound'],
+      decides: false,
+    },
     { ...fast, name: orchTask, title: 'orch, jobs of tasks', script: orch, args: ['task'], decides: false },
   ];
   const { plainjob, liteque } = peers;

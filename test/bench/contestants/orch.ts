@@ -12,6 +12,8 @@ import { delayMs, payload, type Contestant, type Durability } from './contestant
  * has them: a claim also counts and reserves on the task, a settlement also queues its message and wakes it.
  */
 const shape = process.argv[2] === 'task' ? 'task' : 'job';
+/** The least that the same promises cost, instead of the store's port. */
+const isBound = process.argv[2] === 'bound';
 const host = 'bench';
 const request = { host, owner: `${host}|boot|1|1`, leaseMs: 60_000, maxConcurrency: 10 };
 
@@ -39,7 +41,7 @@ function addTasks(to: Database.Database, prefix: string, from: number, count: nu
   const sample = task();
   to.prepare(
     `INSERT INTO tasks (id, project_id, item_id, number, title, repo, branch, base_branch, pipeline, pipeline_stages, stage,
-       visit, paused, counters, handled, created_at, updated_at, stage_since, awake)
+       visit, paused, counters, progress, created_at, updated_at, stage_since, awake)
      ${numbers} SELECT @prefix || '-' || n, 'p', @prefix || 'item-' || n, n, 'A title of the usual length', @repo,
        'feature/' || @prefix || '-' || n, 'main', 'default', @stages, 'development', 1, 0, @counters, '{}', 0, 0, 0, 0 FROM s`,
   ).run({
@@ -85,6 +87,7 @@ async function seed(file: string, queued: number, delayed: number): Promise<void
 }
 
 async function take(n: number): Promise<number> {
+  if (isBound) return takeBound(n);
   const started = performance.now();
   for (let done = 0; done < n; done += 1) {
     const claim = present(await store.claim(request));
@@ -133,6 +136,62 @@ async function decide(n: number): Promise<number> {
   db.exec(`UPDATE jobs SET state = 'cancelled', finished_at = 0 WHERE cause = 'visit:2' AND state = 'queued';
     UPDATE outbox SET state = 'done' WHERE state = 'pending'`);
   return ms;
+}
+
+/**
+ * The least that the same promises cost: the same database with its indexes, constraints and triggers, and one prepared statement for each
+ * thing that is promised – no newer program has migrated the database, what was delayed and is due takes part, the host's slots, one
+ * running job a branch, a lease with a rising token, a row of the history; then the fenced end of both. Nothing is decoded or decided.
+ */
+function boundStatements(of: Database.Database) {
+  const schema = of.prepare(`SELECT value FROM meta WHERE key = 'schema'`);
+  const promote = of.prepare(`UPDATE jobs SET state = 'queued' WHERE state = 'delayed' AND available_at <= ?`);
+  const slots = of.prepare(
+    `SELECT count(*) FROM runs WHERE phase <> 'settled' AND phase IN ('preparing', 'running') AND host = ?`,
+  );
+  const take =
+    of.prepare(`UPDATE jobs SET state = 'running', lease_token = lease_token + 1, lease_owner = ?, lease_expires_at = ?
+    WHERE id = (SELECT j.id FROM jobs AS j LEFT JOIN tasks AS t ON t.id = j.task_id
+      WHERE j.state = 'queued' AND coalesce(t.paused, 0) = 0 AND NOT EXISTS (
+        SELECT 1 FROM jobs AS r WHERE r.state = 'running' AND r.repo = j.repo AND r.branch = j.branch)
+      ORDER BY j.available_at, j.id LIMIT 1) RETURNING *`);
+  const begin =
+    of.prepare(`INSERT INTO runs (job_id, task_id, role, kind, repo, attempt, lease_token, host, phase, started_at)
+    VALUES (?, NULL, ?, ?, ?, (SELECT count(*) + 1 FROM runs WHERE job_id = ?), ?, ?, 'preparing', ?) RETURNING *`);
+  const endRun = of.prepare(
+    `UPDATE runs SET phase = 'settled', outcome = ?, ended_at = ? WHERE id = ? AND phase <> 'settled'`,
+  );
+  const endJob =
+    of.prepare(`UPDATE jobs SET state = 'done', finished_at = ?, lease_owner = NULL, lease_expires_at = NULL
+    WHERE id = ? AND lease_token = ? AND state = 'running'`);
+  const claim = of.transaction((now: number) => {
+    schema.get();
+    promote.run(now);
+    slots.get(host);
+    const job = take.get(request.owner, now + request.leaseMs) as Record<
+      'id' | 'role' | 'kind' | 'repo' | 'lease_token',
+      never
+    >;
+    const { id, role, kind, repo: slug, lease_token: token } = job;
+    const run = begin.get(id, role, kind, slug, id, token, host, now) as { id: number };
+    return { job: id as number, run: run.id, token: token as number };
+  });
+  const settle = of.transaction((held: { job: number; run: number; token: number }, outcome: string, now: number) => {
+    schema.get();
+    if (endJob.run(now, held.job, held.token).changes !== 1) throw new Error('the lease was lost');
+    endRun.run(outcome, now, held.run);
+  });
+  return { claim, settle };
+}
+
+function takeBound(n: number): number {
+  const { claim, settle } = boundStatements(db);
+  const started = performance.now();
+  for (let done = 0; done < n; done += 1) {
+    const held = claim.immediate(Date.now());
+    settle.immediate(held, JSON.stringify(settlement().outcome), Date.now());
+  }
+  return performance.now() - started;
 }
 
 serveCalls({ seed, open, take, refill, decide, close } satisfies Contestant & Record<string, unknown>);
