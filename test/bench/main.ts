@@ -11,6 +11,7 @@ import { ownTime } from './own-time.ts';
 import { findPeers } from './peers.ts';
 import { recovery } from './recovery.ts';
 import { reportText, surroundings } from './report.ts';
+import { requests } from './requests.ts';
 import { forms, type BenchContext, type Section } from './section.ts';
 import { services } from './services.ts';
 import { startUp } from './start-up.ts';
@@ -20,6 +21,7 @@ const parts: Record<string, (context: BenchContext) => Promise<Section>> = {
   services,
   'start-up': startUp,
   memory,
+  requests,
   throughput,
   latency,
   idle,

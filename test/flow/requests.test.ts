@@ -8,7 +8,7 @@ afterEach(async () => {
   line = null;
 });
 
-test('a task without a bounce asks Plane at most 20 times, and Gitea a few times a run', async () => {
+test('a task without a bounce asks Plane at most 20 times, and Gitea at most 12 times a run, 18 where the run ends in the merge', async () => {
   line = await startLine({ script: { roles: {} } });
   const { taskId, tracker, runs } = await countRequests(line);
   const shown = [
@@ -21,5 +21,8 @@ test('a task without a bounce asks Plane at most 20 times, and Gitea a few times
   expect(runs.map(({ role }) => role)).toEqual(['analyst', 'architect', 'developer', 'reviewer', 'tester', 'deployer']);
   // What is written, and what is looked at before it; the tester's end asks for the merge as well.
   const most: Record<string, number> = { developer: 3, reviewer: 2, tester: 8, deployer: 4 };
-  for (const { role, api } of runs) expect(api.length, `${role}\n${shown}`).toBeLessThanOrEqual(most[role] ?? 0);
+  for (const { role, api, git } of runs) {
+    expect(api.length, `${role}\n${shown}`).toBeLessThanOrEqual(most[role] ?? 0);
+    expect(api.length + git.length, `${role}\n${shown}`).toBeLessThanOrEqual(role === 'tester' ? 18 : 12);
+  }
 }, 120_000);
