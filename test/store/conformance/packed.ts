@@ -38,7 +38,11 @@ async function endedTask(store: Store, id = taskId): Promise<void> {
   await store.settleEffect(sent.effect.id, sent.token, done as never);
   await store.observe(observation(await lead(store), { mirrors: [{ taskId: id, mirror: branchMirror(sha('a')) }] }));
   const snapshot = present(await store.load(id));
-  await commitNow(store, { handled: present(snapshot.message).id, task: { ...snapshot.task, visit: 1, stage: 'done' } }, id);
+  await commitNow(
+    store,
+    { handled: present(snapshot.message).id, task: { ...snapshot.task, visit: 1, stage: 'done' } },
+    id,
+  );
   await rest(store, id);
 }
 

@@ -43,10 +43,7 @@ const maxStampDelayMs = 3 * 60_000;
 /** Plane Community Edition 0.28 and newer. */
 export function createPlane(options: PlaneOptions): Tracker {
   const { url, clock, token } = options;
-  const budget = createRequestBudget(
-    options.requestsPerMinute,
-    options.ledger ?? memoryLedger(() => clock.now()),
-  );
+  const budget = createRequestBudget(options.requestsPerMinute, options.ledger ?? memoryLedger(() => clock.now()));
   const errors = createPeerErrors({
     peer: 'plane',
     label: 'Plane',
