@@ -15,6 +15,7 @@ import { requests } from './requests.ts';
 import { forms, type BenchContext, type Section } from './section.ts';
 import { services } from './services.ts';
 import { startUp } from './start-up.ts';
+import { runCost } from './run-cost.ts';
 import { throughput } from './throughput.ts';
 
 const parts: Record<string, (context: BenchContext) => Promise<Section>> = {
@@ -27,6 +28,7 @@ const parts: Record<string, (context: BenchContext) => Promise<Section>> = {
   idle,
   growth,
   recovery,
+  'run-cost': runCost,
   'own-time': ownTime,
 };
 

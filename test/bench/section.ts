@@ -48,6 +48,8 @@ export interface Form {
   serviceTicks: number;
   /** Rounds of whole services. */
   serviceRounds: number;
+  /** Repositories in which the cost of a run is taken, the smallest first. */
+  repositories: { files: number; historyMegabytes: number }[];
 }
 
 export const forms: Record<Form['name'], Form> = {
@@ -66,6 +68,11 @@ export const forms: Record<Form['name'], Form> = {
     starts: 30,
     serviceTicks: 1000,
     serviceRounds: 5,
+    repositories: [
+      { files: 100, historyMegabytes: 0 },
+      { files: 5000, historyMegabytes: 20 },
+      { files: 40_000, historyMegabytes: 150 },
+    ],
   },
   quick: {
     name: 'quick',
@@ -82,6 +89,10 @@ export const forms: Record<Form['name'], Form> = {
     starts: 7,
     serviceTicks: 30,
     serviceRounds: 1,
+    repositories: [
+      { files: 100, historyMegabytes: 0 },
+      { files: 5000, historyMegabytes: 5 },
+    ],
   },
 };
 
