@@ -17,6 +17,7 @@ const kinds = {
   'chat.message': true,
   'forge.open_pull': true,
   'forge.post_review': true,
+  'forge.answer_threads': true,
   'forge.merge_pull': true,
 } satisfies Record<EffectKind, true>;
 const points = [...crashPoints, ...Object.keys(kinds).map((kind) => `effect.sent:${kind}`)];

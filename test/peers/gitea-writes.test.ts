@@ -180,6 +180,7 @@ describe('reviews', () => {
       counts: false,
       body: '',
       submittedAt: 1_060_000,
+      remarks: 0,
     });
   });
 

@@ -189,6 +189,10 @@ export function peersOf(get: () => WorldState): { git: GitPort; forge: Forge } {
         return own === undefined ? null : { ...own, repo, sameRepo: true, updatedAt: world.now };
       }),
     reviews: (_repo: string, number: number) => answer((world) => [...(world.reviews[number] ?? [])]),
+    me: () => answer(() => ({ login: 'orch' })),
+    writers: () => answer(() => ['orch', 'senior']),
+    remarks: () => answer(() => []),
+    comments: () => answer(() => []),
     reviewerLogin: () => answer(() => null),
     protection: () => answer(() => unprotected),
   };
@@ -208,6 +212,7 @@ export function carryOut(world: WorldState, { body }: Effect, policy: ProjectPol
     }
     case 'chat.message':
     case 'forge.post_review':
+    case 'forge.answer_threads':
       return { kind: 'done', result: {} };
     case 'git.start_branch': {
       if (world.down) return { kind: 'retry', error: 'down', afterMs: null };

@@ -408,6 +408,7 @@ export function evidence(over: Evidence & { files?: Artifact[]; rows?: StatusRow
     merges: seen({ clean: true, conflicts: [] }),
     verdictCommit: seen(null),
     reviews: seen({ author: 'orch', rows: [] }),
+    feedback: seen({ threads: [], words: [], missing: [] }),
     pull: seen({ merged: false, mergedSha: null, baseBranch: 'main' }),
     protection: seen({ rule: null, statuses: [] }),
     intake: seen({ folderOnBase: false, branchOwner: 'none' }),
@@ -423,6 +424,7 @@ export function decided(
   now = noon,
 ): { decision: Decision | null; rule: string; wakeAt: number | null } {
   const ruling = decide(s, e, p, now);
+  if (ruling.kind === 'look') throw new Error(`it wants to look at ${ruling.needs.join(', ')}`);
   return ruling.kind === 'rest'
     ? { decision: null, rule: 'rest', wakeAt: ruling.wakeAt }
     : { decision: ruling.decision, rule: ruling.decision.why.rule, wakeAt: ruling.decision.wakeAt };

@@ -308,7 +308,7 @@ describe('what sends the developer back', () => {
         },
       },
       'changes_requested',
-      [{ title: 'Findings of anna', text: 'Rounding!' }],
+      [{ title: 'Findings of anna (thread r1)', text: 'Rounding!' }],
     ],
     [
       'a failed test report',

@@ -23,6 +23,7 @@ import { approverNames } from './project-facts.ts';
 import { startBranch } from './start-branch.ts';
 import type { Catalogue } from './messages/catalogue.ts';
 import { externalIdOf } from './comments.ts';
+import { answerTexts } from './messages/answers.ts';
 import { commentHtml, chatHtml } from './messages/render.ts';
 
 export interface DeliverDeps extends RetryDeps, StateDeps {
@@ -141,6 +142,15 @@ async function deliver(effect: Effect, body: EffectBody, isFirst: boolean, deps:
       // Reads first: a verdict that stands is not posted again.
       await deps.forge.postReview(body.repo, body.number, { head: body.head, vote: body.vote, body: body.body });
       return { kind: 'done', result: {} };
+    case 'forge.answer_threads': {
+      const key = externalIdOf(deps.database, effect.key);
+      await deps.forge.answer(body.repo, body.number, {
+        key,
+        head: body.head,
+        ...answerTexts(body, deps.catalogue, key),
+      });
+      return { kind: 'done', result: {} };
+    }
     default:
       return assertNever(body);
   }

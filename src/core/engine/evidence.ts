@@ -5,18 +5,23 @@ import type {
   EvidenceNeed,
   GitPort,
   Forge,
+  LinkedPolicy,
   ProjectPolicy,
   RepoSlug,
   Seen,
   Snapshot,
   StatusRow,
+  Store,
   Task,
 } from '../model/index.ts';
 import { errorWithHint, hasLine, isCommitSha } from '../model/index.ts';
 import { documentFolder } from '../pipeline/artifacts.ts';
+import { decide, needs as needsOf } from '../pipeline/decide.ts';
 import { frontMatter } from '../pipeline/front-matter.ts';
 import { databaseIn, itemTrailer } from '../pipeline/trailers.ts';
 import { documentsRead, stageOfTask } from '../pipeline/stages/index.ts';
+import type { Step } from '../pipeline/step.ts';
+import { feedbackOn } from './feedback.ts';
 
 export interface EvidenceDeps {
   /** Identity of the database. */
@@ -32,8 +37,29 @@ const maxDocument = 256 * 1024;
 /** How many commits behind the head are looked at for statuses of the same code. */
 const sameCodeDepth = 20;
 
+/**
+ * Collects what the task's rules need and asks them; what they find out to need besides is collected, too, and they are
+ * asked again.
+ */
+export async function ruling(
+  s: Snapshot,
+  policy: LinkedPolicy,
+  deps: EvidenceDeps & { store: Pick<Store, 'now'> },
+): Promise<Exclude<Step, { kind: 'look' }>> {
+  let evidence = await collect(needsOf(s, policy), s, policy, deps);
+  for (;;) {
+    const step = decide(s, evidence, policy, deps.store.now());
+    if (step.kind !== 'look') return step;
+    const wanted = step.needs.filter((need) => evidence[need] === undefined);
+    const more = await collect(wanted, s, policy, deps);
+    if (wanted.every((need) => more[need] === undefined))
+      throw new Error(`the decision about ${s.task.id} wants ${step.needs.join(', ')}, which cannot be collected`);
+    evidence = { ...evidence, ...more };
+  }
+}
+
 /** Fetches what a judgement needs: the only I/O of a decision. What cannot be had is `seen: false` with the reason. */
-export async function collect(
+async function collect(
   needs: EvidenceNeed[],
   s: Snapshot,
   policy: ProjectPolicy,
@@ -42,6 +68,8 @@ export async function collect(
   const evidence: Evidence = {};
   if (needs.length === 0) return evidence;
   const { task } = s;
+  if (needs.includes('feedback') && task.prNumber !== null)
+    evidence.feedback = await seen(() => feedbackOn(task.repo, task.prNumber ?? 0, deps.forge));
   if (needs.includes('intake')) evidence.intake = await seen(() => intake(task, deps));
   if (!needs.includes('head')) return evidence;
   evidence.head = await seen(() => headOf(s, deps));

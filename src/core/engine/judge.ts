@@ -1,6 +1,5 @@
 import type { TaskId } from '../model/index.ts';
-import { decide, needs } from '../pipeline/decide.ts';
-import { collect } from './evidence.ts';
+import { ruling } from './evidence.ts';
 import type { ReconcileDeps } from './reconcile.ts';
 
 export interface GateAnswer {
@@ -24,11 +23,10 @@ export async function judge(taskId: TaskId, deps: ReconcileDeps): Promise<GateAn
     };
   if (task.hold?.blocking === true) return { status: 'fail', reason: `held: ${task.hold.text}`, evidence: {} };
   if (task.paused) return { status: 'pending', reason: 'the task is paused', evidence: {} };
-  const evidence = await collect(needs(snapshot, policy), snapshot, policy, deps);
-  const ruling = decide(snapshot, evidence, policy, deps.store.now());
-  if (ruling.kind === 'rest')
+  const step = await ruling(snapshot, policy, deps);
+  if (step.kind === 'rest')
     return { status: 'pending', reason: task.hold?.text ?? 'nothing follows now', evidence: {} };
-  const { decision } = ruling;
+  const { decision } = step;
   const moved = decision.task.stage !== task.stage;
   const back = decision.visit?.bounce === true;
   const failed = back || (!moved && decision.task.hold?.blocking === true);

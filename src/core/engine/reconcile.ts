@@ -3,8 +3,7 @@ import { errorText, isDatabaseError } from '../model/index.ts';
 import type { LinkedPolicy, ProjectId, Store, Task, TaskId } from '../model/index.ts';
 import { crashPoint } from '../platform/crash-point.ts';
 import { backoffMs, type RetryDeps } from '../platform/retry.ts';
-import { decide, needs } from '../pipeline/decide.ts';
-import { collect, type EvidenceDeps } from './evidence.ts';
+import { ruling, type EvidenceDeps } from './evidence.ts';
 
 export interface DecideDeps extends EvidenceDeps {
   store: Store;
@@ -31,24 +30,23 @@ const maxSteps = 100;
  */
 export async function reconcile(taskId: TaskId, deps: DecideDeps): Promise<number> {
   let committed = 0;
-  for (let step = 0; step < maxSteps; step += 1) {
+  for (let n = 0; n < maxSteps; n += 1) {
     const snapshot = await deps.store.load(taskId);
     if (snapshot === null) return committed;
     const policy = deps.policyOf(snapshot.task);
     // Put to rest, it would sleep through what woke it, also for the process that does know it.
     if (policy === null) return committed;
-    const evidence = await collect(needs(snapshot, policy), snapshot, policy, deps);
-    const ruling = decide(snapshot, evidence, policy, deps.store.now());
-    if (ruling.kind === 'rest') {
-      await deps.store.rest(taskId, snapshot.meta.wakeSeq, ruling.wakeAt);
+    const step = await ruling(snapshot, policy, deps);
+    if (step.kind === 'rest') {
+      await deps.store.rest(taskId, snapshot.meta.wakeSeq, step.wakeAt);
       return committed;
     }
     crashPoint('reconcile.before-commit');
-    const answer = await deps.store.commit(taskId, snapshot.meta.version, ruling.decision);
+    const answer = await deps.store.commit(taskId, snapshot.meta.version, step.decision);
     crashPoint('reconcile.after-commit');
     if (answer === 'stale') continue;
     committed += 1;
-    deps.log.info('decided', { task: taskId, rule: ruling.decision.why.rule, why: ruling.decision.why.sentence });
+    deps.log.info('decided', { task: taskId, rule: step.decision.why.rule, why: step.decision.why.sentence });
   }
   throw new Error(`task ${taskId} does not come to rest after ${maxSteps} decisions`);
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { AgentSettings, LauncherPort, ProjectId, Role, RunOutcome } from '../model/index.ts';
+import type { AgentResult, AgentSettings, LauncherPort, ProjectId, Role, RunOutcome } from '../model/index.ts';
 import { boundedOutcome, errorText } from '../model/index.ts';
 import { roleNames } from '../pipeline/stages/index.ts';
 import { privateFolder, readSmall, removeTree, writeFileAtomic } from '../platform/files.ts';
@@ -104,9 +104,20 @@ async function judge(context: Context, folder: string): Promise<RunOutcome> {
 }
 
 function redacted({ redactor }: Context, judged: RunOutcome): RunOutcome {
-  const result = judged.result === null ? null : { ...judged.result, summary: redactor.redact(judged.result.summary) };
+  const result = judged.result === null ? null : redactedResult(judged.result, redactor);
   const trouble = judged.resultTrouble === undefined ? {} : { resultTrouble: redactor.redact(judged.resultTrouble) };
   return { ...judged, detail: redactor.redact(judged.detail), tail: redactor.redact(judged.tail), result, ...trouble };
+}
+
+function redactedResult(result: AgentResult, redactor: Context['redactor']): AgentResult {
+  const { answers } = result;
+  return {
+    ...result,
+    summary: redactor.redact(result.summary),
+    ...(answers === undefined
+      ? {}
+      : { answers: answers.map(({ thread, text }) => ({ thread, text: redactor.redact(text) })) }),
+  };
 }
 
 interface Question {

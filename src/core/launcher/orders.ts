@@ -66,10 +66,20 @@ export function taskText(spec: RunSpec): string {
     '',
     ...(byRequest ? ['- what the request below asks for'] : spec.products.map((line) => `- ${line}`)),
     '- `.orch/result.json`: `{"status": "success" | "failed" | "nothing_to_do", "summary": "…"}`',
+    ...answersWanted(spec.orders.threads ?? []),
     '',
     ...(spec.orders.sections.length === 0 ? [] : ['## Material', '', material, '']),
     ...spec.orders.sections.flatMap((section) => [`### ${oneLine(section.title)}`, '', fenced(section.text), '']),
   ].join('\n');
+}
+
+/** Asks for a word in every thread in which people wait for one. */
+function answersWanted(threads: string[]): string[] {
+  if (threads.length === 0) return [];
+  const names = threads.map(oneLine).join(', ');
+  return [
+    `- in the same object \`"answers": [{"thread": "${oneLine(threads[0] ?? '')}", "text": "…"}]\`, one for each of the threads ${names} below: what you did about it, or why nothing; people read it there`,
+  ];
 }
 
 /** What goes to the agent's standard input. */

@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { maxSummaryLength, type AgentResult } from '../model/index.ts';
+import { maxAnswerLength, maxAnswers, maxSummaryLength, maxThreadId, type AgentResult } from '../model/index.ts';
 import { looseObject } from '../pipeline/front-matter.ts';
 import { readSmall } from '../platform/files.ts';
 import { printable } from '../platform/printable.ts';
@@ -58,15 +58,42 @@ export function parseResult(bytes: Buffer): ReadResult {
       `its status is ${JSON.stringify(keyOf(first, 'status')).slice(0, maxQuote)}, none of success, failed, nothing_to_do`,
     );
   const summary = keyOf(first, 'summary');
+  const answers = answersOf(keyOf(first, 'answers'));
   const rolledBack = keyOf(first, 'rolled_back') ?? keyOf(first, 'rolledBack');
   return {
     result: {
       status,
       summary: typeof summary === 'string' ? printable(summary).replace(invisible, '').slice(0, maxSummaryLength) : '',
       rolledBack: typeof rolledBack === 'boolean' ? rolledBack : null,
+      ...(answers.length === 0 ? {} : { answers }),
     },
     trouble: null,
   };
+}
+
+/** What is said in threads: a list of objects, or one object with the threads as keys. What is neither is left out. */
+function answersOf(value: unknown): NonNullable<AgentResult['answers']> {
+  const rows: unknown[] = Array.isArray(value)
+    ? value
+    : typeof value === 'object' && value !== null
+      ? Object.entries(value).map(([thread, text]) => ({ thread, text }))
+      : [];
+  return rows.slice(0, maxAnswers).flatMap((row) => {
+    if (typeof row !== 'object' || row === null) return [];
+    const thread = keyOf(row as Json, 'thread');
+    const text = keyOf(row as Json, 'text');
+    if (typeof thread !== 'string' || typeof text !== 'string' || text.trim() === '') return [];
+    return [{ thread: thread.trim().slice(0, maxThreadId), text: shown(text).slice(0, maxAnswerLength) }];
+  });
+}
+
+/** Nothing that a terminal obeys or that hides from people; lines stay lines. */
+function shown(text: string): string {
+  return text
+    .split(/\r?\n/)
+    .map((line) => printable(line.replace(invisible, '')))
+    .join('\n')
+    .trim();
 }
 
 /** UTF-16 is known by its byte-order mark, or by the zero byte that every ASCII character has in it. */

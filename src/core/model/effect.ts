@@ -1,3 +1,4 @@
+import type { AnswerPlace } from './feedback.ts';
 import type { CommitSha, EffectId, ItemId, ProjectId, RepoSlug, TaskId } from './ids.ts';
 import type { Notice } from './notice.ts';
 import type { ItemPhase, MergeStyle, ReviewVerdict } from './policy.ts';
@@ -46,6 +47,14 @@ export type EffectBody =
       head: CommitSha;
       vote: ReviewVerdict;
       body: string;
+    }
+  | {
+      kind: 'forge.answer_threads';
+      repo: RepoSlug;
+      number: number;
+      head: CommitSha;
+      /** `text`: null where the agent said nothing. Untrusted. */
+      answers: (AnswerPlace & { text: string | null })[];
     };
 
 export type EffectKind = EffectBody['kind'];
@@ -85,6 +94,7 @@ interface EffectResults {
   'forge.open_pull': { number: number };
   'forge.merge_pull': { mergedSha: CommitSha | null };
   'forge.post_review': Nothing;
+  'forge.answer_threads': Nothing;
 }
 
 /** Why an effect was refused, by kind, where the decision treats refusals differently. */

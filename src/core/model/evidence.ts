@@ -1,4 +1,5 @@
 import type { CommitSha } from './ids.ts';
+import type { Feedback } from './feedback.ts';
 import type { Protection } from './forge.ts';
 import type { ReviewRow, StatusRow } from './mirror.ts';
 
@@ -31,6 +32,8 @@ export interface Evidence {
    * stand apart: they repeat the agent's verdict and are no person's vote.
    */
   reviews?: Seen<{ author: string; rows: (ReviewRow & { sameCode: boolean })[]; own?: ReviewRow[] }>;
+  /** What people said on the task's pull request; read when a decision hands it on. */
+  feedback?: Seen<Feedback>;
   /** Whether the head merges into the base branch without conflict, asked of git. */
   merges?: Seen<{ clean: boolean; conflicts: string[] }>;
   /** The commit a verdict is about, and whether it has the head's code tree. */

@@ -1,4 +1,5 @@
 import type { CommitSha, RepoSlug } from './ids.ts';
+import type { LineRemark, PullComment } from './feedback.ts';
 import type { ReviewRow, RepoPr, StatusRow } from './mirror.ts';
 import type { MergeStyle, ReviewVerdict } from './policy.ts';
 
@@ -96,6 +97,30 @@ export interface Forge {
     repo: RepoSlug,
     number: number,
     review: { head: CommitSha; vote: ReviewVerdict; body: string },
+  ): Promise<void>;
+  /** Remarks at lines of one review, oldest first. */
+  remarks(repo: RepoSlug, number: number, review: number): Promise<LineRemark[]>;
+  /** Comments on the pull request itself, oldest first. @throws OrchError of kind `refusal` where the account may not read them */
+  comments(repo: RepoSlug, number: number): Promise<PullComment[]>;
+  /**
+   * Logins of those who may write to the repository, as far as an account that may write is told: in an organisation the
+   * server may add members of teams that only read pull requests.
+   */
+  writers(repo: RepoSlug): Promise<string[]>;
+  /**
+   * Posts answers at lines and a text, as one comment that is no vote. Nothing is posted where one with this key stands;
+   * what a try that was cut off left is removed first.
+   * @param answers.key does not occur in a text of anybody else
+   */
+  answer(
+    repo: RepoSlug,
+    number: number,
+    answers: {
+      key: string;
+      head: CommitSha;
+      text: string;
+      lines: { path: string; line: number; old: boolean; text: string }[];
+    },
   ): Promise<void>;
   /** Newest status of every context of a commit, every page read. */
   statuses(repo: RepoSlug, sha: CommitSha): Promise<StatusRow[]>;

@@ -7,6 +7,7 @@ export * from './effect.ts';
 export * from './error-codes.ts';
 export * from './errors.ts';
 export * from './evidence.ts';
+export * from './feedback.ts';
 export * from './forge.ts';
 export * from './hold.ts';
 export * from './ids.ts';

@@ -12,6 +12,8 @@ export interface Orders {
   why: string;
   /** Titled texts: findings, report, failing contexts, conflict, answers. Untrusted: fenced when written. */
   sections: { title: string; text: string }[];
+  /** Ids of the threads that the agent is asked to answer; absent: none. */
+  threads?: string[];
 }
 
 /** Counters of one job. `attempts` are runs that failed for their own reasons; the three never spend one another (spec 6). */

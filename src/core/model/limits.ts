@@ -21,6 +21,10 @@ export const maxDetailLength = 300;
 const maxStoredDetailLength = 4_000;
 export const maxTailBytes = 4 * 1024;
 export const maxSummaryLength = 4_000;
+/** Answers to people's remarks: how many, how long, and the longest name of a thread. */
+export const maxAnswers = 100;
+export const maxAnswerLength = 2_000;
+export const maxThreadId = 40;
 
 /** A whole number from 0 to `max`, rounded up; null for anything else, fractions of infinity and text included. */
 export function countUpTo(value: unknown, max: number): number | null {

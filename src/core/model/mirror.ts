@@ -66,6 +66,8 @@ export interface ReviewRow {
   counts: boolean;
   body: string;
   submittedAt: number;
+  /** Remarks at lines that belong to it; absent in a mirror of an earlier version. */
+  remarks?: number;
 }
 
 /** All reviews of one pull request, oldest first. */
@@ -82,6 +84,8 @@ export interface StatusRow {
   state: 'passed' | 'failed' | 'pending' | 'skipped';
   description: string;
   url: string;
+  /** The commit it is about, where rows of several commits stand together. */
+  commit?: CommitSha;
 }
 
 /** Newest status of every context of one commit. */

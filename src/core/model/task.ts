@@ -46,6 +46,8 @@ export interface TaskProgress {
   /** Runs and micro-dollars used when an operator lifted the caps last; the caps count from there. */
   runsFrom: number;
   costFromMicros: number;
+  /** Numbers of the newest review and of the newest comment of the pull request that were handed on; absent: none was. */
+  heard?: { review: number; comment: number };
   /** Check jobs that came to no answer; numbers the cause of the next one. */
   lostChecks: number;
   /** How often each comment was sent, by a digest of what it says; absent before the first. */

@@ -1,4 +1,5 @@
 import type { CommitSha, RunId } from './ids.ts';
+import type { AnswerPlace } from './feedback.ts';
 import type { Stage } from './stages.ts';
 
 /** Path below the task's document folder (`12-review.md`, `06-adr/0001.md`) → git blob id. */
@@ -9,6 +10,8 @@ export interface AgentResult {
   status: 'success' | 'failed' | 'nothing_to_do';
   summary: string;
   rolledBack: boolean | null;
+  /** What it answers in the threads that its orders named; absent where it says nothing. */
+  answers?: { thread: string; text: string }[];
 }
 
 /** What orch asked people for, and for exactly which content. An approval counts for these hashes only. */
@@ -81,4 +84,8 @@ export interface Visit {
   why: string;
   /** Findings, report, failing contexts: what the visit was opened with. Every run in it is given them. */
   sections: { title: string; text: string }[];
+  /** Where people wait for an answer of this visit's agent; absent where nobody does. */
+  threads?: AnswerPlace[];
+  /** What `TaskProgress.heard` becomes when that agent's work is published. */
+  heard?: { review: number; comment: number };
 }

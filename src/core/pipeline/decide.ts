@@ -3,11 +3,11 @@ import { isFinal } from '../model/index.ts';
 import { decideMessage } from './decide/message.ts';
 import { carryOut } from './decide/person-order.ts';
 import { decideWorld } from './decide/world.ts';
-import { draftOf, type Draft } from './draft.ts';
+import { draftOf, wantsFeedback, type Draft } from './draft.ts';
 import { documentsRule } from './rules/approval.ts';
 import { decideCreated } from './stages/created.ts';
 import { stageDefinition, stageOfTask } from './stages/index.ts';
-import { rest, type Step } from './step.ts';
+import { look, rest, type Step } from './step.ts';
 
 /** Whether the stage itself is to be judged now: nothing queued, running or held (spec 3.1). */
 export function isJudged(s: Snapshot): boolean {
@@ -32,7 +32,12 @@ export function needs(s: Snapshot, policy: ProjectPolicy): EvidenceNeed[] {
  * then the stage's own gate. At most one transition; the caller asks again until the answer is `rest`.
  */
 export function decide(s: Snapshot, evidence: Evidence, policy: LinkedPolicy, now: number): Step {
-  const draft = draftOf(s, policy, now, (name) => stageDefinition(name, s.task.ownStages));
+  const draft = draftOf(s, policy, now, (name) => stageDefinition(name, s.task.ownStages), evidence);
+  const step = decideFor(draft, s, evidence);
+  return step.kind === 'commit' && wantsFeedback(draft) ? look('feedback') : step;
+}
+
+function decideFor(draft: Draft, s: Snapshot, evidence: Evidence): Step {
   const world = decideWorld(draft);
   if (world !== null) return world;
   if (s.message !== null) return decideMessage(draft, s.message);

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type {
   Decision,
   EffectBody,
+  Evidence,
   LinkedPolicy,
   NewEffect,
   NewJob,
@@ -18,6 +19,7 @@ import type {
 import { isWorkStage } from '../model/index.ts';
 import { channels, chatLane } from './channels.ts';
 import { documentFolder } from './artifacts.ts';
+import { handedOn } from './feedback.ts';
 import type { StageFacts, StageLookup } from './stages/stage.ts';
 
 /** A decision under construction: copies of the task and its visit that the rules write to, and what follows outside. */
@@ -26,6 +28,8 @@ export interface Draft {
   readonly policy: LinkedPolicy;
   readonly now: number;
   readonly stageFacts: StageLookup;
+  /** What was collected for this decision. */
+  readonly evidence: Evidence;
   task: Task;
   visit: Visit | null;
   jobs: NewJob[];
@@ -34,12 +38,19 @@ export interface Draft {
   handled: Decision['handled'];
 }
 
-export function draftOf(from: Snapshot, policy: LinkedPolicy, now: number, stageFacts: StageLookup): Draft {
+export function draftOf(
+  from: Snapshot,
+  policy: LinkedPolicy,
+  now: number,
+  stageFacts: StageLookup,
+  evidence: Evidence = {},
+): Draft {
   return {
     from,
     policy,
     now,
     stageFacts,
+    evidence,
     task: structuredClone(from.task),
     visit: structuredClone(from.visit),
     jobs: [],
@@ -178,16 +189,22 @@ export function requestAgent(draft: Draft, orders: Orders): void {
   if (visit === null || !isWorkStage(task.stage)) return;
   visit.requests += 1;
   visit.finished = null;
+  const { role } = currentStage(draft);
+  const said = role.writesCode ? peopleSaid(draft, visit) : [];
   draft.jobs.push({
     kind: 'agent',
-    role: currentStage(draft).role.name,
+    role: role.name,
     taskId: task.id,
     projectId: task.projectId,
     cause: `visit:${visit.n}:${visit.requests}`,
     repo: task.repo,
     branch: task.branch,
     visit: visit.n,
-    orders: { why: orders.why, sections: [...visit.sections, ...orders.sections] },
+    orders: {
+      why: orders.why,
+      sections: [...visit.sections, ...orders.sections, ...said],
+      ...(visit.threads === undefined ? {} : { threads: visit.threads.map(({ id }) => id) }),
+    },
     command: null,
     timeoutMs: null,
     maxAttempts: policy.budgets.attempts,
@@ -196,6 +213,29 @@ export function requestAgent(draft: Draft, orders: Orders): void {
     ...caps(draft),
     availableAt: null,
   });
+}
+
+/**
+ * Whether the decision starts an agent that writes code and nobody has read yet what people said about its work so far: it is
+ * given that, whatever sent the task back.
+ */
+export function wantsFeedback({ jobs, task, evidence, stageFacts }: Draft): boolean {
+  if (task.prNumber === null || evidence.feedback !== undefined || !isWorkStage(task.stage)) return false;
+  return jobs.some((job) => job.kind === 'agent') && stageFacts(task.stage).role.writesCode;
+}
+
+/** What people said about the code, for the orders; the visit keeps where they wait for an answer. */
+function peopleSaid({ evidence: { feedback }, task }: Draft, visit: Visit): Orders['sections'] {
+  delete visit.threads;
+  delete visit.heard;
+  if (feedback === undefined) return [];
+  if (!feedback.seen)
+    return [{ title: 'What of the pull request is missing here', text: `It could not be read: ${feedback.reason}` }];
+  const { sections, threads, heard } = handedOn(feedback.value, task.progress);
+  if (threads.length > 0) visit.threads = threads;
+  visit.heard = heard;
+  // What the visit was opened with stands there already.
+  return sections.filter(({ text }) => !visit.sections.some((section) => section.text === text));
 }
 
 /** The task's caps, counted from where an operator lifted them last; the claim checks them before every spawn. */

@@ -1,11 +1,21 @@
-import type { Decision, Evidence, HoldDetail, Visit } from '../model/index.ts';
+import type { Decision, Evidence, EvidenceNeed, HoldDetail, Visit } from '../model/index.ts';
 import type { Draft } from './draft.ts';
 import { finish, visitChanged } from './draft.ts';
 import { holds, holdTask } from './rules/holds.ts';
 import type { HoldKind } from './stages/stage.ts';
 
-/** Answer of `decide`: a change to commit, or nothing until something wakes the task or the time comes. */
-export type Step = { kind: 'commit'; decision: Decision } | { kind: 'rest'; wakeAt: number | null };
+/**
+ * Answer of `decide`: a change to commit, or nothing until something wakes the task or the time comes. `look`: it cannot answer
+ * before these, too, were collected; what costs much to collect is asked for only by the decision that uses it.
+ */
+export type Step =
+  | { kind: 'commit'; decision: Decision }
+  | { kind: 'rest'; wakeAt: number | null }
+  | { kind: 'look'; needs: EvidenceNeed[] };
+
+export function look(...needs: EvidenceNeed[]): Step {
+  return { kind: 'look', needs };
+}
 
 export function rest(wakeAt: number | null): Step {
   return { kind: 'rest', wakeAt };

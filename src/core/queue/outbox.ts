@@ -57,6 +57,7 @@ function isAwaited({ key, body }: Pick<Effect, 'key' | 'body'>, { task, visit }:
   switch (body.kind) {
     case 'tracker.comment':
     case 'chat.message':
+    case 'forge.answer_threads':
       return true;
     case 'tracker.state':
       return task.phase === null || task.phase === body.phase;
@@ -84,7 +85,7 @@ function isOrdered(visit: Standing['visit']): boolean {
 }
 
 /** Kinds that may go out although the task has not looked at everything yet: they only inform people. */
-const unhurried: readonly EffectKind[] = ['tracker.comment', 'chat.message'];
+const unhurried: readonly EffectKind[] = ['tracker.comment', 'chat.message', 'forge.answer_threads'];
 
 /**
  * What becomes of an effect that is about to be sent: sent, kept back until the task was looked at, or never sent.

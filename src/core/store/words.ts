@@ -46,6 +46,7 @@ const effectKinds = {
   'forge.open_pull': true,
   'forge.merge_pull': true,
   'forge.post_review': true,
+  'forge.answer_threads': true,
 } satisfies Record<EffectKind, true>;
 
 /** Name of a stage: one of the product, or one that the task's team defined. */

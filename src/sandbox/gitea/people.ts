@@ -7,9 +7,19 @@ import { recordMerge } from './merge.ts';
 import { addPull } from './pulls.ts';
 import { closePull, syncRefs } from './refs.ts';
 import { headSha } from './render.ts';
-import { addReview, requestReview } from './reviews.ts';
+import { addLineComment, addReview, requestReview } from './reviews.ts';
 import { newGiteaToken, nextId } from './state.ts';
-import type { Access, GiteaState, GiteaUser, Protection, Pull, Repo, Review } from './state.ts';
+import type {
+  Access,
+  GiteaState,
+  GiteaUser,
+  LineComment,
+  Protection,
+  Pull,
+  PullComment,
+  Repo,
+  Review,
+} from './state.ts';
 import { addStatus } from './statuses.ts';
 
 /** People (and a CI) at work on the server: the same state and the same after-effects as through API and git. */
@@ -40,6 +50,17 @@ export interface GiteaPeople {
     commit?: string,
   ): Review;
   requestReviewAs(repo: Repo, pull: Pull, reviewer: GiteaUser): Review;
+  /** A remark at a line (below zero: of the file before the change) of a review, also of somebody else's: then an answer to it. */
+  remarkAs(
+    user: GiteaUser,
+    repo: Repo,
+    pull: Pull,
+    review: Review,
+    remark: { path: string; line: number; body: string },
+  ): Promise<LineComment>;
+  resolveAs(user: GiteaUser, pull: Pull, remark: LineComment): void;
+  /** A comment on the pull request itself. */
+  commentAs(user: GiteaUser, pull: Pull, body: string): PullComment;
   setStatus(
     repo: Repo,
     sha: string,
@@ -119,6 +140,17 @@ export function giteaPeople(state: GiteaState): GiteaPeople {
     reviewAs: (user, repo, pull, event, body = '', commit = headSha(repo, pull)) =>
       addReview(state, repo, pull, { user: user.login, state: event, body, commit }),
     requestReviewAs: (repo, pull, reviewer) => requestReview(state, repo, pull, reviewer.login),
+    remarkAs: (user, repo, pull, review, remark) => addLineComment(state, repo, pull, review, user.login, remark),
+    resolveAs(user, pull, remark) {
+      remark.resolver = user.login;
+      pull.updatedAt = state.clock.now();
+    },
+    commentAs(user, pull, body) {
+      const comment = { id: nextId(state), user: user.login, body, at: state.clock.now() };
+      pull.comments.push(comment);
+      pull.updatedAt = comment.at;
+      return comment;
+    },
     setStatus: (repo, sha, context, word, more = {}) =>
       void addStatus(state, repo, { creator: repo.owner, ...more, sha, context, state: word }),
     mergeAs: (user, repo, pull) => mergeByHand(state, user, repo, pull),

@@ -43,6 +43,7 @@ export async function addPull(
     state: 'open',
     merged: null,
     reviews: [],
+    comments: [],
     createdAt: now,
     updatedAt: now,
     closedAt: null,

@@ -1,6 +1,6 @@
 import { mergeBase, mergeTree } from './git.ts';
 import { accessOf } from './state.ts';
-import type { GiteaState, GiteaUser, Pull, Repo, Review, StatusRow } from './state.ts';
+import type { GiteaState, GiteaUser, LineComment, Pull, PullComment, Repo, Review, StatusRow } from './state.ts';
 
 /** Gitea's times have whole seconds. */
 function time(ms: number): string {
@@ -157,11 +157,40 @@ export function renderReview(state: GiteaState, repo: Repo, pull: Pull, row: Rev
     stale: row.stale,
     official: row.official,
     dismissed: row.dismissed,
-    comments_count: 0,
+    comments_count: row.comments.length,
     submitted_at: time(row.at),
     updated_at: time(row.at),
     html_url: `${url}#issuecomment-${row.id}`,
     pull_request_url: url,
+  };
+}
+
+/** `position` and `original_position` are line numbers; the one that does not apply is 0. */
+export function renderLineComment(state: GiteaState, review: Review, row: LineComment): Record<string, unknown> {
+  return {
+    id: row.id,
+    body: row.body,
+    user: renderUser(state, row.user),
+    resolver: row.resolver === null ? null : renderUser(state, row.resolver),
+    pull_request_review_id: review.id,
+    created_at: time(row.at),
+    updated_at: time(row.at),
+    path: row.path,
+    commit_id: row.commit,
+    original_commit_id: '',
+    diff_hunk: row.hunk,
+    position: Math.max(0, row.line),
+    original_position: Math.max(0, -row.line),
+  };
+}
+
+export function renderPullComment(state: GiteaState, row: PullComment): Record<string, unknown> {
+  return {
+    id: row.id,
+    body: row.body,
+    user: renderUser(state, row.user),
+    created_at: time(row.at),
+    updated_at: time(row.at),
   };
 }
 

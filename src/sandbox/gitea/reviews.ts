@@ -1,12 +1,12 @@
 import type { Reply } from '../http.ts';
 import { text } from '../http.ts';
-import { resolveCommit } from './git.ts';
-import { headSha, renderReview } from './render.ts';
-import { bodyOf, notFound, paged, Refusal, writer } from './reply.ts';
-import type { GiteaCall, GiteaRoute } from './reply.ts';
-import { inPull, repoRoute } from './routes.ts';
+import { git, resolveCommit } from './git.ts';
+import { headSha, renderLineComment, renderPullComment, renderReview, renderUser } from './render.ts';
+import { bodyOf, findRepo, needScope, notFound, paged, Refusal, writer } from './reply.ts';
+import type { GiteaCall, GiteaHandler, GiteaRoute } from './reply.ts';
+import { inPull, inRepo, repoRoute } from './routes.ts';
 import { accessOf, atLeast, canWrite, nextId, protectionOf } from './state.ts';
-import type { GiteaState, Pull, Repo, Review } from './state.ts';
+import type { GiteaState, LineComment, Pull, Repo, Review } from './state.ts';
 
 /** Ascending, and from 1.26 on always in pages of 30: page 1 has the oldest. Before, all of them unless a page is asked for. */
 function list(call: GiteaCall, repo: Repo, pull: Pull): Reply {
@@ -43,6 +43,7 @@ export function addReview(
     official: counts,
     dismissed: false,
     at: state.clock.now(),
+    comments: [],
   };
   pull.reviews.push(row);
   pull.updatedAt = row.at;
@@ -58,20 +59,88 @@ async function create(call: GiteaCall, repo: Repo, pull: Pull): Promise<Reply> {
     throw new Refusal(422, `${event === 'APPROVED' ? 'approve' : 'reject'} your own pull is not allowed`);
   }
   const content = text(body['body']) ?? '';
-  const comments = Array.isArray(body['comments']) ? body['comments'].length : 0;
-  if (content.trim() === '' && (event === 'REQUEST_CHANGES' || (event === 'COMMENT' && comments === 0))) {
+  const comments = lineComments(body['comments']);
+  if (content.trim() === '' && (event === 'REQUEST_CHANGES' || (event === 'COMMENT' && comments.length === 0))) {
     throw new Refusal(422, `review event ${event} requires a body or a comment`);
   }
   const commit = text(body['commit_id']) ?? '';
   // A short sha is stored as it came; one that is no commit crashes without a word.
   if (commit !== '' && (await resolveCommit(repo.dir, commit)) === null) throw new Refusal(500, '');
-  const row = addReview(call.state, repo, pull, {
-    user,
-    state: event,
-    body: content,
-    commit: commit === '' ? headSha(repo, pull) : commit,
-  });
+  const wanted = { user, state: event, body: content, commit: commit === '' ? headSha(repo, pull) : commit };
+  // A draft of the same account becomes this review, with everything that stood in it.
+  const draft = pull.reviews.find((review) => review.user === user && review.state === 'PENDING');
+  if (draft !== undefined) pull.reviews.splice(pull.reviews.indexOf(draft), 1);
+  const row = addReview(call.state, repo, pull, wanted);
+  if (draft !== undefined) row.comments.push(...draft.comments);
+  for (const comment of comments) await addLineComment(call.state, repo, pull, row, user, comment);
   return { status: 200, body: renderReview(call.state, repo, pull, row) };
+}
+
+function lineComments(value: unknown): { path: string; line: number; body: string }[] {
+  if (!Array.isArray(value)) return [];
+  return value.map((entry: Record<string, unknown>) => {
+    const old = Number(entry['old_position'] ?? 0);
+    return {
+      path: text(entry['path']) ?? '',
+      body: text(entry['body']) ?? '',
+      line: old > 0 ? -old : Number(entry['new_position'] ?? 0),
+    };
+  });
+}
+
+/** A comment at a line; one at a line that is not there is taken as well. */
+export async function addLineComment(
+  state: GiteaState,
+  repo: Repo,
+  pull: Pull,
+  review: Review,
+  user: string,
+  { path, line, body }: { path: string; line: number; body: string },
+): Promise<LineComment> {
+  const before = line < 0;
+  const ref = before ? (repo.heads.get(pull.base) ?? '') : review.commit;
+  const content = await git(repo.dir, ['cat-file', 'blob', `${ref}:${path}`]).catch(() => '');
+  const end = Math.abs(line);
+  const shown = content.split('\n').slice(Math.max(0, end - 4), end);
+  const sign = before ? '-' : '+';
+  const hunk =
+    shown.length === 0 ? '' : [`@@ -${end},0 +${end},${shown.length} @@`, ...shown.map((row) => sign + row)].join('\n');
+  const at = state.clock.now();
+  const row = { id: nextId(state), user, path, line, body, commit: review.commit, hunk, resolver: null, at };
+  review.comments.push(row);
+  pull.updatedAt = at;
+  return row;
+}
+
+/** All at once, without pages, and in no order. */
+function commentsOf(call: GiteaCall, pull: Pull, id: string): Reply {
+  const review = pull.reviews.find((candidate) => candidate.id === Number(id));
+  if (review === undefined) throw notFound();
+  return { status: 200, body: review.comments.toReversed().map((row) => renderLineComment(call.state, review, row)) };
+}
+
+function remove(call: GiteaCall, pull: Pull, id: string): Reply {
+  const review = pull.reviews.find((candidate) => candidate.id === Number(id));
+  if (review === undefined) throw notFound();
+  if (review.user !== writer(call).login) throw new Refusal(403, '');
+  pull.reviews.splice(pull.reviews.indexOf(review), 1);
+  return { status: 204 };
+}
+
+/** Comments on the pull request: all at once; `limit` and `page` mean nothing here. */
+const pullComments: GiteaHandler = (state, call, [owner = '', name = '', number = '']) => {
+  needScope(call, 'issue');
+  const repo = findRepo(state, decodeURIComponent(owner), decodeURIComponent(name));
+  const pull = repo?.pulls.find((candidate) => candidate.number === Number(number));
+  if (repo === undefined || pull === undefined || accessOf(repo, call.user?.login ?? '') === null) throw notFound();
+  const body = pull.comments.map((row) => renderPullComment(state, row));
+  return { status: 200, body, headers: { 'x-total-count': String(body.length) } };
+};
+
+/** Everybody who may write. */
+function assignees({ state }: GiteaCall, repo: Repo): Reply {
+  const users = state.users.filter(({ login }) => canWrite(repo, login));
+  return { status: 200, body: users.map(({ login }) => renderUser(state, login)) };
 }
 
 function dismiss(dismissed: boolean): (call: GiteaCall, repo: Repo, pull: Pull, id: string) => Reply {
@@ -102,7 +171,13 @@ export const reviewRoutes: GiteaRoute[] = [
       if (row === undefined) throw notFound();
       return { status: 200, body: renderReview(call.state, repo, pull, row) };
     }),
+    DELETE: inPull('read', (call, _repo, pull, id) => remove(call, pull, id)),
   }),
+  repoRoute('/pulls/:int/reviews/:int/comments', {
+    GET: inPull('read', (call, _repo, pull, id) => commentsOf(call, pull, id)),
+  }),
+  repoRoute('/issues/:int/comments', { GET: pullComments }),
+  repoRoute('/assignees', { GET: inRepo('read', assignees) }),
   repoRoute('/pulls/:int/reviews/:int/dismissals', { POST: inPull('read', dismiss(true)) }),
   repoRoute('/pulls/:int/reviews/:int/undismissals', { POST: inPull('read', dismiss(false)) }),
   repoRoute('/pulls/:int/requested_reviewers', {

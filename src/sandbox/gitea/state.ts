@@ -28,6 +28,30 @@ export interface Review {
   official: boolean;
   dismissed: boolean;
   at: number;
+  comments: LineComment[];
+}
+
+/** A comment at a line of the code, of a review. */
+export interface LineComment {
+  id: number;
+  user: string;
+  path: string;
+  /** Below zero: a line of the file before the change. */
+  line: number;
+  body: string;
+  commit: string;
+  hunk: string;
+  /** Who resolved the conversation that begins with it. */
+  resolver: string | null;
+  at: number;
+}
+
+/** A comment on the pull request itself. */
+export interface PullComment {
+  id: number;
+  user: string;
+  body: string;
+  at: number;
 }
 
 export interface Pull {
@@ -46,6 +70,7 @@ export interface Pull {
   state: 'open' | 'closed';
   merged: { at: number; by: string; sha: string } | null;
   reviews: Review[];
+  comments: PullComment[];
   createdAt: number;
   updatedAt: number;
   closedAt: number | null;

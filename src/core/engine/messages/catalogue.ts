@@ -18,6 +18,8 @@ export interface Catalogue {
   /** Behind the head of what was said before, word for word. */
   round: (n: number) => string;
   message: (body: NoticeEvent, names: Names) => MessageText;
+  /** What stands on a pull request above the answers of an agent, and in a thread that it left without one. */
+  answers: { head: (commit: string) => string; silent: string };
 }
 
 /** What people read for the names of the pipeline; an unknown name is shown as it is. */

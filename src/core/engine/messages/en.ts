@@ -162,4 +162,8 @@ export const english: Catalogue = {
   links: { item: 'Work item', branch: 'Branch', folder: 'Documents', artifact: 'Document', pr: 'Pull request' },
   round: (n) => `(round ${n})`,
   message,
+  answers: {
+    head: (commit) => `Answers of the agent that wrote the code (${commit}).`,
+    silent: 'The agent has worked on this and says nothing about it.',
+  },
 };

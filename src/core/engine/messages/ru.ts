@@ -165,4 +165,8 @@ export const russian: Catalogue = {
   links: { item: 'Задача', branch: 'Ветка', folder: 'Документы', artifact: 'Документ', pr: 'Запрос на слияние' },
   round: (n) => `(раунд ${n})`,
   message,
+  answers: {
+    head: (commit) => `Ответы агента, который писал код (${commit}).`,
+    silent: 'Агент работал над этим и ничего об этом не говорит.',
+  },
 };

@@ -3,10 +3,12 @@ import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Network } from '../../platform/network.ts';
 import type { Log } from '../../platform/log.ts';
+import { Redactor } from '../../platform/redact.ts';
 import { createHttp, defaultTimeouts } from '../http/client.ts';
 import type { Timeouts } from '../http/client.ts';
 import { createPeerErrors } from '../http/errors.ts';
 import { createGiteaApi } from './api.ts';
+import { createFeedback } from './feedback.ts';
 import { createMerge } from './merge.ts';
 import { createOpenPull } from './open-pull.ts';
 import { createPulls } from './pulls.ts';
@@ -65,6 +67,7 @@ export function createGitea(options: GiteaOptions): Forge {
     ...repos,
     ...createPulls(api, repos.repo),
     ...createReviews(api, reviewer, reviewerAccount),
+    ...createFeedback(api, loginOf(api), (text) => new Redactor(secrets()).redact(text)),
     openPull: createOpenPull(api, options.log),
     statuses: createStatuses(api),
     merge: createMerge(createGiteaApi({ url, token, http: patient, errors })),

@@ -73,5 +73,6 @@ function reviewOf(fields: Fields<PullReview>): ReviewRow {
     counts: fields.flag('official'),
     body: fields.textOrNull('body') ?? '',
     submittedAt: fields.time('submitted_at'),
+    remarks: fields.integerOrNull('comments_count') ?? 0,
   };
 }

@@ -34,6 +34,8 @@ export function decideEffect(draft: Draft, settled: Settled): Step {
     case 'forge.post_review':
       // It tells people what the document says anyway. Where the merge needs it, the request for the merge sees to it.
       return commit(draft, 'effect.lost', `the verdict could not be posted as a review: ${text}`, cause);
+    case 'forge.answer_threads':
+      return commit(draft, 'effect.lost', `the answers could not be posted on the pull request: ${text}`, cause);
     case 'forge.merge_pull':
       return notMerged(draft, settled, cause);
     default:

@@ -1,7 +1,7 @@
-import type { MessageOf } from '../../model/index.ts';
+import type { AgentResult, CommitSha, MessageOf, Visit } from '../../model/index.ts';
 import { answersCheck } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
-import { currentStage, notify } from '../draft.ts';
+import { currentStage, effect, notify, reviewLane } from '../draft.ts';
 import { holds, holdTask } from '../rules/holds.ts';
 import { commit, type Step } from '../step.ts';
 
@@ -38,7 +38,10 @@ export function decideRun(draft: Draft, run: RunFinished): Step {
     minutes: run.durationMs / 60_000,
     costMicros: run.outcome.costMicros,
   });
-  if (currentStage(draft).role.writesCode) draft.task.progress.codeSha = run.published.sha;
+  if (currentStage(draft).role.writesCode) {
+    draft.task.progress.codeSha = run.published.sha;
+    answerPeople(draft, visit, run.published.sha, result?.answers ?? []);
+  }
   const { leftOut = [] } = run.published;
   if (leftOut.length > 0) {
     const more = leftOut.length > maxNamed ? `; and ${leftOut.length - maxNamed} more` : '';
@@ -53,6 +56,26 @@ export function decideRun(draft: Draft, run: RunFinished): Step {
     `${run.role} finished with ${run.published.committed ? 'new work' : 'no changes'}`,
     cause,
     { sha: run.published.sha, ...scope },
+  );
+}
+
+/** What the agent did about people's remarks is said in each of their threads, once for each time it was asked. */
+function answerPeople(draft: Draft, visit: Visit, head: CommitSha, answers: NonNullable<AgentResult['answers']>): void {
+  const { task } = draft;
+  const { threads = [], heard } = visit;
+  if (heard !== undefined) task.progress.heard = heard;
+  delete visit.threads;
+  delete visit.heard;
+  const said = threads
+    .map((place) => ({ ...place, text: answers.find(({ thread }) => thread === place.id)?.text ?? null }))
+    .filter(({ text, owed }) => text !== null || owed);
+  if (said.length === 0 || task.prNumber === null) return;
+  effect(
+    draft,
+    'answers',
+    reviewLane(task),
+    { kind: 'forge.answer_threads', repo: task.repo, number: task.prNumber, head, answers: said },
+    false,
   );
 }
 

@@ -1,7 +1,8 @@
-import type { Evidence, Visit } from '../../model/index.ts';
+import type { Evidence, Thread, Visit } from '../../model/index.ts';
 import type { Draft } from '../draft.ts';
+import { reviewThread } from '../feedback.ts';
 import { judgePrReviews, votes, type ReviewOnCode } from '../gates/pr-approved.ts';
-import { cannotSee, commit, hold, visitOf, type Step } from '../step.ts';
+import { cannotSee, commit, hold, look, visitOf, type Step } from '../step.ts';
 import { holds } from './holds.ts';
 import { bounces, bounceToCode } from './moves.ts';
 import { openPullRequest } from './pull-request.ts';
@@ -34,6 +35,18 @@ export function pullReviewRule(
 }
 
 /**
+ * A standing request for changes of this very code by somebody whose vote counts sends the task back, whatever the review
+ * policy and in every stage. Null: nobody asks for changes.
+ */
+export function changesRule(draft: Draft, evidence: Evidence, baseline: Visit['baseline'] | null): Step | null {
+  if (draft.task.prNumber === null || evidence.reviews === undefined || baseline === null) return null;
+  if (!evidence.reviews.seen) return cannotSee(draft, evidence.reviews.reason);
+  const verdict = judgePrReviews(evidence.reviews.value.author, evidence.reviews.value.rows);
+  if (verdict.status !== 'fail') return null;
+  return bounceChanges(draft, evidence.reviews.value, baseline, verdict.subject);
+}
+
+/**
  * The last look at people's reviews before a merge, and while it waits to be delivered: a request for changes goes to the
  * developer whatever the review policy; where the review stage took people's approval of this code, one must still stand.
  * Null: nobody says no.
@@ -43,11 +56,7 @@ export function lastReviewRule(draft: Draft, evidence: Evidence, baseline: Visit
   if (prNumber === null || evidence.reviews === undefined) return null;
   const tookApproval =
     draft.policy.gates.review.includes('pr-approved') && progress.approvedCode['review'] === baseline.codeTree;
-  if (tookApproval) return pullReviewRule(draft, evidence, baseline, {});
-  if (!evidence.reviews.seen) return cannotSee(draft, evidence.reviews.reason);
-  const verdict = judgePrReviews(evidence.reviews.value.author, evidence.reviews.value.rows);
-  if (verdict.status !== 'fail') return null;
-  return bounceChanges(draft, evidence.reviews.value, baseline, verdict.subject);
+  return tookApproval ? pullReviewRule(draft, evidence, baseline, {}) : changesRule(draft, evidence, baseline);
 }
 
 function bounceChanges(
@@ -59,12 +68,25 @@ function bounceChanges(
   const { stage } = draft.task;
   const against = votes(author, rows).filter((row) => row.state === 'changes_requested' && row.sameCode);
   const by = against.map((row) => row.user).join(', ');
-  const text = against.map((row) => row.body).join('\n\n');
+  // Their words without them would be half a request: what stands at the lines is part of it.
+  if (draft.evidence.feedback === undefined) return look('feedback');
+  if (!draft.evidence.feedback.seen) return cannotSee(draft, draft.evidence.feedback.reason);
+  const { threads } = draft.evidence.feedback.value;
+  const text = [...against.map((row) => row.body), ...threads.map(spokenIn)]
+    .filter((part) => part.trim() !== '')
+    .join('\n\n');
   bounceToCode(draft, baseline, {
     kind: bounces.changesRequested,
     why: `Changes were requested by ${by}.`,
-    text,
-    sections: [{ title: `Findings of ${by}`, text }],
+    text: text === '' ? `changes requested by ${by} without a word` : text,
+    sections: against
+      .filter((row) => row.body.trim() !== '')
+      .map((row) => ({ title: `Findings of ${row.user} (thread ${reviewThread(row.id)})`, text: row.body })),
   });
   return commit(draft, `${stage}.changes-requested`, `changes requested by ${by}`, 'gate', subject);
+}
+
+/** A thread in one line, for people. */
+function spokenIn({ path, line, said }: Thread): string {
+  return `${path}${line === 0 ? '' : `:${line}`}: ${said.find(({ own }) => !own)?.text ?? ''}`;
 }

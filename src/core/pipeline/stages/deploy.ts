@@ -7,7 +7,7 @@ import { holds, holdTask } from '../rules/holds.ts';
 import { baselineOf, complete, noteMerge, openVisit } from '../rules/moves.ts';
 import { codeStage } from '../rules/order.ts';
 import { pictureOf, protectionRule, refusalRule } from '../rules/protected-base.ts';
-import { lastReviewRule } from '../rules/pull-reviews.ts';
+import { changesRule, lastReviewRule } from '../rules/pull-reviews.ts';
 import { openPullRequest } from '../rules/pull-request.ts';
 import { cannotSee, cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
@@ -75,6 +75,8 @@ function decide(draft: Draft, evidence: Evidence): Step {
       });
     }
   }
+  const against = merged ? null : changesRule(draft, evidence, baselineOf(evidence));
+  if (against !== null) return against;
   const verdict = judgeDeployed(visit);
   if (verdict.status === 'pass') {
     complete(draft);

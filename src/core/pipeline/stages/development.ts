@@ -4,6 +4,7 @@ import { codeNeeds, codeRule, judgeCode, mergeRule } from '../rules/code.ts';
 import { advanceTo, baselineOf } from '../rules/moves.ts';
 import { stageAfter } from '../rules/order.ts';
 import { openPullRequest } from '../rules/pull-request.ts';
+import { changesRule } from '../rules/pull-reviews.ts';
 import { cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
 import { blocking, defaultRole } from './stage.ts';
@@ -28,9 +29,10 @@ export const development: StageDefinition = {
   },
   gate: 'ci-green or tests-local',
   products: () => ['code and tests that meet the specification, committed or left in the working tree'],
-  needs: (policy) => ['merges', ...codeNeeds(policy)],
+  needs: (policy) => ['merges', 'reviews', ...codeNeeds(policy)],
+  watchesReviews: true,
   edges: [
-    { to: 'development', name: 'red CI, tests failed, base conflict' },
+    { to: 'development', name: 'red CI, tests failed, changes requested, base conflict' },
     { to: 'architecture', name: 'rejected' },
     { to: 'review', name: 'CI green' },
   ],
@@ -54,7 +56,10 @@ function decide(draft: Draft, evidence: Evidence): Step {
     return hold(draft, noNewCode, 'development.no-new-code', said, { evidence: subject });
   }
   if (task.prNumber === null) return openPullRequest(draft);
-  const unready = mergeRule(draft, evidence, baseline) ?? codeRule(draft, evidence, baseline);
+  const unready =
+    mergeRule(draft, evidence, baseline) ??
+    codeRule(draft, evidence, baseline) ??
+    changesRule(draft, evidence, baseline);
   if (unready !== null) return unready;
   const verdict = judgeCode(draft, evidence);
   advanceTo(draft, stageAfter(task.stage, task.pipelineStages), baseline, 'The code is ready for review.', null);

@@ -9,7 +9,7 @@ import { askAgain } from '../rules/ask-again.ts';
 import { codeNeeds, codeRule } from '../rules/code.ts';
 import { advanceTo, baselineOf, bounce } from '../rules/moves.ts';
 import { stageAfter } from '../rules/order.ts';
-import { pullReviewRule } from '../rules/pull-reviews.ts';
+import { changesRule, pullReviewRule } from '../rules/pull-reviews.ts';
 import { cannotSee, cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
 import { blocking, defaultRole, type BounceKind, type HoldKind } from './stage.ts';
@@ -59,7 +59,7 @@ export function ownStage(own: OwnStage): StageDefinition {
     needs: (policy) => needsOf(own, policy),
     verdictDocument: own.document,
     watchesCi: own.needs.includes('ci'),
-    watchesReviews: own.needs.includes('reviews'),
+    watchesReviews: true,
     edges: [{ to: own.failTo, name: `${own.label} failed` }],
     holds: [ownHolds.noResult, ownHolds.stageFails],
     bounces: [stageFailed],
@@ -68,11 +68,7 @@ export function ownStage(own: OwnStage): StageDefinition {
 }
 
 function needsOf(own: OwnStage, policy: ProjectPolicy): ReturnType<StageDefinition['needs']> {
-  return [
-    'verdictCommit',
-    ...(own.needs.includes('ci') ? codeNeeds(policy) : []),
-    ...(own.needs.includes('reviews') ? (['reviews'] as const) : []),
-  ];
+  return ['verdictCommit', ...(own.needs.includes('ci') ? codeNeeds(policy) : []), 'reviews'];
 }
 
 /** The rules of built-in stages: code that changed first, then what the stage needs, then its own document. */
@@ -86,6 +82,10 @@ function decide(own: OwnStage, gate: DocumentGate, draft: Draft, evidence: Evide
   if (unready !== null) return unready;
   const verdict = judgeDocument(gate, visit, evidence.artifacts.value, evidence.verdictCommit);
   if (verdict.status === 'pending') return cannotSee(draft, verdict.reason);
+  if (verdict.status !== 'fail' || !verdict.readable) {
+    const against = changesRule(draft, evidence, baseline);
+    if (against !== null) return against;
+  }
   if (!verdict.readable) return askAgain(draft, ownHolds.noResult, verdict.reason, verdict.subject);
   if (verdict.status === 'fail') {
     const text = bodyOf(find(evidence.artifacts.value, own.document)?.text ?? '');

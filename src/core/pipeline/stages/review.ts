@@ -9,7 +9,7 @@ import { codeNeeds, codeRule } from '../rules/code.ts';
 import { advanceTo, baselineOf, bounces, bounceToCode } from '../rules/moves.ts';
 import { stageAfter } from '../rules/order.ts';
 import { postVerdict } from '../rules/posted-verdict.ts';
-import { pullReviewRule } from '../rules/pull-reviews.ts';
+import { changesRule, pullReviewRule } from '../rules/pull-reviews.ts';
 import { cannotSee, cannotSeeBranch, commit, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
 import { blocking, defaultRole } from './stage.ts';
@@ -47,11 +47,7 @@ export const review: StageDefinition = {
     `\`${folder}/12-review.md\` with the front matter \`verdict: APPROVED\` or \`verdict: REQUEST_CHANGES\`, and \`commit:\``,
   ],
   reads: [reviewerVerdict.document],
-  needs: (policy) => [
-    'verdictCommit',
-    ...codeNeeds(policy),
-    ...(policy.gates.review.includes('pr-approved') ? (['reviews'] as const) : []),
-  ],
+  needs: (policy) => ['verdictCommit', 'reviews', ...codeNeeds(policy)],
   verdictDocument: reviewerVerdict.document,
   watchesCi: true,
   watchesReviews: true,
@@ -75,12 +71,15 @@ function decide(draft: Draft, evidence: Evidence): Step {
   if (policy.gates.review.includes('reviewer-verdict')) {
     const verdict = judgeDocument(reviewerVerdict, visit, evidence.artifacts.value, evidence.verdictCommit);
     if (verdict.status === 'pending') return cannotSee(draft, verdict.reason);
-    if (!verdict.readable) return askAgain(draft, noVerdict, verdict.reason, verdict.subject);
+    if (!verdict.readable)
+      return changesRule(draft, evidence, baseline) ?? askAgain(draft, noVerdict, verdict.reason, verdict.subject);
     const text = bodyOf(find(evidence.artifacts.value, reviewerVerdict.document)?.text ?? '');
     postVerdict(draft, baseline, verdict.status === 'pass' ? 'approved' : 'changes_requested', text);
     if (verdict.status === 'fail') return changesRequested(draft, baseline, text, verdict.subject);
     Object.assign(subject, verdict.subject);
   }
+  const against = changesRule(draft, evidence, baseline);
+  if (against !== null) return against;
   if (policy.gates.review.includes('pr-approved')) {
     const unapproved = pullReviewRule(draft, evidence, baseline, subject);
     if (unapproved !== null) return unapproved;

@@ -9,6 +9,7 @@ import { codeNeeds, codeRule } from '../rules/code.ts';
 import { holds } from '../rules/holds.ts';
 import { advanceTo, baselineOf, bounceToCode } from '../rules/moves.ts';
 import { codeStage, stageAfter } from '../rules/order.ts';
+import { changesRule } from '../rules/pull-reviews.ts';
 import { cannotSeeBranch, commit, hold, visitOf, type Step } from '../step.ts';
 import { defaultFacts, type StageDefinition } from './definition.ts';
 import { blocking, defaultRole } from './stage.ts';
@@ -48,10 +49,11 @@ export const testing: StageDefinition = {
     `\`${folder}/13-test-report.md\` with the front matter \`result: PASS\` or \`result: FAIL\`, and \`commit:\``,
   ],
   reads: [testResult.document],
-  needs: codeNeeds,
+  needs: (policy) => ['reviews', ...codeNeeds(policy)],
   watchesCi: true,
+  watchesReviews: true,
   edges: [
-    { to: 'development', name: 'tests failed, red CI, base conflict' },
+    { to: 'development', name: 'tests failed, red CI, changes requested, base conflict' },
     { to: 'review', name: 'rejected, code changed after the review' },
     { to: 'deploy', name: 'tests passed' },
   ],
@@ -69,6 +71,10 @@ function decide(draft: Draft, evidence: Evidence): Step {
   const unready = approvedCodeRule(draft, baseline) ?? codeRule(draft, evidence, baseline);
   if (unready !== null) return unready;
   const verdict = judgeDocument(testResult, visit, evidence.artifacts.value, undefined);
+  if (verdict.status !== 'fail' || !verdict.readable) {
+    const against = changesRule(draft, evidence, baseline);
+    if (against !== null) return against;
+  }
   if (!verdict.readable) return askAgain(draft, noReport, verdict.reason, verdict.subject);
   if (verdict.status === 'pass') {
     advanceTo(draft, stageAfter(task.stage, task.pipelineStages), baseline, 'The tests passed.', null);
