@@ -53,7 +53,8 @@ const sentIn: Record<string, EffectKind> = {
 /** What may come next where the task stands; everything else in turns. */
 function suitable(left: Case[], stage: string, round: number): Case {
   const now = left.find(({ at }) => at === `effect.sent:${sentIn[stage] ?? ''}`);
-  const anywhere = left.filter(({ at }) => !Object.values(sentIn).some((kind) => at === `effect.sent:${kind}`));
+  const bound = [...Object.values(sentIn), 'forge.answer_threads'];
+  const anywhere = left.filter(({ at }) => !bound.some((kind) => at === `effect.sent:${kind}`));
   return now ?? anywhere[round % anywhere.length] ?? (left[0] as Case);
 }
 
@@ -76,7 +77,11 @@ test('killed once at every crash point, alone and with its agent, the line still
     const fresh = newest === undefined || newest.stage === 'done';
     if (fresh) crash.addItem();
     crash.people();
-    const one = suitable(left, fresh ? 'new' : newest.stage, round);
+    const answering = left.find(({ at }) => at === 'effect.sent:forge.answer_threads');
+    const stage = fresh ? 'new' : newest.stage;
+    // The developer comes back for what somebody said at a line, and its answer is another effect.
+    const asked = answering !== undefined && (stage === 'testing' || stage === 'development') && (await crash.object());
+    const one = asked ? answering : suitable(left, stage, round);
     // An agent that is to die with its worker must not be done before.
     crash.slow(one.together && agentWorks.includes(one.at) ? 5_000 : 0);
     const died = (await dies(['serve-poller', '--once'], one)) || (await dies(['run-worker', '--once'], one));

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type CommitSha, type Forge, isCommitSha, type RepoSlug } from '../../src/core/model/index.ts';
+import { feedbackOn } from '../../src/core/engine/feedback.ts';
+import { answerMark, keyMark } from '../../src/core/pipeline/feedback.ts';
 import { createGitea } from '../../src/core/peers/gitea/gitea.ts';
 import { silentLog } from '../../src/core/platform/log.ts';
 import { ensureGitea } from '../../scripts/real-gitea.js';
@@ -179,6 +181,115 @@ realPart('a real Gitea through the adapter', missing, () => {
     const rows = await gitea.reviews(repo, pr.number);
     expect(rows).toHaveLength(53);
     expect(rows.at(-1)).toMatchObject({ state: 'approved', body: 'last' });
+  });
+
+  it('reads remarks at lines, comments and who may write, and answers in the threads once', async () => {
+    const { sha, pr, head } = await openPull(repo, { 'src/answers.txt': 'one\ntwo\nthree\n' });
+    const { lead } = server.users;
+    const on = `/repos/${repo}/pulls/${pr.number}`;
+    const posted = await server.api<{ id: number }>(
+      'POST',
+      `${on}/reviews`,
+      {
+        event: 'REQUEST_CHANGES',
+        body: 'see the lines',
+        commit_id: sha,
+        comments: [
+          { path: 'src/answers.txt', body: 'why two?', new_position: 2 },
+          { path: 'src/answers.txt', body: 'why three?', new_position: 3 },
+          { path: 'README.md', body: 'an old line', old_position: 1 },
+        ],
+      },
+      lead.token,
+    );
+    const comment = await server.api<{ id: number }>(
+      'POST',
+      `/repos/${repo}/issues/${pr.number}/comments`,
+      { body: `my token is ${bot.token}` },
+      lead.token,
+    );
+    const [row] = (await gitea.reviews(repo, pr.number)).slice(-1);
+    expect(row).toMatchObject({ id: posted.body.id, state: 'changes_requested', counts: true, remarks: 3 });
+    const ofReview = { id: posted.body.id, commit: sha };
+    const remarks = await gitea.remarks(repo, pr.number, ofReview);
+    expect(remarks.map(({ path, line, old, text, resolved }) => ({ path, line, old, text, resolved }))).toEqual([
+      { path: 'src/answers.txt', line: 2, old: false, text: 'why two?', resolved: false },
+      { path: 'src/answers.txt', line: 3, old: false, text: 'why three?', resolved: false },
+      { path: 'README.md', line: 1, old: true, text: 'an old line', resolved: false },
+    ]);
+    expect(remarks[0]?.code).toContain('+two');
+    const resolved = await server.api(
+      'POST',
+      `/repos/${repo}/pulls/comments/${remarks[1]?.id}/resolve`,
+      undefined,
+      lead.token,
+    );
+    expect(resolved.status).toBe(204);
+    expect((await gitea.remarks(repo, pr.number, ofReview)).map((one) => one.resolved)).toEqual([false, true, false]);
+    const wide = createGitea({
+      url: server.url,
+      token: () => lead.token,
+      secrets: () => [bot.token],
+      reviewerToken: null,
+      log: silentLog,
+    });
+    expect(await wide.comments(repo, pr.number)).toEqual([
+      { id: comment.body.id, user: lead.name, text: 'my token is [redacted]' },
+    ]);
+    const writers = await gitea.writers(repo);
+    expect(writers).toEqual(expect.arrayContaining([lead.name, bot.name]));
+    const stranger = await server.createUser('stranger1');
+    expect(writers).not.toContain(stranger.name);
+
+    // The code has moved on: the line is not what it was, one file is gone.
+    const later = await server.push(repo, { branch: head, files: { 'src/answers.txt': 'one\n' }, user: bot });
+    const answer = {
+      key: 'db:ET-001/4/answers',
+      head: later,
+      text: `Answers\n\n${keyMark('db:ET-001/4/answers')}`,
+      lines: [
+        { path: 'src/answers.txt', line: 2, old: false, commit: sha, text: `gone ${answerMark(`t${remarks[0]?.id}`)}` },
+        { path: 'README.md', line: 1, old: true, commit: sha, text: `kept ${answerMark(`t${remarks[2]?.id}`)}` },
+      ],
+      plain: false,
+    };
+    // A try that was cut off: a draft with the first of the remarks.
+    const draft = await server.api(
+      'POST',
+      `${on}/reviews`,
+      {
+        body: 'draft',
+        commit_id: sha,
+        comments: [{ path: 'src/answers.txt', new_position: 2, body: answer.lines[0]?.text }],
+      },
+      bot.token,
+    );
+    expect(draft.body).toMatchObject({ state: 'PENDING' });
+    await gitea.answer(repo, pr.number, answer);
+    await gitea.answer(repo, pr.number, answer);
+    const own = (await gitea.reviews(repo, pr.number)).filter(({ user }) => user === bot.name);
+    expect(own).toMatchObject([{ state: 'commented', commit: sha, remarks: 2 }]);
+    const shown = await gitea.remarks(repo, pr.number, own[0] ?? ofReview);
+    expect(shown.map(({ line, old, text }) => [line, old, text])).toEqual(
+      answer.lines.map(({ line, old, text }) => [line, old, text]),
+    );
+    const said = await feedbackOn(repo, pr.number, gitea);
+    expect(said.threads.map(({ id, answered, said: words }) => [id, answered, words.length])).toEqual([
+      [`t${remarks[0]?.id}`, true, 2],
+      [`t${remarks[2]?.id}`, true, 2],
+    ]);
+    expect(said.words.map(({ from, user }) => [from, user])).toEqual([['review', lead.name]]);
+    expect(said.missing.join()).toContain('read:issue');
+    // Somebody's own draft under the account is neither sent nor removed.
+    await server.api(
+      'POST',
+      `${on}/reviews`,
+      { body: 'draft', comments: [{ path: 'README.md', new_position: 1, body: 'mine' }] },
+      bot.token,
+    );
+    await expect(gitea.answer(repo, pr.number, { ...answer, key: 'other' })).rejects.toMatchObject({
+      code: 'gitea_refused',
+    });
   });
 
   it('merges the head it names, and only that: a wrong head is 409', async () => {

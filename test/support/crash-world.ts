@@ -20,6 +20,8 @@ export interface CrashWorld {
   addItem(): WorkItem;
   /** Answers what people were asked. */
   people(): void;
+  /** Somebody asks for changes at a line of the newest pull request that is open, once for each; whether that one was asked. */
+  object(): Promise<boolean>;
   /** How long every agent works from now on, milliseconds. */
   slow(ms: number): void;
   /** Task id, stage and hold, as a finished line shows them: `ET-001 done`. */
@@ -48,6 +50,7 @@ export async function startCrashWorld(worker: Record<string, unknown>): Promise<
   const host = orchHost(world, root);
   const items: WorkItem[] = [];
   const approved = new Set<string>();
+  const objected = new Set<number>();
   return {
     root,
     world,
@@ -64,6 +67,16 @@ export async function startCrashWorld(worker: Record<string, unknown>): Promise<
     people() {
       approve(world, items, approved);
       if (tasksIn(host.database).some((task) => task.hold?.startsWith('merge_refused') === true)) closeCutOff(world);
+    },
+    async object() {
+      const { gitea, repo, accounts } = world;
+      const open = repo.pulls.findLast((pull) => pull.state === 'open');
+      if (open === undefined) return false;
+      if (objected.has(open.number)) return true;
+      objected.add(open.number);
+      const review = gitea.reviewAs(accounts.owner, repo, open, 'REQUEST_CHANGES', 'Please look at the line.');
+      await gitea.remarkAs(accounts.owner, repo, open, review, { path: 'README.md', line: 1, body: 'Say more.' });
+      return true;
     },
     slow: (ms) => void script(ms),
     tasks: () => tasksIn(host.database).map((task) => `${task.id} ${task.stage} ${task.hold ?? ''}`.trim()),

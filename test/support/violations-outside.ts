@@ -11,6 +11,7 @@ export async function outsideViolations(world: World, rows: Rows, say: Say): Pro
   comments(world, rows, say);
   states(world, say);
   pulls(world, rows, say);
+  answers(world, rows, say);
   chat(world, rows, say);
   branches(world, rows, say);
   merges(world, rows, say);
@@ -86,6 +87,16 @@ function states({ plane, people }: World, say: Say): void {
       say(`state ${write.state} of item ${write.item} was written twice in a row`);
     last.set(write.item, write);
   }
+}
+
+/** What an agent answers stands once, and no draft of it is left. */
+function answers({ repo, accounts }: World, rows: Rows, say: Say): void {
+  const own = repo.pulls.flatMap((pull) => pull.reviews.filter((review) => review.user === accounts.bot.login));
+  for (const { key } of sent(rows, 'forge.answer_threads')) {
+    const found = own.filter(({ body }) => body.includes(`:${key} -->`)).length;
+    if (found !== 1) say(`the answers ${key} stand ${found} times`);
+  }
+  for (const review of own) if (review.state === 'PENDING') say(`the draft ${review.id} was left`);
 }
 
 /** One pull request a branch, and no review twice. */

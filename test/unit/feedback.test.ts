@@ -26,6 +26,7 @@ function remark(id: number, over: Partial<LineRemark> = {}): LineRemark {
   return {
     id,
     review: 1,
+    commit: sha('2'),
     user: 'anna',
     path: 'src/cart.ts',
     line: 4,
@@ -107,6 +108,7 @@ const thread: Thread = {
   path: 'src/cart.ts',
   line: 4,
   old: false,
+  commit: sha('2'),
   code: '@@\n+total',
   said: [{ user: 'anna', text: 'Name it sum.', own: false }],
   answered: false,
@@ -127,7 +129,13 @@ describe('what is handed on', () => {
       { title: 'Comment on the pull request by ben (thread c8)', text: 'Mind the cents.' },
     ]);
     expect(given.threads).toEqual([
-      { id: 't1', at: { path: 'src/cart.ts', line: 4, old: false }, user: 'anna', quote: 'Name it sum.', owed: true },
+      {
+        id: 't1',
+        at: { path: 'src/cart.ts', line: 4, old: false, commit: sha('2') },
+        user: 'anna',
+        quote: 'Name it sum.',
+        owed: true,
+      },
       { id: 'c8', at: null, user: 'ben', quote: 'Mind the cents.', owed: false },
     ]);
     expect(given.heard).toEqual({ review: 0, comment: 8 });
@@ -253,7 +261,13 @@ describe('answers', () => {
     if (body === undefined) throw new Error('no answer');
     const { lines, text } = answerTexts(body, english, 'db:ET-012/4/answers');
     expect(lines).toEqual([
-      { path: 'src/cart.ts', line: 4, old: false, text: `${english.answers.silent}\n\n${answerMark('t1')}` },
+      {
+        path: 'src/cart.ts',
+        line: 4,
+        old: false,
+        commit: sha('2'),
+        text: `${english.answers.silent}\n\n${answerMark('t1')}`,
+      },
     ]);
     expect(text).toContain(keyMark('db:ET-012/4/answers'));
     expect(russian.answers.silent).not.toBe(english.answers.silent);

@@ -77,6 +77,9 @@ function scheduled(delivery: Delivery, { attempts }: Effect, { backoff, random }
   return { ...delivery, afterMs: delivery.afterMs ?? backoffMs(attempts, backoff, 0, random()) };
 }
 
+/** So often an answer is tried at its line, which may be in a commit that the server has lost; then it is text. */
+const maxPlacedTries = 2;
+
 /** What a failure means: trouble and refused tokens are tried again (somebody repairs them), a refusal that lasts is final. */
 function deliveryOf(error: unknown, { attempts, lastError }: Effect, { backoff, random }: RetryDeps): Delivery {
   const policy = retryPolicies.effect;
@@ -144,11 +147,9 @@ async function deliver(effect: Effect, body: EffectBody, isFirst: boolean, deps:
       return { kind: 'done', result: {} };
     case 'forge.answer_threads': {
       const key = externalIdOf(deps.database, effect.key);
-      await deps.forge.answer(body.repo, body.number, {
-        key,
-        head: body.head,
-        ...answerTexts(body, deps.catalogue, key),
-      });
+      const said = { key, head: body.head, ...answerTexts(body, deps.catalogue, key) };
+      const plain = effect.attempts > maxPlacedTries;
+      await deps.forge.answer(body.repo, body.number, { ...said, plain });
       return { kind: 'done', result: {} };
     }
     default:

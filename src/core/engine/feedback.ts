@@ -67,7 +67,7 @@ async function remarksOf(
     missing.push(`The remarks of the ${commented.length - read.length} oldest reviews were not read.`);
   const found: LineRemark[] = [];
   for (let from = 0; from < read.length; from += atOnce) {
-    const part = read.slice(from, from + atOnce).map((row) => forge.remarks(repo, number, row.id));
+    const part = read.slice(from, from + atOnce).map((row) => forge.remarks(repo, number, row));
     found.push(...(await Promise.all(part)).flat());
   }
   return found;

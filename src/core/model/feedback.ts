@@ -1,8 +1,9 @@
 /** A remark of somebody at a line of a pull request's code. Its text and code are hostile, and redacted of known secrets. */
 export interface LineRemark {
   id: number;
-  /** The review it belongs to. */
+  /** The review it belongs to, and the commit that this is about. */
   review: number;
+  commit: string;
   user: string;
   path: string;
   /** Counted from 1; 0 where the server names none. */
@@ -31,6 +32,8 @@ export interface Thread {
   path: string;
   line: number;
   old: boolean;
+  /** The commit in which the line has this number. */
+  commit: string;
   code: string;
   said: { user: string; text: string; own: boolean }[];
   /** Whether the last word is orch's own: it was answered in an earlier round. */
@@ -55,11 +58,19 @@ export interface Feedback {
   missing: string[];
 }
 
+/** A line of the code, as it was in a commit. */
+export interface AnswerLine {
+  path: string;
+  line: number;
+  old: boolean;
+  commit: string;
+}
+
 /** A place that an agent's answer goes to. */
 export interface AnswerPlace {
   id: string;
   /** Null: on the pull request itself. */
-  at: { path: string; line: number; old: boolean } | null;
+  at: AnswerLine | null;
   user: string;
   /** First words of what is answered. */
   quote: string;

@@ -1,5 +1,5 @@
 import type { CommitSha, RepoSlug } from './ids.ts';
-import type { LineRemark, PullComment } from './feedback.ts';
+import type { AnswerLine, LineRemark, PullComment } from './feedback.ts';
 import type { ReviewRow, RepoPr, StatusRow } from './mirror.ts';
 import type { MergeStyle, ReviewVerdict } from './policy.ts';
 
@@ -54,6 +54,17 @@ export interface MergeAnswer {
   said: string;
 }
 
+/** What is said on a pull request for an agent. */
+export interface PostedAnswers {
+  /** Stands in the text, in `keyMark`, and in nothing else. */
+  key: string;
+  head: CommitSha;
+  text: string;
+  lines: (AnswerLine & { text: string })[];
+  /** All as one text: the server cannot place an answer at its line. */
+  plain: boolean;
+}
+
 /**
  * Where repositories and pull requests live. Throws OrchError of kind `unreachable`, `server` or `limit` (all to be tried
  * again later), `authentication`, or `refusal`.
@@ -99,7 +110,7 @@ export interface Forge {
     review: { head: CommitSha; vote: ReviewVerdict; body: string },
   ): Promise<void>;
   /** Remarks at lines of one review, oldest first. */
-  remarks(repo: RepoSlug, number: number, review: number): Promise<LineRemark[]>;
+  remarks(repo: RepoSlug, number: number, review: Pick<ReviewRow, 'id' | 'commit'>): Promise<LineRemark[]>;
   /** Comments on the pull request itself, oldest first. @throws OrchError of kind `refusal` where the account may not read them */
   comments(repo: RepoSlug, number: number): Promise<PullComment[]>;
   /**
@@ -108,20 +119,10 @@ export interface Forge {
    */
   writers(repo: RepoSlug): Promise<string[]>;
   /**
-   * Posts answers at lines and a text, as one comment that is no vote. Nothing is posted where one with this key stands;
-   * what a try that was cut off left is removed first.
-   * @param answers.key does not occur in a text of anybody else
+   * Posts answers at lines and a text, as comments that are no vote. Nothing is posted that stands there with this key; what a try
+   * that was cut off left is removed first.
    */
-  answer(
-    repo: RepoSlug,
-    number: number,
-    answers: {
-      key: string;
-      head: CommitSha;
-      text: string;
-      lines: { path: string; line: number; old: boolean; text: string }[];
-    },
-  ): Promise<void>;
+  answer(repo: RepoSlug, number: number, answers: PostedAnswers): Promise<void>;
   /** Newest status of every context of a commit, every page read. */
   statuses(repo: RepoSlug, sha: CommitSha): Promise<StatusRow[]>;
   /** Asks for the merge once; the caller reads the pull request again to decide. */

@@ -71,13 +71,14 @@ function threadOf(
     .filter(({ own, user }) => own || isHeard(user));
   const first = said.find(({ own }) => !own);
   if (first === undefined) return [];
-  const { path, line, old, code } = first;
+  const { path, line, old, commit, code } = first;
   return [
     {
       id,
       path,
       line,
       old,
+      commit,
       code,
       said: said.map(({ user, text, own }) => ({ user, text: own ? text.replace(mark, '').trim() : text, own })),
       answered: said.at(-1)?.own === true,
@@ -132,7 +133,7 @@ interface Handed {
   place: AnswerPlace;
 }
 
-function ofThread({ id, path, line, old, code, said, answered }: Thread): Handed {
+function ofThread({ id, path, line, old, commit, code, said, answered }: Thread): Handed {
   const where = `${path.slice(0, maxPath)}${line === 0 ? '' : `, line ${line}${old ? ' before the change' : ''}`}`;
   const first = said.find((one) => !one.own);
   const again = answered ? ' (answered before, still open)' : '';
@@ -146,7 +147,7 @@ function ofThread({ id, path, line, old, code, said, answered }: Thread): Handed
     section: { title: `Thread ${id}: ${where}${again}`, text: [...quoted, ...talk].join('\n').trimEnd() },
     place: {
       id,
-      at: line === 0 ? null : { path, line, old },
+      at: line === 0 ? null : { path, line, old, commit },
       user: first?.user ?? '',
       quote: quoteOf(first?.text ?? ''),
       owed: !answered,

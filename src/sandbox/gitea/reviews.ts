@@ -119,14 +119,6 @@ function commentsOf(call: GiteaCall, pull: Pull, id: string): Reply {
   return { status: 200, body: review.comments.toReversed().map((row) => renderLineComment(call.state, review, row)) };
 }
 
-function remove(call: GiteaCall, pull: Pull, id: string): Reply {
-  const review = pull.reviews.find((candidate) => candidate.id === Number(id));
-  if (review === undefined) throw notFound();
-  if (review.user !== writer(call).login) throw new Refusal(403, '');
-  pull.reviews.splice(pull.reviews.indexOf(review), 1);
-  return { status: 204 };
-}
-
 /** Comments on the pull request: all at once; `limit` and `page` mean nothing here. */
 const pullComments: GiteaHandler = (state, call, [owner = '', name = '', number = '']) => {
   needScope(call, 'issue');
@@ -171,7 +163,6 @@ export const reviewRoutes: GiteaRoute[] = [
       if (row === undefined) throw notFound();
       return { status: 200, body: renderReview(call.state, repo, pull, row) };
     }),
-    DELETE: inPull('read', (call, _repo, pull, id) => remove(call, pull, id)),
   }),
   repoRoute('/pulls/:int/reviews/:int/comments', {
     GET: inPull('read', (call, _repo, pull, id) => commentsOf(call, pull, id)),

@@ -1,4 +1,4 @@
-import type { EffectOf } from '../../model/index.ts';
+import type { EffectOf, PostedAnswers } from '../../model/index.ts';
 import { answerMark, keyMark, withoutMarks } from '../../pipeline/feedback.ts';
 import type { Catalogue } from './catalogue.ts';
 
@@ -18,7 +18,7 @@ export function answerTexts(
   { answers, head }: EffectOf<'forge.answer_threads'>,
   { answers: words }: Catalogue,
   key: string,
-): { text: string; lines: { path: string; line: number; old: boolean; text: string }[] } {
+): Pick<PostedAnswers, 'text' | 'lines'> {
   const said = answers.map((answer) => ({ ...answer, text: withoutMarks(answer.text ?? words.silent) }));
   const lines = said.flatMap(({ at, id, text }) =>
     at === null ? [] : [{ ...at, text: `${text}\n\n${answerMark(id)}` }],

@@ -93,7 +93,7 @@ function failure(answer: HttpAnswer, errors: PeerErrors): OrchError {
   if (answer.status === 403 && message.includes('required scope')) {
     return errors.refusal(answer, message, {
       code: 'gitea_token_refused',
-      hint: 'Make a token with the scopes write:repository, read:user and, for labels, read:issue.',
+      hint: 'Make a token with the scopes write:repository, read:user and, for labels and comments, read:issue.',
     });
   }
   if (answer.status === 403 && message !== '') {
