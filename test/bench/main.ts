@@ -1,5 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageRoot } from '../../src/core/platform/files.ts';
@@ -10,7 +10,7 @@ import { memory } from './memory.ts';
 import { ownTime } from './own-time.ts';
 import { findPeers } from './peers.ts';
 import { recovery } from './recovery.ts';
-import { reportText, surroundings } from './report.ts';
+import { machine, reportText, type Measured } from './report.ts';
 import { requests } from './requests.ts';
 import { forms, type BenchContext, type Section } from './section.ts';
 import { services } from './services.ts';
@@ -20,28 +20,33 @@ import { throughput } from './throughput.ts';
 
 const parts: Record<string, (context: BenchContext) => Promise<Section>> = {
   services,
-  'start-up': startUp,
-  memory,
-  requests,
-  throughput,
-  latency,
-  idle,
-  growth,
-  recovery,
   'run-cost': runCost,
+  requests,
+  'start-up': startUp,
+  growth,
+  memory,
+  recovery,
+  idle,
   'own-time': ownTime,
+  latency,
+  throughput,
 };
 
-const usage = `npm run bench [-- options]   measures orch and writes docs/benchmarks.md
-  --quick          the short form, under three minutes; writes no file unless --out names one
-  --only <part>    ${Object.keys(parts).join(', ')}; may be repeated; writes no file unless --out names one
-  --out <file>     where the report goes`;
+const report = path.join(packageRoot(), 'docs', 'benchmarks.md');
+/** What the report is made of: a part that is measured again takes the place of its former numbers. */
+const numbers = path.join(packageRoot(), 'docs', 'benchmarks.json');
+
+const usage = `npm run bench [-- options]   measures orch and writes docs/benchmarks.md; the whole takes three quarters of an hour
+  --quick          the short form, a few minutes; writes no file
+  --only <part>    ${Object.keys(parts).join(', ')};
+                   may be repeated; the report keeps the numbers of the others
+  --print          prints the report of what was measured and writes no file`;
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
-    out: { type: 'string' },
+    print: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -74,7 +79,6 @@ async function main(): Promise<void> {
   const unknown = chosen.find((name) => parts[name] === undefined);
   if (unknown !== undefined) throw new Error(`there is no part "${unknown}"\n${usage}`);
   const form = forms[values.quick ? 'quick' : 'full'];
-  const where = surroundings(form);
   const root = mkdtempSync(path.join(tmpdir(), 'orch-bench-'));
   const clean = (): void => rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   process.once('exit', clean);
@@ -84,18 +88,21 @@ async function main(): Promise<void> {
   // Installing them takes minutes; only these parts need them.
   const contest = chosen.some((name) => name === 'throughput' || name === 'latency');
   const peers = contest ? await findPeers(say) : { plainjob: null, liteque: null };
-  const startedAt = performance.now();
-  const sections: Section[] = [];
-  for (const name of chosen) {
-    say(`-- ${name}`);
-    sections.push(await runPart(name, { form, say, peers }, root));
+  const measured: Measured[] = [];
+  for (const part of chosen) {
+    say(`-- ${part}`);
+    const before = { startedAt: new Date().toISOString(), load: loadavg(), at: performance.now() };
+    const section = await runPart(part, { form, say, peers }, root);
+    const seconds = Math.round((performance.now() - before.at) / 1000);
+    const { startedAt, load } = before;
+    measured.push({ part, form: form.name, startedAt, load, seconds, machine: machine(), section });
   }
-  const text = await reportText({ ...where, seconds: (performance.now() - startedAt) / 1000 }, sections);
-  const whole = !values.quick && values.only.length === 0;
-  const out = values.out ?? (whole ? path.join(packageRoot(), 'docs', 'benchmarks.md') : null);
-  if (out === null) process.stdout.write(text);
-  else writeFileSync(out, text);
-  if (out !== null) say(`written: ${out}`);
+  if (values.quick || values.print) return void process.stdout.write(await reportText(measured));
+  const former = existsSync(numbers) ? (JSON.parse(readFileSync(numbers, 'utf8')) as Measured[]) : [];
+  const all = Object.keys(parts).flatMap((name) => [...measured, ...former].find(({ part }) => part === name) ?? []);
+  writeFileSync(numbers, `${JSON.stringify(all, null, 2)}\n`);
+  writeFileSync(report, await reportText(all));
+  say(`written: ${report}`);
 }
 
 await main();

@@ -1,48 +1,59 @@
 import { execFileSync } from 'node:child_process';
-import { cpus, loadavg, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import Database from 'better-sqlite3';
 import { format } from 'prettier';
 import type { Aim, Form, Section, Table } from './section.ts';
 
-export interface Surroundings {
-  form: Form;
-  startedAt: Date;
+/** A part with what its numbers depend on, taken before it began. */
+export interface Measured {
+  part: string;
+  form: Form['name'];
+  startedAt: string;
   load: number[];
   seconds: number;
+  machine: string;
+  section: Section;
 }
 
-/** What the numbers depend on, taken before anything is measured. */
-export function surroundings(form: Form): Surroundings {
-  return { form, startedAt: new Date(), load: loadavg(), seconds: 0 };
-}
-
-/** The whole report as Markdown, in the repository's style. */
-export async function reportText(where: Surroundings, sections: Section[]): Promise<string> {
-  const aims = sections.flatMap((section) => section.aims);
-  const parts = [
-    '<!-- Made by `npm run bench`. Do not edit. -->',
-    '# Benchmarks',
-    ...surroundingsText(where),
-    '## Aims',
-    tableText({ head: ['', 'aim', 'measured', ''], rows: aims.map(aimRow) }),
-    ...missedText(aims),
-    ...sections.flatMap((section) => [`## ${section.title}`, ...section.text, ...section.tables.map(tableText)]),
-  ];
-  return format(parts.join('\n\n'), { parser: 'markdown', printWidth: 120 });
-}
-
-function surroundingsText({ form, startedAt, load, seconds }: Surroundings): string[] {
+/** The machine and what runs on it. */
+export function machine(): string {
   const [first] = cpus();
   const db = new Database(':memory:');
   const sqlite = db.prepare('SELECT sqlite_version()').pluck().get() as string;
   db.close();
   const gib = Math.round(totalmem() / 2 ** 30);
+  const processors = `${cpus().length} × ${first?.model.trim() ?? 'unknown processor'}`;
+  return `${processors}, ${gib} GiB, Linux ${kernel()}, node ${process.versions.node}, SQLite ${sqlite}`;
+}
+
+/** The whole report as Markdown, in the repository's style. */
+export async function reportText(measured: Measured[]): Promise<string> {
+  const aims = measured.flatMap(({ section }) => section.aims);
+  const parts = [
+    '<!-- Made by `npm run bench`. Do not edit. -->',
+    '# Benchmarks',
+    ...surroundingsText(measured),
+    '## Aims',
+    tableText({ head: ['', 'aim', 'measured', ''], rows: aims.map(aimRow) }),
+    ...missedText(aims),
+    ...measured.flatMap((one) => sectionText(one)),
+  ];
+  return format(parts.join('\n\n'), { parser: 'markdown', printWidth: 120 });
+}
+
+function sectionText({ section, startedAt, load, seconds }: Measured): string[] {
+  const took = seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} minutes`;
+  const when = `_${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${took}, load at its start ${load.map((value) => value.toFixed(1)).join(', ')}._`;
+  return [`## ${section.title}`, when, ...section.text, ...section.tables.map(tableText)];
+}
+
+function surroundingsText(measured: Measured[]): string[] {
+  const machines = [...new Set(measured.map((one) => one.machine))];
   return [
-    `\`npm run bench\`, ${form.name} form, ${startedAt.toISOString().slice(0, 10)}, in ${Math.round(seconds / 6) / 10} minutes. ` +
-      `${cpus().length} × ${first?.model.trim() ?? 'unknown processor'}, ${gib} GiB, Linux ${kernel()}, node ${process.versions.node}, ` +
-      `SQLite ${sqlite}. Load at the start: ${load.map((value) => value.toFixed(2)).join(', ')}.`,
-    'Everything was measured in one run on one machine, contestants in turns: compare within a table, and take ratios rather than rates.',
-    ...(form.name === 'quick'
+    `Measured by \`npm run bench\` on ${machines.join('; ')}.`,
+    'What a user feels comes first, contests come last. A part is measured in one piece, its contestants in turns: compare within a ' +
+      'table, and take ratios rather than rates.',
+    ...(measured.some(({ form }) => form === 'quick')
       ? [
           '**The short form: few rounds, few samples. Its numbers say whether something is broken, not how fast orch is.**',
         ]

@@ -67,7 +67,7 @@ export const forms: Record<Form['name'], Form> = {
     lines: 6,
     starts: 30,
     serviceTicks: 1000,
-    serviceRounds: 5,
+    serviceRounds: 3,
     repositories: [
       { files: 100, historyMegabytes: 0 },
       { files: 5000, historyMegabytes: 20 },

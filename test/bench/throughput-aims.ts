@@ -1,6 +1,5 @@
 import type { Durability } from './contestants/contestant.ts';
 import { figure, median, pairedRatio } from './numbers.ts';
-import { peerTitle } from './peers.ts';
 import type { Aim, Form } from './section.ts';
 
 export type What = 'take' | 'decide';
@@ -17,15 +16,6 @@ export const durabilities: readonly Durability[] = ['NORMAL', 'FULL'];
 type Rates = (name: string, index: number, what: What, durability: Durability) => number[];
 
 const reasons = {
-  take:
-    'orch writes more for a job: the job’s row twice, as plainjob does, and also a row of the history of runs, which is added and then ' +
-    'closed, and the entries of the indexes that carry the invariants (one open run a job, one running job a branch). SQLite writes every ' +
-    'page that a transaction touched, and that is most of the time. At FULL both sides wait for the disk twice a job, which no work on ' +
-    'the statements changes; at a flush of a millisecond or more the ratio to any queue with a fast claim goes to 1.',
-  decide:
-    'It is one transaction on orch’s and on plainjob’s side, and orch’s touches more pages: jobs, outbox, visits and journal carry indexes ' +
-    'for causes, keys, lanes and versions, which the rows of the comparison do not have. liteque’s three inserts are slow neither by ' +
-    'its search for work nor, at NORMAL, by the disk.',
   bound:
     'A claim looks without the write lock first, so that an idle worker disturbs nobody; rows become objects of the model, and the rules of ' +
     'claims and budgets decide in between.',
@@ -37,7 +27,6 @@ const reasons = {
 export function throughputAims(rates: Rates, form: Form): Aim[] {
   return [
     ...overBound(rates, form),
-    ...(['take', 'decide'] as const).flatMap((what) => againstPeers(rates, form, what)),
     ...[orchJob, orchTask].flatMap((name) => [...overRows(rates, form, name), ...overDelayed(rates, form, name)]),
   ];
 }
@@ -50,24 +39,6 @@ function overBound(rates: Rates, { backlogs }: Form): Aim[] {
       return atLeast(title, 0.8, ratio, reasons.bound);
     }),
   );
-}
-
-function againstPeers(rates: Rates, { backlogs }: Form, what: What): Aim[] {
-  const name = what === 'take' ? 'Claim + settle' : 'A whole commit';
-  const aims: Aim[] = [];
-  for (const [index, rows] of [backlogs.few, backlogs.many].entries()) {
-    for (const [peer, aimed] of [
-      ['plainjob', 1.5],
-      ['liteque', 50],
-    ] as const) {
-      for (const durability of durabilities) {
-        const ratio = pairedRatio(rates(orchJob, index, what, durability), rates(peer, index, what, durability));
-        const title = `${name} against ${peerTitle(peer)}, ${figure(rows)} queued, ${durability}`;
-        aims.push(atLeast(title, aimed, ratio, reasons[what]));
-      }
-    }
-  }
-  return aims;
 }
 
 const titles: Record<string, string> = { [orchJob]: 'jobs of no task', [orchTask]: 'jobs of tasks' };

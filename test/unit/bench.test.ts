@@ -5,7 +5,6 @@ import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { busyMs, figure, median, pairedRatio, quantile } from '../bench/numbers.ts';
 import { reportText, tableText } from '../bench/report.ts';
-import { forms } from '../bench/section.ts';
 import { commitsIn, emptyLog } from '../bench/wal.ts';
 
 test('medians and quantiles take the samples in order, however they came', () => {
@@ -67,24 +66,26 @@ test('the log of SQLite tells how many transactions were committed since it was 
 
 test('the report says of every aim whether it was met, and why not', async () => {
   const aim = { what: 'A rate', aim: '≥ 2×', measured: '1×', missedBy: '2× less', why: 'Because.' };
-  const where = { form: forms.quick, startedAt: new Date(0), load: [1, 2, 3], seconds: 90 };
-  const text = await reportText(where, [
-    {
-      title: 'Part',
-      text: [],
-      tables: [],
-      aims: [
-        { ...aim, met: false },
-        { ...aim, what: 'Other', met: true },
-        { ...aim, what: 'Third', met: null },
-      ],
-    },
+  const section = {
+    title: 'Part',
+    text: [],
+    tables: [],
+    aims: [
+      { ...aim, met: false },
+      { ...aim, what: 'Other', met: true },
+      { ...aim, what: 'Third', met: null },
+    ],
+  };
+  const startedAt = new Date(0).toISOString();
+  const text = await reportText([
+    { part: 'part', form: 'quick', startedAt, load: [1, 2, 3], seconds: 90, machine: 'a machine', section },
   ]);
   expect(text).toMatch(/\| A rate +\| ≥ 2× \| 1× +\| missed: 2× less \|/);
   expect(text).toContain('- A rate. Because.');
   expect(text).not.toContain('Other. Because.');
   expect(text).toMatch(/\| Other .* met +\|/);
   expect(text).toMatch(/\| Third .* not measured +\|/);
-  expect(text).toContain('1970-01-01');
+  expect(text).toContain('1970-01-01 00:00 UTC, 2 minutes, load at its start 1.0, 2.0, 3.0');
+  expect(text).toContain('on a machine.');
   expect(tableText({ head: ['', 'n'], rows: [['a|b', '1 000']] })).toBe('|  | n |\n| --- | --: |\n| a\\|b | 1 000 |');
 });
