@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ProjectId, RunOutcome, Store, Task, TaskId } from '../../src/core/model/index.ts';
-import { taskIdOf } from '../../src/core/model/index.ts';
+import { isFinal, taskIdOf } from '../../src/core/model/index.ts';
 import type { Clock } from '../../src/core/platform/clock.ts';
 import { ownerId } from '../../src/core/platform/processes.ts';
 import { openStore } from '../../src/core/store/open.ts';
@@ -113,7 +113,10 @@ export async function lookedAt(): Promise<LookedAt> {
         stageSince: at,
         ...over,
       });
-      await store.addTask(made, itemMirror({ itemId: made.itemId }));
+      const active = isFinal(made.stage) ? { ...made, stage: 'development' as const } : made;
+      await store.addTask(active, itemMirror({ itemId: made.itemId }));
+      // Nothing begins at its end.
+      if (active !== made) await commitNow(store, { task: made }, id);
       return id;
     },
     async ran(id, ms, over = {}) {

@@ -87,9 +87,10 @@ const dropDeadBefore = `UPDATE outbox SET state = 'superseded', settled_at = @no
 const hurry = `UPDATE outbox SET available_at = 0
   WHERE task_id = @taskId AND state = 'pending' AND available_at > @now`;
 
-const forgetLoose = `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
+const loose = `SELECT id FROM outbox
     WHERE task_id IS NULL AND state IN ('done', 'superseded', 'withdrawn') AND settled_at < @before
-      AND id < (SELECT max(id) FROM outbox) ORDER BY id LIMIT @limit)`;
+      AND id < (SELECT max(id) FROM outbox) ORDER BY id LIMIT @limit`;
+const forgetLoose = `DELETE FROM outbox WHERE id IN (${loose})`;
 
 // For a reader an effect on its way is still pending. Each is the condition of an index; `+id` below keeps the table from being read
 // in the order of its key instead.
@@ -158,6 +159,10 @@ export const outbox = {
   *pendingOf(taskId: TaskId): Query<number> {
     const text = `SELECT count(*) AS n FROM outbox WHERE task_id = @taskId AND state IN ('pending', 'in_flight')`;
     return (yield* one<{ n: number }>(text, { taskId }))?.n ?? 0;
+  },
+  /** Whether anything belongs to no task and was settled before this moment. */
+  *hasLoose(before: number): Query<boolean> {
+    return (yield* one(loose, { before, limit: 1 })) !== null;
   },
   /** Drops what belongs to no task and was settled before this moment; answers how many. */
   *forgetLoose(before: number, limit: number): Query<number> {
