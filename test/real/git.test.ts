@@ -85,6 +85,9 @@ realPart('the bare copy and a real Gitea', missing, () => {
     const main = await server.push(repo, { branch: 'main', files: { 'README.md': '# Theirs\n' } });
     await git.fetch(repo, ['main', branch]);
     expect(await git.mergeTree(repo, main, ours)).toEqual({ clean: false, conflicts: ['README.md'] });
+    // A commit that was not fetched is no conflict.
+    await expect(git.mergeTree(repo, main, clean)).rejects.toMatchObject({ name: 'OrchError' });
+    await git.fetch(repo, ['main', 'clean']);
     expect(await git.mergeTree(repo, main, clean)).toEqual({ clean: true, conflicts: [] });
   });
 

@@ -38,7 +38,7 @@ export async function makeBigRepository(folder: string, { files, historyMegabyte
   for (let n = 0; n < foreign; n += 1) {
     const text = `stranger ${n}\n`;
     await write(
-      `${begin(`strangers/${n}`)}from refs/heads/main^0\nM 100644 inline s.txt\ndata ${text.length}\n${text}\n`,
+      `${begin(`strangers/${n}`)}from refs/heads/main\nM 100644 inline s.txt\ndata ${text.length}\n${text}\n`,
     );
   }
   child.stdin.end();

@@ -26,9 +26,11 @@ export async function mergedTree(
   tip: CommitSha,
 ): Promise<{ tree: string; clean: boolean; conflicts: string[] } | null> {
   const answer = await bare.run(repo, ['merge-tree', '--write-tree', '-z', '--name-only', '--no-messages', base, tip], {
-    answers: ({ code, stderr }) => code <= 1 || stderr.includes('unrelated histories'),
+    // It ends with 1 for conflicts, whose tree it prints, and for a commit that is not there.
+    answers: ({ code, stdout, stderr }) =>
+      code === 0 || (code === 1 && stdout !== '') || stderr.includes('unrelated histories'),
   });
-  if (answer.code > 1) return null;
+  if (answer.stdout === '') return null;
   const [tree = '', ...paths] = answer.stdout.split('\0');
   const conflicts = answer.code === 0 ? [] : [...new Set(paths.filter((path) => path !== '').map(utf8))];
   return { tree, clean: answer.code === 0, conflicts };
