@@ -9,7 +9,18 @@ const [project, item] = ['p' as ProjectId, 'i' as ItemId];
 /** A peer whose every function notes its name and arguments. */
 function peer<T>(answers: Partial<Record<keyof T, (n: number) => unknown>> = {}): { of: T; asked: string[] } {
   const asked: string[] = [];
-  const names = ['pull', 'reviews', 'statuses', 'protection', 'openPull', 'postReview', 'merge', 'item', 'setState'];
+  const names = [
+    'pull',
+    'reviews',
+    'statuses',
+    'protection',
+    'openPull',
+    'postReview',
+    'answer',
+    'merge',
+    'item',
+    'setState',
+  ];
   const functions = names.map((name) => [
     name,
     (...args: unknown[]) => {
@@ -39,8 +50,8 @@ describe('what is asked once in a round', () => {
     await forge.pull(repo, 2);
     expect(asked.splice(0)).toEqual([`pull ${repo} 2`]);
     const nothing = {} as never;
-    for (const write of ['openPull', 'postReview', 'merge'] as const) {
-      if (write === 'postReview') await forge.postReview(repo, 1, nothing);
+    for (const write of ['openPull', 'postReview', 'answer', 'merge'] as const) {
+      if (write === 'postReview' || write === 'answer') await forge[write](repo, 1, nothing);
       else await forge[write](repo, nothing);
       asked.splice(0);
       await askAll();

@@ -52,6 +52,7 @@ export function askForgeOnce(forge: Forge): Forge {
     protection: (repo, branch) => answers.ask(`protection ${repo} ${branch}`, () => forge.protection(repo, branch)),
     openPull: (repo, pull) => written(() => forge.openPull(repo, pull)),
     postReview: (repo, number, review) => written(() => forge.postReview(repo, number, review)),
+    answer: (repo, number, said) => written(() => forge.answer(repo, number, said)),
     merge: (repo, request) => written(() => forge.merge(repo, request)),
   };
   made.add(once);
