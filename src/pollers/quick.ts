@@ -1,4 +1,5 @@
 import type { Forge, Hold, Mirror, NamedLease, ProjectPolicy, Task, TaskId } from '../core/model/index.ts';
+import { errorText } from '../core/model/index.ts';
 import { holds } from '../core/pipeline/rules/holds.ts';
 import { askForgeOnce, askTrackerOnce } from '../core/engine/ask-once.ts';
 import { runRounds } from '../core/engine/rounds.ts';
@@ -46,7 +47,7 @@ export function createQuickLooks(
       await work();
     } catch (error) {
       failed.add(what);
-      log.debug('quick look failed', { what, error: error instanceof Error ? error.message : String(error) });
+      log.debug('quick look failed', { what, error: errorText(error) });
     }
   }
 

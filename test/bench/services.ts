@@ -7,6 +7,7 @@ import { goodText } from '../support/plane-side.ts';
 import { until } from '../support/until.ts';
 import { earlierCommit, earlierProgram } from './earlier.ts';
 import { figure, median, pairedRatio, quantile } from './numbers.ts';
+import { localLine } from './own-time.ts';
 import type { Aim, BenchContext, Section } from './section.ts';
 
 /** Clock ticks of /proc/<pid>/stat a second (`getconf CLK_TCK`); 100 on every Linux that Node runs on. */
@@ -90,19 +91,6 @@ process.once('exit', () =>
 `,
   );
   return module;
-}
-
-/** Every stage that needs no person and no CI. */
-function localLine(config: Record<string, unknown>): void {
-  const own = (config['projects'] as Record<string, unknown>[])[0];
-  config['projects'] = [
-    {
-      ...own,
-      pipelines: { default: { stages: ['architecture', 'development', 'review', 'testing'] } },
-      gates: { development: 'tests-local', review: ['reviewer-verdict'] },
-      tests: { command: ['true'] },
-    },
-  ];
 }
 
 async function throughTheLine(world: World, host: OrchHost, processes: OrchProcess[], n: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { OrchError } from '../model/index.ts';
+import { isObject } from '../platform/objects.ts';
 import { namesOf, recallChecked, rememberChecked, type Checked, type CheckedFrom } from './checked.ts';
 import type { Config } from './config.ts';
 import { readEnvironment } from './environment.ts';
@@ -37,10 +38,6 @@ export interface LoadedConfig {
 }
 
 type Values = Record<string, unknown>;
-
-function isObject(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** Sets a dotted path; what stands in the way and is no object is left for the schema to refuse. */
 function setPath(target: Values, path: string, value: unknown): void {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import path from 'node:path';
 import { homeFolder, privateFolder, removeTree } from '../platform/files.ts';
 import { realPath } from '../platform/processes.ts';
-import { isObject } from './fields.ts';
+import { isObject } from '../platform/objects.ts';
 import type { Laid } from './sandbox.ts';
 
 /** What its owner gives every session: settings (with hooks), memory, rules, agents and so on. Shown, never written. */

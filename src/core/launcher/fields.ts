@@ -1,3 +1,5 @@
+import { isObject } from '../platform/objects.ts';
+
 /** Fields of what an agent printed: each has the type and the size that is asked for, or counts as absent. */
 export type Json = Record<string, unknown>;
 
@@ -8,8 +10,6 @@ const maxTextLength = 64 * 1024;
 /** Entries of a list that are looked at. */
 const maxEntries = 100;
 
-export const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 export const objectOf = (value: unknown): Json => (isObject(value) ? value : {});
 export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value.slice(0, maxEntries) : []);
 

@@ -1,6 +1,7 @@
 import type { RunOutcome } from '../model/index.ts';
 import { countUpTo, maxCostMicros, maxTokens, maxTurns, sessionIdOf } from '../model/index.ts';
-import { isObject, listOf, nameOf, objectOf, textOf, type Json } from './fields.ts';
+import { isObject } from '../platform/objects.ts';
+import { listOf, nameOf, objectOf, textOf, type Json } from './fields.ts';
 import { cursorAt, isFinalResult, parseEvent, readLines } from './stream.ts';
 
 /** What Claude's events say about a run (research: CLI 4.3). Text is kept apart: it is never classified unless it is the CLI's own. */

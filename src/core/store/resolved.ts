@@ -1,4 +1,5 @@
 import { itemStateGroups, nothingResolved, personRoles, type ProjectResolved } from '../model/index.ts';
+import { isObject } from '../platform/objects.ts';
 
 type Check = (value: unknown) => boolean;
 
@@ -18,16 +19,14 @@ const list =
   (check: Check): Check =>
   (value) =>
     Array.isArray(value) && value.every(check);
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const values =
   (check: Check): Check =>
   (value) =>
-    isRecord(value) && Object.values(value).every(check);
+    isObject(value) && Object.values(value).every(check);
 const fields =
   (checks: Record<string, Check>): Check =>
   (value) =>
-    isRecord(value) && Object.entries(checks).every(([key, check]) => check(value[key]));
+    isObject(value) && Object.entries(checks).every(([key, check]) => check(value[key]));
 
 const checks: Record<keyof ProjectResolved, Check> = {
   facts: orNull(
@@ -55,7 +54,7 @@ const checks: Record<keyof ProjectResolved, Check> = {
  */
 export function resolvedOf(stored: string): ProjectResolved {
   const found: unknown = JSON.parse(stored);
-  if (!isRecord(found)) return nothingResolved;
+  if (!isObject(found)) return nothingResolved;
   const known = Object.entries(checks).filter(([key, check]) => check(found[key]));
   return { ...nothingResolved, ...Object.fromEntries(known.map(([key]) => [key, found[key]])) };
 }
